@@ -1,0 +1,203 @@
+"""The backward sweep: from outputs to inputs, in reverse order of creation.
+
+Nodes carry a running number given when they were made, and a node is always made after those it depends on. Sorting
+the reachable nodes by that number, largest first, is therefore a topological order: no recursion, however long the
+chain. Gradients in flight live in `pending`, keyed by the node or leaf they belong to, and leave it as soon as
+that node has been visited.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from minigen.autograd.function import Edge, Function
+from minigen.autograd.modes import modes, set_grad_enabled
+from minigen.autograd.tensor import Tensor, accumulate_grad
+from minigen.errors import GradientError, ShapeError
+
+Deliver = Callable[[Tensor, Tensor], None]
+
+
+def backward(
+    output: Tensor, gradient: Tensor | None = None, retain_graph: bool | None = None, create_graph: bool = False
+) -> None:
+    """Add ∂output/∂leaf, times `gradient`, to `.grad` of every leaf that requires a gradient.
+
+    output: any shape; when it has more than one element, `gradient` of the same shape is needed.
+    retain_graph: keep what was saved, for a second sweep (default: the value of create_graph).
+    create_graph: record the sweep, so that the gradients can be differentiated.
+    Raises GradientError (nothing to differentiate), ShapeError (gradient's shape), GraphFreedError (a second sweep).
+    """
+    seeds = [(edge_of(output, "backward"), seed_gradient(output, gradient))]
+    retain_graph = create_graph if retain_graph is None else retain_graph
+
+    def deliver(leaf: Tensor, g: Tensor) -> None:
+        accumulate_grad(leaf, g, create_graph)
+
+    sweep(seeds, reachable(seeds), deliver, create_graph, retain_graph)
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
+    create_graph: bool = False,
+    retain_graph: bool | None = None,
+    allow_unused: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """Σ ∂outputs/∂input · grad_outputs for every input, as a tuple; touches no `.grad`.
+
+    Walks only the paths that lead to `inputs`, which may be leaves or intermediate results.
+    create_graph: record the sweep, so that the result can be differentiated again (WGAN-GP, Hessians).
+    allow_unused: give None, instead of raising GradientError, for an input that the outputs do not depend on.
+    """
+    outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    given = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs or [None] * len(outputs))
+    if len(given) != len(outputs):
+        raise ShapeError(f"grad: {len(outputs)} outputs but {len(given)} grad_outputs; give one for each")
+    seeds = [(edge_of(y, "grad"), seed_gradient(y, g)) for y, g in zip(outputs, given, strict=True)]
+    targets = {id(edge_of(x, "grad")): x for x in inputs}
+    found: dict[int, Tensor] = {}
+
+    def deliver(leaf: Tensor, g: Tensor) -> None:
+        add_gradient(found, owned, id(leaf), g, create_graph)
+
+    owned: set[int] = set()
+    nodes = reachable(seeds)
+    retain_graph = create_graph if retain_graph is None else retain_graph
+    found.update(sweep(seeds, nodes, deliver, create_graph, retain_graph, targets))
+    results = [found.get(id(x.node or x)) for x in inputs]
+    for i, (x, g) in enumerate(zip(inputs, results, strict=True)):
+        if g is None and not allow_unused:
+            raise GradientError(f"grad: the outputs do not depend on input {i}, {x.shape}; drop it or allow_unused=True")
+    return tuple(results)
+
+
+def sweep(
+    seeds: list[tuple[Edge, Tensor]],
+    nodes: list[Function],
+    deliver: Deliver,
+    create_graph: bool,
+    retain_graph: bool,
+    targets: dict[int, Tensor] | None = None,
+) -> dict[int, Tensor]:
+    """Visit `nodes` (latest first), pass gradients along edges and hand those of leaves to `deliver`.
+
+    targets: None for every leaf; else only edges that lead to a target are followed. Returns the gradients of
+    targets that are intermediate results.
+    """
+    leads = None if targets is None else leading(nodes, targets)
+    pending: dict[int, Tensor] = {}
+    owned: set[int] = set()
+    found: dict[int, Tensor] = {}
+
+    def send(edge: Edge, g: Tensor) -> None:
+        if isinstance(edge, Function):
+            add_gradient(pending, owned, id(edge), g, create_graph)
+        elif targets is None or id(edge) in targets:
+            deliver(edge, g)
+
+    with set_grad_enabled(create_graph):
+        for edge, g in seeds:
+            send(edge, g)
+        for node in nodes:
+            gy = pending.pop(id(node), None)
+            if gy is None:
+                continue
+            if node.retained is not None and (tensor := node.retained()) is not None and targets is None:
+                accumulate_grad(tensor, gy, create_graph)
+            if targets is not None and id(node) in targets:
+                found[id(node)] = gy
+            if visit(node, gy, send, leads) and not retain_graph:
+                node.release()
+    return found
+
+
+def visit(node: Function, gy: Tensor, send: Deliver, leads: set[int] | None) -> bool:
+    """Run one node's backward for the inputs that count, and send the gradients on. False when none counts."""
+    needs = node.needs
+    if leads is not None:
+        node.needs = tuple([need and id(edge) in leads for need, edge in zip(needs, node.edges, strict=True)])
+        if True not in node.needs:
+            node.needs = needs
+            return False
+    try:
+        gradients = node.backward(gy)
+        for i, (edge, g) in enumerate(zip(node.edges, gradients, strict=True)):
+            if g is None or not node.needs[i]:
+                continue
+            if g.data.shape != edge.shape or g.data.dtype != edge.dtype:
+                raise GradientError(
+                    f"{node.name}.backward returned {g.shape} {g.dtype} for input {i}, which is {edge.shape} {edge.dtype}"
+                )
+            if modes.anomaly:
+                node.check_finite("backward", g.data, [gy.shape, g.shape])
+            send(edge, g)
+        return True
+    finally:
+        node.needs = needs
+
+
+def add_gradient(pending: dict[int, Tensor], owned: set[int], key: int, g: Tensor, create_graph: bool) -> None:
+    """Add a contribution: the first is kept as it is, the second makes a sum of our own, later ones go into it."""
+    first = pending.get(key)
+    if first is None:
+        pending[key] = g
+    elif create_graph:
+        pending[key] = first + g
+    elif key in owned:
+        np.add(first.data, g.data, out=first.data)
+    else:
+        pending[key] = Tensor(np.asarray(first.data + g.data))
+        owned.add(key)
+
+
+def reachable(seeds: list[tuple[Edge, Tensor]]) -> list[Function]:
+    """All nodes behind the seeds, latest first."""
+    stack = [edge for edge, _ in seeds if isinstance(edge, Function)]
+    seen = {id(node): node for node in stack}
+    while stack:
+        node = stack.pop()
+        node.check_alive()
+        for edge in node.edges:
+            if isinstance(edge, Function) and id(edge) not in seen:
+                seen[id(edge)] = edge
+                stack.append(edge)
+    return sorted(seen.values(), key=lambda node: node.order, reverse=True)
+
+
+def leading(nodes: list[Function], targets: dict[int, Tensor]) -> set[int]:
+    """Ids of the targets and of the nodes from which a path leads to one. `nodes` come latest first."""
+    leads = set(targets)
+    for node in reversed(nodes):
+        if any(id(edge) in leads for edge in node.edges):
+            leads.add(id(node))
+    return leads
+
+
+def edge_of(tensor: Tensor, operation: str) -> Edge:
+    """The node that made a tensor, or the leaf itself. Raises GradientError when it requires no gradient."""
+    if not isinstance(tensor, Tensor):
+        raise GradientError(f"{operation}: expected a Tensor, got {type(tensor).__name__}")
+    if not tensor.requires_grad:
+        raise GradientError(
+            f"{operation}: tensor {tensor.shape} does not require a gradient: it was made from data, under no_grad, or "
+            "from inputs without requires_grad=True"
+        )
+    return tensor.node or tensor
+
+
+def seed_gradient(output: Tensor, gradient: Tensor | np.ndarray | None) -> Tensor:
+    """ones for a one-element output, else the given gradient, checked and in the output's dtype."""
+    if gradient is None:
+        if output.data.size != 1:
+            raise ShapeError(
+                f"backward: output has shape {output.shape}; only a one-element output has an implied gradient. Reduce it "
+                "(.sum(), .mean()) or pass gradient= of the same shape"
+            )
+        return Tensor(np.ones_like(output.data))
+    g = gradient if isinstance(gradient, Tensor) else Tensor(np.asarray(gradient))
+    if g.shape != output.shape:
+        raise ShapeError(f"backward: gradient has shape {g.shape}, the output {output.shape}; they must be equal")
+    return g if g.dtype == output.dtype else g.astype(output.dtype)

@@ -1,0 +1,59 @@
+"""Switches for a stretch of code: whether a graph is recorded, and whether every result is checked for NaN.
+
+The switches are per thread, so that sampling in one thread does not stop another one's recording.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from minigen.config import config
+
+
+class Modes(threading.local):
+    """State of one thread. `recording`: operations build the graph. `anomaly`: results are checked."""
+
+    recording: bool = True
+    anomaly: bool = config.debug
+
+
+modes = Modes()
+
+
+@contextmanager
+def set_grad_enabled(enabled: bool) -> Iterator[None]:
+    """Record the graph, or not, inside the `with` block (or the decorated function)."""
+    previous, modes.recording = modes.recording, enabled
+    try:
+        yield
+    finally:
+        modes.recording = previous
+
+
+def no_grad():
+    """`with no_grad():` no operation inside is recorded; results have requires_grad False. Also a decorator."""
+    return set_grad_enabled(False)
+
+
+def enable_grad():
+    """`with enable_grad():` record the graph although an outer `no_grad` switched it off. Also a decorator."""
+    return set_grad_enabled(True)
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations are being recorded in this thread."""
+    return modes.recording
+
+
+@contextmanager
+def detect_anomaly() -> Iterator[None]:
+    """`with detect_anomaly():` check every forward and backward result for NaN and infinity.
+
+    The first bad one raises GradientError naming the operation, its shapes and the line of user code that called it.
+    Slower by a pass over every array; for finding the culprit, not for training.
+    """
+    previous, modes.anomaly = modes.anomaly, True
+    try:
+        yield
+    finally:
+        modes.anomaly = previous

@@ -1,0 +1,76 @@
+"""Every differentiable operation, by its public name."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from minigen.autograd.ops.shape import (  # isort: skip  # shape first: the others build on it
+    concatenate,
+    expand,
+    expand_dims,
+    flip,
+    getitem,
+    pad,
+    raw_index,
+    reshape,
+    split,
+    squeeze,
+    stack,
+    swapaxes,
+    transpose,
+)
+from minigen.autograd.ops.activation import (
+    cos,
+    elu,
+    erf,
+    exp,
+    expm1,
+    gelu,
+    leaky_relu,
+    log,
+    log1p,
+    relu,
+    sigmoid,
+    silu,
+    sin,
+    softplus,
+    sqrt,
+    tanh,
+)
+from minigen.autograd.ops.arithmetic import (
+    abs,
+    add,
+    astype,
+    clip,
+    divide,
+    equal,
+    greater,
+    greater_equal,
+    less,
+    less_equal,
+    maximum,
+    minimum,
+    multiply,
+    negative,
+    not_equal,
+    power,
+    subtract,
+    where,
+)
+from minigen.autograd.ops.linalg import einsum, linear, matmul
+from minigen.autograd.ops.reduction import cumsum, logsumexp, max, mean, min, sum, var
+
+UFUNCS: dict[np.ufunc, Callable] = {
+    getattr(np, function.__name__): function
+    for function in (
+        *(abs, add, divide, equal, exp, expm1, greater, greater_equal, less, less_equal, log, log1p, matmul, maximum),
+        *(minimum, multiply, negative, not_equal, power, sin, cos, sqrt, subtract, tanh),
+    )
+}
+
+NUMPY_FUNCTIONS = frozenset(
+    (
+        *("sum", "mean", "var", "max", "min", "cumsum", "clip", "where", "einsum"),
+        *("concatenate", "stack", "split", "pad", "flip", "reshape", "transpose", "swapaxes", "squeeze", "expand_dims"),
+    )
+)

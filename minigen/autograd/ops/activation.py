@@ -1,0 +1,317 @@
+"""Elementwise functions of one tensor: exp and its family, trigonometry, and the activations of neural networks.
+
+`backward` is written in the same differentiable operations, so every order of derivative follows. Where a kernel
+computes the gradient in one pass (Tanh and TanhGrad, Sigmoid and SigmoidGrad), the pass is a Function of its own.
+"""
+
+import math
+
+import numpy as np
+
+from minigen import kernels
+from minigen.autograd.function import FusedFunction, Function
+from minigen.autograd.ops.arithmetic import as_float, minimum, where
+from minigen.autograd.tensor import Operand, Tensor
+from minigen.errors import ArgumentError
+
+
+class Exp(Function):
+    """y = exp x; gx = gy y."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.save_output()
+        with np.errstate(over="ignore"):
+            return np.exp(x)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (gy * self.saved_output(),)
+
+
+class Log(Function):
+    """y = log x; gx = gy / x."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.save_inputs(0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.log(x)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (gy / self.saved_input(0),)
+
+
+class Log1p(Function):
+    """y = log(1 + x); gx = gy / (1 + x)."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.save_inputs(0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.log1p(x)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (gy / (self.saved_input(0) + 1.0),)
+
+
+class Expm1(Function):
+    """y = exp(x) - 1; gx = gy (y + 1)."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.save_output()
+        with np.errstate(over="ignore"):
+            return np.expm1(x)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (gy * (self.saved_output() + 1.0),)
+
+
+class Sqrt(Function):
+    """y = √x; gx = gy / 2y."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.save_output()
+        with np.errstate(invalid="ignore"):
+            return np.sqrt(x)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return (gy * 0.5 / self.saved_output(),)
+
+
+class Sin(Function):
+    """y = sin x; gx = gy cos x."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.save_inputs(0)
+        return np.sin(x)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (gy * cos(self.saved_input(0)),)
+
+
+class Cos(Function):
+    """y = cos x; gx = -gy sin x."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.save_inputs(0)
+        return np.cos(x)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (-gy * sin(self.saved_input(0)),)
+
+
+class Tanh(Function):
+    """y = tanh x; gx = gy (1 - y²)."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.save_output()
+        return np.tanh(x)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (TanhGrad()(gy, self.saved_output()),)
+
+
+class TanhGrad(Function):
+    """gx = gy (1 - y²), as a function of gy and y."""
+
+    def forward(self, gy: np.ndarray, y: np.ndarray) -> np.ndarray:
+        self.save_inputs(0, 1)
+        return kernels.tanh_grad(gy, y)
+
+    def backward(self, ggx: Tensor) -> tuple[Tensor | None, ...]:
+        gy, y = self.saved_input(0), self.saved_input(1)
+        return (
+            TanhGrad()(ggx, y) if self.needs[0] else None,
+            ggx * gy * y * -2.0 if self.needs[1] else None,
+        )
+
+
+class Sigmoid(Function):
+    """y = 1 / (1 + exp(-x)); gx = gy y (1 - y)."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.save_output()
+        return kernels.sigmoid(x)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (SigmoidGrad()(gy, self.saved_output()),)
+
+
+class SigmoidGrad(Function):
+    """gx = gy y (1 - y), as a function of gy and y."""
+
+    def forward(self, gy: np.ndarray, y: np.ndarray) -> np.ndarray:
+        self.save_inputs(0, 1)
+        return kernels.sigmoid_grad(gy, y)
+
+    def backward(self, ggx: Tensor) -> tuple[Tensor | None, ...]:
+        gy, y = self.saved_input(0), self.saved_input(1)
+        return (
+            SigmoidGrad()(ggx, y) if self.needs[0] else None,
+            ggx * gy * (y * -2.0 + 1.0) if self.needs[1] else None,
+        )
+
+
+class Softplus(Function):
+    """y = log(1 + exp x); gx = gy sigmoid(x)."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.save_inputs(0)
+        return kernels.softplus(x)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (gy * sigmoid(self.saved_input(0)),)
+
+
+class Erf(Function):
+    """y = 2/√π ∫₀ˣ exp(-t²) dt; gx = gy 2/√π exp(-x²)."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.save_inputs(0)
+        return kernels.erf(x)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        x = self.saved_input(0)
+        return (gy * exp(-(x * x)) * (2.0 / math.sqrt(math.pi)),)
+
+
+class LeakyReLU(Function):
+    """y = x where x > 0, else slope · x."""
+
+    def __init__(self, slope: float) -> None:
+        self.slope = slope
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.save_inputs(0)
+        return kernels.leaky_relu(x, self.slope)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (LeakyReLUGrad(self.slope)(gy, Tensor(self.saved_array(0))),)
+
+
+class LeakyReLUGrad(Function):
+    """gx = gy where x > 0, else slope · gy; linear in gy, and flat in x but for the kink."""
+
+    def __init__(self, slope: float) -> None:
+        self.slope = slope
+
+    def forward(self, gy: np.ndarray, x: np.ndarray) -> np.ndarray:
+        self.residuals = (x,)
+        return kernels.leaky_relu_grad(gy, x, self.slope)
+
+    def backward(self, ggx: Tensor) -> tuple[Tensor | None, ...]:
+        return LeakyReLUGrad(self.slope)(ggx, Tensor(self.residuals[0])), None
+
+
+class ELU(FusedFunction):
+    """y = x where x > 0, else α (exp x - 1)."""
+
+    def __init__(self, alpha: float) -> None:
+        self.alpha = alpha
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.save_inputs(0)
+        return kernels.elu(x, self.alpha)
+
+    def backward_arrays(self, gy: np.ndarray) -> tuple[np.ndarray | None, ...]:
+        return (kernels.elu_grad(gy, self.saved_array(0), self.alpha),)
+
+    def compose(self, *inputs: Tensor) -> Tensor:
+        (x,) = inputs
+        return where(x.data > 0, x, expm1(minimum(x, 0.0)) * self.alpha)
+
+
+class GELU(FusedFunction):
+    """y = x Φ(x), with Φ the standard normal's distribution function."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.save_inputs(0)
+        return kernels.gelu(x)
+
+    def backward_arrays(self, gy: np.ndarray) -> tuple[np.ndarray | None, ...]:
+        return (kernels.gelu_grad(gy, self.saved_array(0)),)
+
+    def compose(self, *inputs: Tensor) -> Tensor:
+        (x,) = inputs
+        return x * 0.5 * (erf(x * math.sqrt(0.5)) + 1.0)
+
+
+def exp(x: Operand) -> Tensor:
+    """eˣ."""
+    return Exp()(as_float(x, "exp"))
+
+
+def log(x: Operand) -> Tensor:
+    """Natural logarithm; -inf at 0, NaN below, as in NumPy."""
+    return Log()(as_float(x, "log"))
+
+
+def log1p(x: Operand) -> Tensor:
+    """log(1 + x), exact near 0."""
+    return Log1p()(as_float(x, "log1p"))
+
+
+def expm1(x: Operand) -> Tensor:
+    """eˣ - 1, exact near 0."""
+    return Expm1()(as_float(x, "expm1"))
+
+
+def sqrt(x: Operand) -> Tensor:
+    """√x; NaN below 0. The gradient at 0 is infinite."""
+    return Sqrt()(as_float(x, "sqrt"))
+
+
+def sin(x: Operand) -> Tensor:
+    """Sine of x in radians."""
+    return Sin()(as_float(x, "sin"))
+
+
+def cos(x: Operand) -> Tensor:
+    """Cosine of x in radians."""
+    return Cos()(as_float(x, "cos"))
+
+
+def tanh(x: Operand) -> Tensor:
+    """Hyperbolic tangent."""
+    return Tanh()(as_float(x, "tanh"))
+
+
+def sigmoid(x: Operand) -> Tensor:
+    """1 / (1 + e⁻ˣ), without overflow on either side."""
+    return Sigmoid()(as_float(x, "sigmoid"))
+
+
+def softplus(x: Operand) -> Tensor:
+    """log(1 + eˣ), without overflow."""
+    return Softplus()(as_float(x, "softplus"))
+
+
+def erf(x: Operand) -> Tensor:
+    """The error function, 2/√π ∫₀ˣ exp(-t²) dt."""
+    return Erf()(as_float(x, "erf"))
+
+
+def relu(x: Operand) -> Tensor:
+    """max(x, 0); the gradient at 0 is 0. Nair & Hinton 2010."""
+    return leaky_relu(x, 0.0)
+
+
+def leaky_relu(x: Operand, negative_slope: float = 0.01) -> Tensor:
+    """x where x > 0, else negative_slope · x. Maas et al. 2013, section 2. Raises ArgumentError on a negative slope."""
+    if not negative_slope >= 0:
+        raise ArgumentError(f"leaky_relu: negative_slope is {negative_slope}; use a number ≥ 0")
+    return LeakyReLU(negative_slope)(as_float(x, "leaky_relu"))
+
+
+def elu(x: Operand, alpha: float = 1.0) -> Tensor:
+    """x where x > 0, else alpha (eˣ - 1). Clevert et al. 2016, equation 15."""
+    return ELU(alpha)(as_float(x, "elu"))
+
+
+def gelu(x: Operand) -> Tensor:
+    """x Φ(x), exact (by erf). Hendrycks & Gimpel 2016, section 2."""
+    return GELU()(as_float(x, "gelu"))
+
+
+def silu(x: Operand) -> Tensor:
+    """x sigmoid(x), also called swish. Elfwing et al. 2018; Ramachandran et al. 2017."""
+    x = as_float(x, "silu")
+    return x * sigmoid(x)

@@ -1,0 +1,358 @@
+"""Elementwise arithmetic with NumPy's broadcasting: + - * / **, maximum, minimum, where, clip, comparisons, casts.
+
+Where an operand was broadcast, its gradient is summed back over the repeated axes: if y = a + b with a of shape (3,)
+and b of shape (2, 3), then ga = sum over axis 0 of gy.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minigen.autograd.function import Function
+from minigen.autograd.ops.shape import sum_to
+from minigen.autograd.tensor import Operand, Tensor, as_tensor
+from minigen.config import FLOAT_DTYPES, config
+from minigen.errors import ArgumentError, DTypeError, ShapeError
+
+
+def operands(name: str, a: Operand, b: Operand) -> tuple[Tensor, Tensor]:
+    """Both operands as tensors of one dtype. A Python number takes the dtype of the tensor beside it."""
+    if isinstance(b, (int, float)) and isinstance(a, Tensor):
+        return a if a.dtype in FLOAT_DTYPES else number_like(a, b), scalar_like(b, a)
+    if isinstance(a, (int, float)) and isinstance(b, Tensor):
+        return scalar_like(a, b), b if b.dtype in FLOAT_DTYPES else number_like(b, a)
+    a, b = as_tensor(a, name), as_tensor(b, name)
+    if a.dtype != b.dtype:
+        floats = [x.dtype for x in (a, b) if x.dtype in FLOAT_DTYPES]
+        dtype = floats[0] if len(floats) == 1 else np.promote_types(a.dtype, b.dtype)
+        a, b = astype(a, dtype), astype(b, dtype)
+    return a, b
+
+
+def scalar_like(number: float, tensor: Tensor) -> Tensor:
+    """A 0-d tensor in the float dtype of `tensor`; for integer tensors NumPy's or the default float dtype."""
+    if tensor.dtype in FLOAT_DTYPES:
+        return Tensor(np.asarray(number, tensor.dtype))
+    return Tensor(np.asarray(number, config.dtype if isinstance(number, float) else tensor.dtype))
+
+
+def number_like(tensor: Tensor, number: float) -> Tensor:
+    """An integer tensor as default floats when it meets a Python float."""
+    return astype(tensor, config.dtype) if isinstance(number, float) else tensor
+
+
+def as_float(x: Operand, name: str) -> Tensor:
+    """`x` as a float tensor: integers and booleans become `config.dtype`."""
+    x = as_tensor(x, name)
+    return x if x.dtype in FLOAT_DTYPES else astype(x, config.dtype)
+
+
+def binary(name: str, function: Function, a: Operand, b: Operand) -> Tensor:
+    """Apply a broadcasting Function; shapes that do not broadcast raise ShapeError."""
+    a, b = operands(name, a, b)
+    if a.data.shape != b.data.shape:
+        try:
+            np.broadcast_shapes(a.data.shape, b.data.shape)
+        except ValueError:
+            raise ShapeError(
+                f"{name}: shapes {a.shape} and {b.shape} do not broadcast; aligned at the last axis, lengths must be equal "
+                "or 1 (reshape, or insert an axis with expand_dims)"
+            ) from None
+    return function(a, b)
+
+
+class Binary(Function):
+    """Base of the broadcasting operations of two operands."""
+
+    shapes: tuple[tuple[int, ...], tuple[int, ...]]
+
+    def reduced(self, index: int, gradient: Callable[[], Tensor]) -> Tensor | None:
+        """The gradient for one operand, summed to its shape; not computed when it is not needed."""
+        return sum_to(gradient(), self.shapes[index]) if self.needs[index] else None
+
+
+class Add(Binary):
+    """y = a + b."""
+
+    def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        self.shapes = a.shape, b.shape
+        return a + b
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return self.reduced(0, lambda: gy), self.reduced(1, lambda: gy)
+
+
+class Subtract(Binary):
+    """y = a - b."""
+
+    def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        self.shapes = a.shape, b.shape
+        return a - b
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return self.reduced(0, lambda: gy), self.reduced(1, lambda: -gy)
+
+
+class Multiply(Binary):
+    """y = a b; ga = gy b, gb = gy a."""
+
+    def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        self.shapes = a.shape, b.shape
+        self.save_inputs(*[i for i in (0, 1) if self.needs[1 - i]])
+        return a * b
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (
+            self.reduced(0, lambda: gy * self.saved_input(1)),
+            self.reduced(1, lambda: gy * self.saved_input(0)),
+        )
+
+
+class Divide(Binary):
+    """y = a / b; ga = gy / b, gb = -gy a / b²."""
+
+    def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        self.shapes = a.shape, b.shape
+        self.save_inputs(*((0, 1) if self.needs[1] else (1,)))
+        return a / b
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        b = self.saved_input(1)
+        return (
+            self.reduced(0, lambda: gy / b),
+            self.reduced(1, lambda: -gy * self.saved_input(0) / (b * b)),
+        )
+
+
+class Power(Binary):
+    """y = a ** b; ga = gy b a^(b-1), gb = gy y log a (0 where a = 0, the limit for b > 0)."""
+
+    def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        self.shapes = a.shape, b.shape
+        self.save_inputs(0, 1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return a**b
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        a, b = self.saved_input(0), self.saved_input(1)
+
+        def base() -> Tensor:
+            # b = 0 has slope 0 everywhere, also at a = 0, where a^(b-1) is infinite.
+            safe = where(b.data == 0, 1.0, b - 1)
+            return gy * where(b.data == 0, 0.0, b * power(a, safe))
+
+        def exponent() -> Tensor:
+            from minigen.autograd.ops.activation import log
+
+            zero = a.data == 0
+            return gy * where(zero, 0.0, power(a, b) * log(where(zero, 1.0, a)))
+
+        return self.reduced(0, base), self.reduced(1, exponent)
+
+
+class PowerConstant(Function):
+    """y = xⁿ for a number n; gx = gy n xⁿ⁻¹."""
+
+    def __init__(self, exponent: float) -> None:
+        self.exponent = exponent
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.save_inputs(0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return x * x if self.exponent == 2 else x**self.exponent
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        n, x = self.exponent, self.saved_input(0)
+        if n == 0:
+            return (gy * 0.0,)
+        return (gy * (x * 2.0 if n == 2 else power(x, n - 1) * float(n)),)
+
+
+class Extremum(Binary):
+    """y = max(a, b) or min(a, b); the gradient goes to the operand taken, half to each where they are equal."""
+
+    def __init__(self, largest: bool) -> None:
+        self.largest = largest
+
+    def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        self.shapes = a.shape, b.shape
+        taken = (a > b) if self.largest else (a < b)
+        self.residuals = (taken + 0.5 * (a == b)).astype(a.dtype, copy=False), None
+        return (np.maximum if self.largest else np.minimum)(a, b)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        share = self.residuals[0]
+        return self.reduced(0, lambda: gy * Tensor(share)), self.reduced(1, lambda: gy * Tensor(1 - share))
+
+
+class Where(Binary):
+    """y = a where the condition holds, else b."""
+
+    def __init__(self, condition: np.ndarray) -> None:
+        self.condition = condition
+
+    def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        self.shapes = a.shape, b.shape
+        return np.where(self.condition, a, b)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (
+            self.reduced(0, lambda: where(self.condition, gy, 0.0)),
+            self.reduced(1, lambda: where(self.condition, 0.0, gy)),
+        )
+
+
+class Negative(Function):
+    """y = -x."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return -x
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (-gy,)
+
+
+class Abs(Function):
+    """y = |x|; gx = gy sign(x), 0 at 0."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.save_inputs(0)
+        return np.abs(x)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (gy * Tensor(np.sign(self.saved_array(0))),)
+
+
+class Clip(Function):
+    """y = min(max(x, low), high); the gradient passes where low ≤ x ≤ high."""
+
+    def __init__(self, low: float | None, high: float | None) -> None:
+        self.low, self.high = low, high
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.save_inputs(0)
+        return np.clip(x, self.low, self.high)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        x = self.saved_array(0)
+        inside = np.ones(x.shape, bool)
+        inside &= True if self.low is None else x >= self.low
+        inside &= True if self.high is None else x <= self.high
+        return (gy * Tensor(inside.astype(x.dtype)),)
+
+
+class AsType(Function):
+    """y = x in another dtype; gx = gy in the dtype of x."""
+
+    def __init__(self, dtype: np.dtype) -> None:
+        self.target = dtype
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.source = x.dtype
+        return x.astype(self.target)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (astype(gy, self.source),)
+
+
+def add(a: Operand, b: Operand) -> Tensor:
+    """a + b, broadcast."""
+    return binary("add", Add(), a, b)
+
+
+def subtract(a: Operand, b: Operand) -> Tensor:
+    """a - b, broadcast."""
+    return binary("subtract", Subtract(), a, b)
+
+
+def multiply(a: Operand, b: Operand) -> Tensor:
+    """a · b elementwise, broadcast."""
+    return binary("multiply", Multiply(), a, b)
+
+
+def divide(a: Operand, b: Operand) -> Tensor:
+    """a / b elementwise, broadcast; integers are divided as `config.dtype`."""
+    a, b = operands("divide", a, b)
+    return binary("divide", Divide(), as_float(a, "divide"), as_float(b, "divide"))
+
+
+def power(a: Operand, b: Operand) -> Tensor:
+    """a ** b elementwise, broadcast. Negative bases with fractional exponents give NaN, as in NumPy."""
+    if isinstance(b, (int, float)) and isinstance(a, Tensor) and a.dtype in FLOAT_DTYPES:
+        return PowerConstant(b)(a)
+    a, b = operands("power", a, b)
+    return binary("power", Power(), as_float(a, "power"), as_float(b, "power"))
+
+
+def maximum(a: Operand, b: Operand) -> Tensor:
+    """Larger of a and b, elementwise, broadcast. Where equal, each takes half the gradient."""
+    return binary("maximum", Extremum(largest=True), a, b)
+
+
+def minimum(a: Operand, b: Operand) -> Tensor:
+    """Smaller of a and b, elementwise, broadcast. Where equal, each takes half the gradient."""
+    return binary("minimum", Extremum(largest=False), a, b)
+
+
+def where(condition: Operand, a: Operand, b: Operand) -> Tensor:
+    """a where `condition` (booleans) holds, else b; all three broadcast."""
+    mask = condition.data if isinstance(condition, Tensor) else np.asarray(condition)
+    if mask.dtype != bool:
+        raise DTypeError(f"where: condition has dtype {mask.dtype}; pass booleans, such as x > 0")
+    a, b = operands("where", a, b)
+    try:
+        np.broadcast_shapes(mask.shape, a.shape, b.shape)
+    except ValueError:
+        raise ShapeError(f"where: shapes {mask.shape}, {a.shape} and {b.shape} do not broadcast") from None
+    return Where(mask)(a, b)
+
+
+def negative(x: Operand) -> Tensor:
+    """-x."""
+    return Negative()(as_tensor(x, "negative"))
+
+
+def abs(x: Operand) -> Tensor:
+    """|x|; the gradient at 0 is 0."""
+    return Abs()(as_tensor(x, "abs"))
+
+
+def clip(x: Operand, min: float | None = None, max: float | None = None) -> Tensor:
+    """Each element limited to [min, max]; None leaves that side open. Raises ArgumentError when min > max."""
+    if min is not None and max is not None and min > max:
+        raise ArgumentError(f"clip: min {min} is larger than max {max}")
+    return Clip(min, max)(as_float(x, "clip"))
+
+
+def astype(x: Operand, dtype: Any) -> Tensor:
+    """x in another dtype; x itself when it already has it. No gradient flows through integers."""
+    x, dtype = as_tensor(x, "astype"), np.dtype(dtype)
+    if x.dtype == dtype:
+        return x
+    if x.requires_grad and dtype not in FLOAT_DTYPES:
+        x = x.detach()
+    return AsType(dtype)(x)
+
+
+def comparison(ufunc: np.ufunc) -> Callable[[Operand, Operand], Tensor]:
+    """A broadcasting comparison, giving booleans without gradient."""
+
+    def compare(a: Operand, b: Operand) -> Tensor:
+        a, b = (x.data if isinstance(x, Tensor) else x for x in (a, b))
+        try:
+            return Tensor(np.asarray(ufunc(a, b)))
+        except ValueError:
+            raise ShapeError(f"{ufunc.__name__}: shapes {np.shape(a)} and {np.shape(b)} do not broadcast") from None
+
+    compare.__name__ = ufunc.__name__
+    compare.__doc__ = f"Elementwise np.{ufunc.__name__} of a and b as a boolean tensor; no gradient."
+    return compare
+
+
+equal = comparison(np.equal)
+not_equal = comparison(np.not_equal)
+less = comparison(np.less)
+less_equal = comparison(np.less_equal)
+greater = comparison(np.greater)
+greater_equal = comparison(np.greater_equal)

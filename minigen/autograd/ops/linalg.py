@@ -1,0 +1,187 @@
+"""Products: matmul (batched, broadcast), linear, einsum."""
+
+import string
+from collections.abc import Sequence
+
+import numpy as np
+
+from minigen.autograd.function import Function
+from minigen.autograd.ops.arithmetic import as_float, astype
+from minigen.autograd.ops.reduction import sum as sum_
+from minigen.autograd.ops.shape import expand_dims, getitem, reshape, squeeze, sum_to, swapaxes, transpose
+from minigen.autograd.tensor import Operand, Tensor
+from minigen.errors import ArgumentError, ShapeError
+
+
+class MatMul(Function):
+    """y = a b over the last two axes, leading axes broadcast; ga = gy bᵀ, gb = aᵀ gy."""
+
+    def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        self.shapes = a.shape, b.shape
+        self.save_inputs(*[i for i in (0, 1) if self.needs[1 - i]])
+        return np.matmul(a, b)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        ga = gb = None
+        if self.needs[0]:
+            ga = sum_to(matmul(gy, swapaxes(self.saved_input(1), -1, -2)), self.shapes[0])
+        if self.needs[1]:
+            gb = sum_to(matmul(swapaxes(self.saved_input(0), -1, -2), gy), self.shapes[1])
+        return ga, gb
+
+
+class Linear(Function):
+    """y = x w + b on rows x (M, in); gx = gy wᵀ, gw = xᵀ gy, gb = Σ_rows gy."""
+
+    def forward(self, *arrays: np.ndarray) -> np.ndarray:
+        x, w, *bias = arrays
+        self.save_inputs(*[i for i in (0, 1) if self.needs[1 - i]])
+        y = np.matmul(x, w)
+        if bias:
+            y += bias[0]
+        return y
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        gx = matmul(gy, transpose(self.saved_input(1))) if self.needs[0] else None
+        gw = matmul(transpose(self.saved_input(0)), gy) if self.needs[1] else None
+        return (gx, gw, *[sum_(gy, 0) if need else None for need in self.needs[2:]])
+
+
+class Einsum(Function):
+    """y = einsum(terms -> output, operands), every index once in each term.
+
+    The gradient of operand i is the einsum of gy with the other operands, giving the letters of term i. Letters of
+    term i that stand nowhere else were summed alone: their gradient is repeated, by an operand of ones.
+    """
+
+    def __init__(self, terms: list[str], output: str) -> None:
+        self.terms, self.output = terms, output
+
+    def forward(self, *arrays: np.ndarray) -> np.ndarray:
+        self.save_inputs(*range(len(arrays)))
+        self.shapes = [x.shape for x in arrays]
+        return np.einsum(f"{','.join(self.terms)}->{self.output}", *arrays, optimize=len(arrays) > 1)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return tuple([self.gradient(i, gy) if need else None for i, need in enumerate(self.needs)])
+
+    def gradient(self, i: int, gy: Tensor) -> Tensor:
+        """∂L/∂operand i."""
+        others = [j for j in range(len(self.terms)) if j != i]
+        terms = [self.output, *[self.terms[j] for j in others]]
+        operands = [gy, *[self.saved_input(j) for j in others]]
+        present = set("".join(terms))
+        for letter, length in zip(self.terms[i], self.shapes[i], strict=True):
+            if letter not in present:
+                terms.append(letter)
+                operands.append(Tensor(np.ones(length, gy.dtype)))
+        return Einsum(terms, self.terms[i])(*operands)
+
+
+def same_dtype(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Tensors promoted to their common dtype."""
+    dtype = np.result_type(*[x.dtype for x in tensors])
+    return [astype(x, dtype) for x in tensors]
+
+
+def matmul(a: Operand, b: Operand) -> Tensor:
+    """Matrix product over the last two axes: (…, M, K) · (…, K, N) → (…, M, N), leading axes broadcast.
+
+    A 1-D operand counts as a row on the left, as a column on the right, and the axis is dropped from the result.
+    Raises ShapeError when the inner lengths or the leading axes do not fit.
+    """
+    a, b = same_dtype([as_float(a, "matmul"), as_float(b, "matmul")])
+    if a.ndim == 0 or b.ndim == 0:
+        raise ShapeError(f"matmul: shapes {a.shape} and {b.shape}; both need at least one axis (use * for scalars)")
+    if a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
+        raise ShapeError(f"matmul: shapes {a.shape} and {b.shape}; the last axis of a must equal b's axis -2 (or 0 if 1-D)")
+    if a.ndim == 1:
+        return squeeze(matmul(expand_dims(a, 0), b), -1 if b.ndim == 1 else -2)
+    if b.ndim == 1:
+        return squeeze(matmul(a, expand_dims(b, 1)), -1)
+    if b.ndim == 2 and a.ndim > 2:
+        rows = reshape(a, (-1, a.shape[-1])) if a.size else None
+        if rows is not None:
+            return reshape(MatMul()(rows, b), (*a.shape[:-1], b.shape[-1]))
+    try:
+        np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    except ValueError:
+        raise ShapeError(f"matmul: leading axes of {a.shape} and {b.shape} do not broadcast") from None
+    return MatMul()(a, b)
+
+
+def linear(x: Operand, weight: Operand, bias: Operand | None = None) -> Tensor:
+    """y = x · weight + bias.
+
+    x (…, in), weight (in, out), bias (out,) → y (…, out). The weight is stored (in, out), the transpose of PyTorch's.
+    Raises ShapeError when the shapes do not fit.
+    """
+    operands = same_dtype([as_float(t, "linear") for t in (x, weight, *(() if bias is None else (bias,)))])
+    x, weight = operands[:2]
+    if weight.ndim != 2 or x.ndim < 1 or x.shape[-1] != weight.shape[0]:
+        raise ShapeError(
+            f"linear: x {x.shape} and weight {weight.shape}; weight is (in, out) and x needs `in` values on its last axis"
+        )
+    if bias is not None and operands[2].shape != weight.shape[1:]:
+        raise ShapeError(f"linear: bias {operands[2].shape} must have shape {weight.shape[1:]}, one value per output")
+    if x.ndim == 2:
+        return Linear()(*operands)
+    rows = reshape(x, (x.size // max(x.shape[-1], 1), x.shape[-1]))
+    return reshape(Linear()(rows, *operands[1:]), (*x.shape[:-1], weight.shape[1]))
+
+
+def einsum(subscripts: str, *operands: Operand) -> Tensor:
+    """Einstein summation, as np.einsum: letters name axes, repeated ones are multiplied and summed unless in the output.
+
+    Supports several operands, an implicit output, "..." for broadcast leading axes, and diagonals ("ii->i").
+    Raises ArgumentError on malformed subscripts, ShapeError when the lengths of a letter differ.
+    """
+    tensors = same_dtype([as_float(x, "einsum") for x in operands]) if operands else []
+    terms, output = parse_subscripts(subscripts, tensors)
+    lengths: dict[str, int] = {}
+    for i, (term, x) in enumerate(zip(terms, tensors, strict=True)):
+        for letter, n in zip(term, x.shape, strict=True):
+            if lengths.setdefault(letter, n) != n:
+                raise ShapeError(f"einsum: {subscripts}: index {letter} has length {lengths[letter]} and {n} (operand {i})")
+    for i, term in enumerate(terms):
+        terms[i], tensors[i] = take_diagonals(term, tensors[i])
+    return Einsum(terms, output)(*tensors)
+
+
+def parse_subscripts(subscripts: str, tensors: list[Tensor]) -> tuple[list[str], str]:
+    """One string of letters for each operand and one for the output, "..." spelled out."""
+    left, arrow, output = subscripts.replace(" ", "").partition("->")
+    terms = left.split(",")
+    if len(terms) != len(tensors):
+        raise ArgumentError(f"einsum: {subscripts!r} names {len(terms)} operands, {len(tensors)} were given")
+    letters = set("".join([*terms, output]).replace(".", ""))
+    if not letters <= set(string.ascii_letters):
+        raise ArgumentError(f"einsum: {subscripts!r}: indices must be letters")
+    spare = [c for c in string.ascii_letters if c not in letters]
+    ranks = [x.ndim - len(term.replace("...", "")) for term, x in zip(terms, tensors, strict=True)]
+    for term, rank, x in zip(terms, ranks, tensors, strict=True):
+        if term.replace("...", "", 1).count(".") or rank < 0 or ("..." not in term and rank):
+            raise ArgumentError(f"einsum: {subscripts!r}: term {term!r} does not fit an operand of shape {x.shape}")
+    widest = max([rank for term, rank in zip(terms, ranks, strict=True) if "..." in term], default=0)
+    batch = "".join(spare[:widest])
+    if not arrow:
+        once = sorted(c for c in letters if left.count(c) == 1)
+        output = ("..." if "..." in left else "") + "".join(once)
+    terms = [t.replace("...", batch[len(batch) - r :] if r else "") for t, r in zip(terms, ranks, strict=True)]
+    output = output.replace("...", batch)
+    if len(set(output)) != len(output) or not set(output) <= set("".join(terms)):
+        raise ArgumentError(f"einsum: {subscripts!r}: each output index must stand once, and in an operand")
+    return terms, output
+
+
+def take_diagonals(term: str, x: Tensor) -> tuple[str, Tensor]:
+    """`x` reduced to the diagonal of every index that its term repeats."""
+    for letter in sorted(set(term)):
+        while term.count(letter) > 1:
+            i = term.index(letter)
+            j = term.index(letter, i + 1)
+            rest = [k for k in range(len(term)) if k not in (i, j)]
+            n = np.arange(x.shape[i])
+            x = getitem(transpose(x, (i, j, *rest)), (n, n))
+            term = letter + "".join(term[k] for k in rest)
+    return term, x

@@ -1,0 +1,145 @@
+"""Reductions over axes: sum, mean, var, max, min, logsumexp, and the running sum.
+
+`axis` is an int, a tuple of ints, or None for all axes, as in NumPy; `keepdims` leaves them with length one.
+"""
+
+import math
+
+import numpy as np
+
+from minigen.autograd.function import Function
+from minigen.autograd.ops.activation import exp
+from minigen.autograd.ops.arithmetic import as_float
+from minigen.autograd.ops.shape import Reshape, expand, flip, normalize_axis
+from minigen.autograd.tensor import Axis, Operand, Tensor, as_tensor
+from minigen.errors import ArgumentError, ShapeError
+
+
+class Reduction(Function):
+    """Base: remembers the shape and the axes, and repeats a reduced tensor over them again."""
+
+    source: tuple[int, ...]
+
+    def __init__(self, axes: tuple[int, ...], keepdims: bool) -> None:
+        self.axes, self.keepdims = axes, keepdims
+
+    def repeated(self, y: Tensor) -> Tensor:
+        """`y`, of the reduced shape, expanded to the input's shape."""
+        if not self.keepdims:
+            y = Reshape(tuple(1 if i in self.axes else n for i, n in enumerate(self.source)))(y)
+        return expand(y, self.source)
+
+
+class Sum(Reduction):
+    """y = Σ x; gx = gy, repeated."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.source = x.shape
+        return x.sum(self.axes, keepdims=self.keepdims)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (self.repeated(gy),)
+
+
+class Largest(Reduction):
+    """y = max x (of -x for the minimum); equal largest elements share the gradient evenly."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.source = x.shape
+        y = x.max(self.axes, keepdims=True)
+        taken = x == y
+        self.residuals = ((taken / taken.sum(self.axes, keepdims=True)).astype(x.dtype),)
+        return y if self.keepdims else y.squeeze(self.axes)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (self.repeated(gy) * Tensor(self.residuals[0]),)
+
+
+class LogSumExp(Reduction):
+    """y = log Σ exp x; gx = gy exp(x - y). The largest element is taken out first, so nothing overflows."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.source = x.shape
+        self.save_inputs(0)
+        self.save_output()
+        top = x.max(self.axes, keepdims=True)
+        top = np.where(np.isfinite(top), top, x.dtype.type(0))
+        with np.errstate(divide="ignore"):
+            y = np.log(np.exp(x - top).sum(self.axes, keepdims=True)) + top
+        return y if self.keepdims else y.squeeze(self.axes)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        y = self.saved_output()
+        return (self.repeated(gy) * exp(self.saved_input(0) - self.repeated(y)),)
+
+
+class CumSum(Function):
+    """y_i = Σ_{j ≤ i} x_j along one axis; gx is the running sum of gy from the other end."""
+
+    def __init__(self, axis: int) -> None:
+        self.axis = axis
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return np.cumsum(x, self.axis)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (flip(CumSum(self.axis)(flip(gy, self.axis)), self.axis),)
+
+
+def sum(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Σ x over `axis`. The sum over no elements is 0."""
+    x = as_tensor(x, "sum")
+    return Sum(normalize_axis(axis, x.ndim, "sum"), keepdims)(x)
+
+
+def mean(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Σ x / n over `axis`. Raises ShapeError over no elements."""
+    x = as_float(x, "mean")
+    return sum(x, axis, keepdims) * (1.0 / count(x, axis, "mean"))
+
+
+def var(x: Operand, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Tensor:
+    """Σ (x - mean x)² / (n - ddof) over `axis`; ddof=0 is the population's variance (NumPy's default).
+
+    Raises ArgumentError when n - ddof is not positive.
+    """
+    x = as_float(x, "var")
+    n = count(x, axis, "var")
+    if n <= ddof:
+        raise ArgumentError(f"var: {n} elements with ddof={ddof} leave nothing to divide by; use a smaller ddof")
+    centred = x - mean(x, axis, keepdims=True)
+    return sum(centred * centred, axis, keepdims) * (1.0 / (n - ddof))
+
+
+def max(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Largest element over `axis`; equal ones share the gradient evenly. Raises ShapeError over no elements."""
+    x = as_tensor(x, "max")
+    count(x, axis, "max")
+    return Largest(normalize_axis(axis, x.ndim, "max"), keepdims)(x)
+
+
+def min(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Smallest element over `axis`; equal ones share the gradient evenly. Raises ShapeError over no elements."""
+    return -max(-as_tensor(x, "min"), axis, keepdims)
+
+
+def logsumexp(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """log Σ exp x over `axis`, without overflow. Raises ShapeError over no elements."""
+    x = as_float(x, "logsumexp")
+    count(x, axis, "logsumexp")
+    return LogSumExp(normalize_axis(axis, x.ndim, "logsumexp"), keepdims)(x)
+
+
+def cumsum(x: Operand, axis: int) -> Tensor:
+    """y_i = Σ_{j ≤ i} x_j along `axis`."""
+    x = as_tensor(x, "cumsum")
+    (axis,) = normalize_axis(axis, x.ndim, "cumsum")
+    return CumSum(axis)(x)
+
+
+def count(x: Tensor, axis: Axis, name: str) -> int:
+    """How many elements each result of a reduction is made from; ShapeError when none."""
+    n = math.prod(x.shape[i] for i in normalize_axis(axis, x.ndim, name))
+    if n == 0:
+        raise ShapeError(f"{name}: no elements along axis {axis} of {x.shape}; it is not defined over an empty axis")
+    return n

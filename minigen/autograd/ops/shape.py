@@ -1,0 +1,332 @@
+"""Operations that move elements without changing them: reshape, transpose, expand, join, split, pad, flip, indexing.
+
+Each is linear, and its gradient is its adjoint: expand and sum_to, getitem and scatter, pad and slicing.
+"""
+
+import builtins
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigen.autograd.function import Function
+from minigen.autograd.tensor import Axis, Operand, Tensor, as_tensor
+from minigen.errors import ArgumentError, DTypeError, ShapeError
+
+
+def normalize_axis(axis: Axis, ndim: int, name: str) -> tuple[int, ...]:
+    """`axis` as a tuple of distinct non-negative ints; None means all axes. Raises ArgumentError."""
+    axes = tuple(range(ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    if any(isinstance(i, bool) or not isinstance(i, (int, np.integer)) or not -ndim <= i < ndim for i in axes):
+        raise ArgumentError(f"{name}: axis {axis} does not exist in {ndim} axes")
+    axes = tuple(int(i) % ndim for i in axes)
+    if len(set(axes)) != len(axes):
+        raise ArgumentError(f"{name}: axis {axis} names one axis twice")
+    return axes
+
+
+class Alias(Function):
+    """y = x, as a new node."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return x.view()
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (gy,)
+
+
+class Reshape(Function):
+    """The same elements in another shape."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.target = shape
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.source = x.shape
+        return x.reshape(self.target)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (Reshape(self.source)(gy),)
+
+
+class Transpose(Function):
+    """Axes permuted: axis i of the result is axis axes[i] of x."""
+
+    def __init__(self, axes: tuple[int, ...]) -> None:
+        self.axes = axes
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return x.transpose(self.axes)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        inverse = [0] * len(self.axes)
+        for i, axis in enumerate(self.axes):
+            inverse[axis] = i
+        return (Transpose(tuple(inverse))(gy),)
+
+
+class Expand(Function):
+    """x repeated along axes of length one or new leading axes; a view, no copy."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.target = shape
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.source = x.shape
+        return np.broadcast_to(x, self.target)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (sum_to(gy, self.source),)
+
+
+class SumTo(Function):
+    """Adjoint of Expand: sums over the repeated axes."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.target = shape
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.source = x.shape
+        new = x.ndim - len(self.target)
+        repeated = [i + new for i, n in enumerate(self.target) if n == 1 and x.shape[i + new] != 1]
+        return x.sum(axis=(*range(new), *repeated)).reshape(self.target)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (Expand(self.source)(gy),)
+
+
+class Concatenate(Function):
+    """Arrays joined along an existing axis."""
+
+    def __init__(self, axis: int) -> None:
+        self.axis = axis
+
+    def forward(self, *xs: np.ndarray) -> np.ndarray:
+        self.lengths = [x.shape[self.axis] for x in xs]
+        return np.concatenate(xs, self.axis)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return tuple(split(gy, self.lengths, self.axis))
+
+
+class Pad(Function):
+    """x with `before` and `after` constant elements added along each axis."""
+
+    def __init__(self, widths: tuple[tuple[int, int], ...], value: float) -> None:
+        self.widths, self.value = widths, value
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.source = x.shape
+        return np.pad(x, self.widths, constant_values=self.value)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        inner = tuple(slice(before, before + n) for (before, _), n in zip(self.widths, self.source, strict=True))
+        return (getitem(gy, inner),)
+
+
+class Flip(Function):
+    """Order of the elements reversed along some axes; its own adjoint."""
+
+    def __init__(self, axes: tuple[int, ...]) -> None:
+        self.axes = axes
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return np.flip(x, self.axes)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (Flip(self.axes)(gy),)
+
+
+class GetItem(Function):
+    """x[index] with NumPy's basic and advanced indexing."""
+
+    def __init__(self, index: Any) -> None:
+        self.index = index
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.source = x.shape
+        return x[self.index]
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (Scatter(self.index, self.source)(gy),)
+
+
+class Scatter(Function):
+    """Adjoint of GetItem: zeros with x added at `index`; elements named several times accumulate."""
+
+    def __init__(self, index: Any, shape: tuple[int, ...]) -> None:
+        self.index, self.target = index, shape
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        y = np.zeros(self.target, x.dtype)
+        parts = self.index if isinstance(self.index, tuple) else (self.index,)
+        if any(isinstance(part, np.ndarray) and part.dtype != bool for part in parts):
+            np.add.at(y, self.index, x)
+        else:
+            y[self.index] = x
+        return y
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (GetItem(self.index)(gy),)
+
+
+def alias(x: Tensor) -> Tensor:
+    """x as the result of a node of its own, sharing memory."""
+    return Alias()(x)
+
+
+def reshape(x: Operand, shape: int | Sequence[int]) -> Tensor:
+    """The same elements, in C order, in another shape; one length may be -1 (what remains).
+
+    Raises ShapeError when the number of elements differs.
+    """
+    x = as_tensor(x, "reshape")
+    target = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    known = int(np.prod([n for n in target if n != -1], dtype=np.int64))
+    unknown = target.count(-1)
+    fits = known == x.size if unknown == 0 else unknown == 1 and known > 0 and x.size % known == 0
+    if not fits or any(n < -1 for n in target):
+        raise ShapeError(f"reshape: {x.shape} has {x.size} elements and can not become {target}")
+    return Reshape(target)(x)
+
+
+def transpose(x: Operand, axes: Sequence[int] | None = None) -> Tensor:
+    """Axes permuted, reversed when `axes` is None: y.shape[i] = x.shape[axes[i]]. A view."""
+    x = as_tensor(x, "transpose")
+    order = tuple(range(x.ndim))[::-1] if axes is None else normalize_axis(tuple(axes), x.ndim, "transpose")
+    if len(order) != x.ndim:
+        raise ArgumentError(f"transpose: axes {axes} must name each of the {x.ndim} axes of {x.shape} once")
+    return Transpose(order)(x)
+
+
+def swapaxes(x: Operand, axis1: int, axis2: int) -> Tensor:
+    """Two axes exchanged. A view."""
+    x = as_tensor(x, "swapaxes")
+    (i,), (j,) = normalize_axis(axis1, x.ndim, "swapaxes"), normalize_axis(axis2, x.ndim, "swapaxes")
+    order = list(range(x.ndim))
+    order[i], order[j] = j, i
+    return Transpose(tuple(order))(x)
+
+
+def expand(x: Operand, shape: Sequence[int]) -> Tensor:
+    """x broadcast to `shape`, as np.broadcast_to: axes of length one repeat, new axes come in front. A view."""
+    x, target = as_tensor(x, "expand"), tuple(shape)
+    try:
+        fits = np.broadcast_shapes(x.shape, target) == target
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ShapeError(f"expand: {x.shape} can not be repeated to {target}; only axes of length 1 repeat")
+    return x if x.shape == target else Expand(target)(x)
+
+
+def sum_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """x summed over the axes along which `shape` would be repeated to reach x.shape; the adjoint of `expand`."""
+    return x if x.data.shape == shape else SumTo(shape)(x)
+
+
+def squeeze(x: Operand, axis: Axis = None) -> Tensor:
+    """Axes of length one removed: all of them, or those named. Raises ShapeError when a named one is longer."""
+    x = as_tensor(x, "squeeze")
+    axes = normalize_axis(axis, x.ndim, "squeeze")
+    if axis is not None and any(x.shape[i] != 1 for i in axes):
+        raise ShapeError(f"squeeze: axis {axis} of {x.shape} is longer than 1")
+    return Reshape(tuple(n for i, n in enumerate(x.shape) if i not in axes or n != 1))(x)
+
+
+def expand_dims(x: Operand, axis: int | tuple[int, ...]) -> Tensor:
+    """New axes of length one at the positions `axis` of the result."""
+    x = as_tensor(x, "expand_dims")
+    count = len(axis) if isinstance(axis, tuple) else 1
+    new = normalize_axis(axis, x.ndim + count, "expand_dims")
+    lengths = iter(x.shape)
+    return Reshape(tuple(1 if i in new else next(lengths) for i in range(x.ndim + count)))(x)
+
+
+def concatenate(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
+    """Tensors joined along an existing axis; all other lengths must be equal. Mixed dtypes are promoted."""
+    from minigen.autograd.ops.arithmetic import astype
+
+    xs = [as_tensor(x, "concatenate") for x in tensors]
+    if not xs:
+        raise ShapeError("concatenate: no tensors given; at least one is needed")
+    if xs[0].ndim == 0:
+        raise ShapeError("concatenate: 0-d tensors have no axis to join; use stack")
+    (axis,) = normalize_axis(axis, xs[0].ndim, "concatenate")
+    rest = {x.shape[:axis] + x.shape[axis + 1 :] for x in xs}
+    if len(rest) != 1 or len({x.ndim for x in xs}) != 1:
+        raise ShapeError(f"concatenate: shapes {[x.shape for x in xs]} differ in more than axis {axis}")
+    dtype = np.result_type(*[x.dtype for x in xs])
+    return Concatenate(axis)(*[astype(x, dtype) for x in xs])
+
+
+def stack(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
+    """Tensors of one shape joined along a new axis at position `axis` of the result."""
+    xs = [as_tensor(x, "stack") for x in tensors]
+    if len({x.shape for x in xs}) != 1:
+        raise ShapeError(f"stack: shapes {[x.shape for x in xs]} must be equal, and at least one is needed")
+    return concatenate([expand_dims(x, axis) for x in xs], axis)
+
+
+def split(x: Operand, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
+    """Pieces of x along `axis`: `sections` equal ones, or pieces of the given lengths. Views.
+
+    Raises ShapeError when the lengths do not add up.
+    """
+    x = as_tensor(x, "split")
+    (axis,) = normalize_axis(axis, x.ndim, "split")
+    total = x.shape[axis]
+    if isinstance(sections, (int, np.integer)):
+        if sections < 1 or total % sections:
+            raise ShapeError(f"split: axis {axis} of {x.shape} can not be cut into {sections} equal pieces")
+        lengths = [total // int(sections)] * int(sections)
+    else:
+        lengths = list(sections)
+    if builtins.sum(lengths) != total or any(n < 0 for n in lengths):
+        raise ShapeError(f"split: lengths {lengths} do not add up to axis {axis} of {x.shape}")
+    edges = np.cumsum([0, *lengths]).tolist()
+    before = (slice(None),) * axis
+    return [GetItem((*before, slice(a, b)))(x) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+
+
+def pad(x: Operand, pad_width: int | Sequence[tuple[int, int]], value: float = 0.0) -> Tensor:
+    """x with constant elements around it, as np.pad: `pad_width` is one number, or (before, after) for each axis."""
+    x = as_tensor(x, "pad")
+    uniform = isinstance(pad_width, (int, np.integer))
+    widths = tuple((int(pad_width), int(pad_width)) if uniform else tuple(pad_width[i]) for i in range(x.ndim)) \
+        if uniform or len(pad_width) == x.ndim else ()
+    if len(widths) != x.ndim or any(len(pair) != 2 or min(pair) < 0 for pair in widths):
+        raise ArgumentError(f"pad: pad_width {pad_width} must be one number ≥ 0 or {x.ndim} pairs of them for {x.shape}")
+    return Pad(widths, value)(x)
+
+
+def flip(x: Operand, axis: Axis = None) -> Tensor:
+    """Order of the elements reversed along `axis`, all axes by default. A view."""
+    x = as_tensor(x, "flip")
+    return Flip(normalize_axis(axis, x.ndim, "flip"))(x)
+
+
+def getitem(x: Tensor, index: Any) -> Tensor:
+    """x[index]: integers, slices, None, Ellipsis, boolean masks, integer arrays or tensors, and mixtures.
+
+    An element named several times gets the sum of its gradients. Raises ShapeError when the index does not fit.
+    """
+    index = raw_index(index)
+    try:
+        return GetItem(index)(x)
+    except IndexError as error:
+        raise ShapeError(f"getitem: {error}; the tensor has shape {x.shape}") from None
+
+
+def raw_index(index: Any) -> Any:
+    """An index with tensors and lists replaced by arrays of their own, so that later changes do not matter."""
+    if isinstance(index, tuple):
+        return tuple(raw_index(part) for part in index)
+    if isinstance(index, Tensor):
+        index = index.data
+    if isinstance(index, (list, np.ndarray)):
+        array = np.array(index) if len(np.shape(index)) == 0 or np.size(index) else np.array(index, np.int64)
+        if array.dtype.kind not in "biu":
+            raise DTypeError(f"getitem: index of dtype {array.dtype}; use integers or booleans")
+        return array
+    return index

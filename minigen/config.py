@@ -1,0 +1,58 @@
+"""Settings of the whole process: default dtype, threads, kernel backend, debug.
+
+Read once from the environment (MINIGEN_DTYPE, MINIGEN_THREADS, MINIGEN_BACKEND, MINIGEN_DEBUG); `config` can be
+changed afterwards, except the backend, which is fixed when the first kernel is used.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from minigen.errors import ArgumentError
+
+BACKENDS = ("numba", "numpy")
+FLOAT_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+@dataclass
+class Config:
+    """The settings.
+
+    dtype: dtype of tensors made from Python numbers and of new parameters, float32 or float64.
+    threads: threads that parallel kernels use, at least 1.
+    backend: "numba" (compiled kernels) or "numpy" (their plain twins).
+    debug: full tracebacks in the command line, and anomaly detection in `backward`.
+    """
+
+    dtype: np.dtype
+    threads: int
+    backend: str
+    debug: bool
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> "Config":
+        """Settings named in `environ`, defaults for the rest. Raises ArgumentError on a value that is none."""
+        dtype = environ.get("MINIGEN_DTYPE", "float32")
+        if dtype not in ("float32", "float64"):
+            raise ArgumentError(f"MINIGEN_DTYPE is {dtype!r}; use float32 or float64")
+        cores = available_cores()
+        threads = environ.get("MINIGEN_THREADS", str(cores))
+        if not threads.isdecimal() or int(threads) < 1:
+            raise ArgumentError(f"MINIGEN_THREADS is {threads!r}; use a whole number from 1 to {cores}")
+        backend = environ.get("MINIGEN_BACKEND", "numba")
+        if backend not in BACKENDS:
+            raise ArgumentError(f"MINIGEN_BACKEND is {backend!r}; use numba or numpy")
+        debug = environ.get("MINIGEN_DEBUG", "") not in ("", "0")
+        return cls(np.dtype(dtype), min(int(threads), cores), backend, debug)
+
+
+def available_cores() -> int:
+    """Cores this process may run on, which in a container is fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+config = Config.from_environment(os.environ)
