@@ -2,16 +2,15 @@
 
     >>> import minigen as mg
     >>> x = mg.tensor([1.0, 2.0, 3.0], requires_grad=True)
-    >>> y = (x * x).sum()
-    >>> y.backward()
+    >>> (x * x).sum().backward()
     >>> x.grad
     tensor([2., 4., 6.])
 
-Functions live here, as in NumPy; layers in `mg.layers`, optimizers in `mg.optim`, and so on.
+Functions live here, as in NumPy; layers in `mg.layers`, optimizers in `mg.optim`, data sets in `mg.data`.
 """
 
 from minigen.autograd import Tensor, tensor
-from minigen.autograd.engine import backward, grad
+from minigen.autograd.engine import grad
 from minigen.autograd.function import Function, FusedFunction
 from minigen.autograd.modes import detect_anomaly, enable_grad, is_grad_enabled, no_grad
 from minigen.autograd.ops import *  # noqa: F403

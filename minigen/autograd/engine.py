@@ -70,7 +70,9 @@ def grad(
     results = [found.get(id(x.node or x)) for x in inputs]
     for i, (x, g) in enumerate(zip(inputs, results, strict=True)):
         if g is None and not allow_unused:
-            raise GradientError(f"grad: the outputs do not depend on input {i}, {x.shape}; drop it or allow_unused=True")
+            raise GradientError(
+                f"grad: the outputs do not depend on input {i}, {x.shape}; drop it or allow_unused=True"
+            )
     return tuple(results)
 
 
@@ -129,7 +131,7 @@ def visit(node: Function, gy: Tensor, send: Deliver, leads: set[int] | None) -> 
                 continue
             if g.data.shape != edge.shape or g.data.dtype != edge.dtype:
                 raise GradientError(
-                    f"{node.name}.backward returned {g.shape} {g.dtype} for input {i}, which is {edge.shape} {edge.dtype}"
+                    f"{node.name}.backward gave {g.shape} {g.dtype} for input {i}, which is {edge.shape} {edge.dtype}"
                 )
             if modes.anomaly:
                 node.check_finite("backward", g.data, [gy.shape, g.shape])
@@ -193,8 +195,8 @@ def seed_gradient(output: Tensor, gradient: Tensor | np.ndarray | None) -> Tenso
     if gradient is None:
         if output.data.size != 1:
             raise ShapeError(
-                f"backward: output has shape {output.shape}; only a one-element output has an implied gradient. Reduce it "
-                "(.sum(), .mean()) or pass gradient= of the same shape"
+                f"backward: output has shape {output.shape}; only a one-element output has an implied gradient. Reduce "
+                "it (.sum(), .mean()) or pass gradient= of the same shape"
             )
         return Tensor(np.ones_like(output.data))
     g = gradient if isinstance(gradient, Tensor) else Tensor(np.asarray(gradient))

@@ -57,11 +57,11 @@ class Function:
     _inputs: dict[int, Saved]
     _output: Saved
 
-    def forward(self, *arrays: np.ndarray) -> np.ndarray:
+    def forward(self, *arrays: Any, **_: Any) -> np.ndarray:  # of any signature, to a type checker
         """The result of the operation on ndarrays. Must not change them."""
         raise NotImplementedError(f"{self.name} has no forward")
 
-    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(self, gy: Tensor, /) -> tuple[Tensor | None, ...]:
         """∂L/∂input for each input, given gy = ∂L/∂output, written in differentiable operations."""
         raise NotImplementedError(f"{self.name} has no backward")
 
@@ -125,7 +125,7 @@ class Function:
         if saved.counter[0] != saved.version:
             raise GradientError(
                 f"{self.name}: {what}, {saved.array.shape}, was changed in place (version {saved.counter[0]}, saved at "
-                f"{saved.version}) after it was used; its gradient would be wrong. Change a copy, or call backward first"
+                f"{saved.version}) after it was used; its gradient would be wrong. Change a copy, or do backward first"
             )
         return saved.array
 
@@ -158,18 +158,18 @@ class FusedFunction(Function):
     NotTwiceDifferentiable: never a wrong number.
     """
 
-    def backward_arrays(self, gy: np.ndarray) -> tuple[np.ndarray | None, ...]:
+    def backward_arrays(self, gy: np.ndarray, /) -> tuple[np.ndarray | None, ...]:
         """∂L/∂input for each input, by kernels on ndarrays."""
         raise NotImplementedError(f"{self.name} has no backward_arrays")
 
-    def compose(self, *inputs: Tensor) -> Tensor:
+    def compose(self, *inputs: Any, **_: Any) -> Tensor:
         """The operation in differentiable primitives."""
         raise NotTwiceDifferentiable(
             f"{self.name} has only a first derivative; write its compose() in differentiable operations, or leave out "
             "create_graph=True"
         )
 
-    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(self, gy: Tensor, /) -> tuple[Tensor | None, ...]:
         """First order by the kernel; when recorded, through `compose`."""
         if not modes.recording:
             gradients = self.backward_arrays(gy.data)
@@ -191,7 +191,9 @@ def linked(array: np.ndarray, edge: Edge, name: str) -> Tensor:
         return Tensor(array)
     if isinstance(edge, Tensor):
         if edge.data is not array:
-            raise GradientError(f"{name}: .data of a saved leaf, {array.shape}, was replaced after forward; run it again")
+            raise GradientError(
+                f"{name}: .data of a saved leaf, {array.shape}, was replaced after forward; run it again"
+            )
         return edge
     out = Tensor(array, requires_grad=True)
     out.node = edge

@@ -82,7 +82,9 @@ class Tensor:
     def item(self) -> float:
         """The only element as a Python number. Raises ShapeError when there is not exactly one."""
         if self.data.size != 1:
-            raise ShapeError(f"item: shape {self.shape} has {self.size} elements; only a one-element tensor is a number")
+            raise ShapeError(
+                f"item: shape {self.shape} has {self.size} elements; only a one-element tensor is a number"
+            )
         return self.data.item()
 
     def tolist(self) -> Any:
@@ -106,7 +108,9 @@ class Tensor:
     def requires_grad_(self, flag: bool = True) -> "Tensor":
         """Ask for a gradient, or stop asking. Leaves only; floats only. Returns self."""
         if self.node is not None and not flag:
-            raise GradientError("requires_grad_: the tensor is a result in a graph; use detach() for one without gradient")
+            raise GradientError(
+                "requires_grad_: the tensor is a result in a graph; use detach() for one without gradient"
+            )
         self.requires_grad = bool(flag) and check_differentiable(self.data)
         return self
 
@@ -193,7 +197,7 @@ class Tensor:
                 "where() or concatenate(), or write under no_grad()"
             )
         try:
-            self.data[ops.raw_index(index)] = value.data if isinstance(value, Tensor) else value
+            self.data[raw_index(index)] = value.data if isinstance(value, Tensor) else value
         except (ValueError, IndexError) as error:
             raise ShapeError(f"setitem: {error}; the tensor has shape {self.shape}") from None
         self.bump_version()
@@ -358,7 +362,9 @@ def as_array(data: Any, operation: str) -> np.ndarray:
         try:
             array = np.asarray(data)
         except ValueError as error:
-            raise ShapeError(f"{operation}: the nested sequence is ragged; all rows need one length ({error})") from None
+            raise ShapeError(
+                f"{operation}: the nested sequence is ragged; all rows need one length ({error})"
+            ) from None
         if array.dtype == np.float64 and not isinstance(data, np.float64):
             array = array.astype(config.dtype)
     check_numeric(array, operation)
@@ -400,3 +406,4 @@ def accumulate_grad(leaf: Tensor, g: Tensor, create_graph: bool) -> None:
 # The operations build on Tensor, so they come last.
 from minigen.autograd import engine, ops  # noqa: E402
 from minigen.autograd.modes import modes  # noqa: E402
+from minigen.autograd.ops.shape import raw_index  # noqa: E402

@@ -1,24 +1,9 @@
-"""Every differentiable operation, by its public name."""
+"""Every differentiable operation, by its public name: the functions of `minigen` itself."""
 
 from collections.abc import Callable
 
 import numpy as np
 
-from minigen.autograd.ops.shape import (  # isort: skip  # shape first: the others build on it
-    concatenate,
-    expand,
-    expand_dims,
-    flip,
-    getitem,
-    pad,
-    raw_index,
-    reshape,
-    split,
-    squeeze,
-    stack,
-    swapaxes,
-    transpose,
-)
 from minigen.autograd.ops.activation import (
     cos,
     elu,
@@ -59,6 +44,79 @@ from minigen.autograd.ops.arithmetic import (
 )
 from minigen.autograd.ops.linalg import einsum, linear, matmul
 from minigen.autograd.ops.reduction import cumsum, logsumexp, max, mean, min, sum, var
+from minigen.autograd.ops.shape import (
+    concatenate,
+    expand,
+    expand_dims,
+    flip,
+    getitem,
+    pad,
+    reshape,
+    split,
+    squeeze,
+    stack,
+    swapaxes,
+    transpose,
+)
+
+__all__ = [
+    "abs",
+    "add",
+    "astype",
+    "clip",
+    "concatenate",
+    "cos",
+    "cumsum",
+    "divide",
+    "einsum",
+    "elu",
+    "equal",
+    "erf",
+    "exp",
+    "expand",
+    "expand_dims",
+    "expm1",
+    "flip",
+    "gelu",
+    "getitem",
+    "greater",
+    "greater_equal",
+    "leaky_relu",
+    "less",
+    "less_equal",
+    "linear",
+    "log",
+    "log1p",
+    "logsumexp",
+    "matmul",
+    "max",
+    "maximum",
+    "mean",
+    "min",
+    "minimum",
+    "multiply",
+    "negative",
+    "not_equal",
+    "pad",
+    "power",
+    "relu",
+    "reshape",
+    "sigmoid",
+    "silu",
+    "sin",
+    "softplus",
+    "split",
+    "sqrt",
+    "squeeze",
+    "stack",
+    "subtract",
+    "sum",
+    "swapaxes",
+    "tanh",
+    "transpose",
+    "var",
+    "where",
+]
 
 UFUNCS: dict[np.ufunc, Callable] = {
     getattr(np, function.__name__): function

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from minigen import kernels
-from minigen.autograd.function import FusedFunction, Function
+from minigen.autograd.function import Function, FusedFunction
 from minigen.autograd.ops.arithmetic import as_float, minimum, where
 from minigen.autograd.tensor import Operand, Tensor
 from minigen.errors import ArgumentError
@@ -214,8 +214,7 @@ class ELU(FusedFunction):
     def backward_arrays(self, gy: np.ndarray) -> tuple[np.ndarray | None, ...]:
         return (kernels.elu_grad(gy, self.saved_array(0), self.alpha),)
 
-    def compose(self, *inputs: Tensor) -> Tensor:
-        (x,) = inputs
+    def compose(self, x: Tensor) -> Tensor:
         return where(x.data > 0, x, expm1(minimum(x, 0.0)) * self.alpha)
 
 
@@ -229,8 +228,7 @@ class GELU(FusedFunction):
     def backward_arrays(self, gy: np.ndarray) -> tuple[np.ndarray | None, ...]:
         return (kernels.gelu_grad(gy, self.saved_array(0)),)
 
-    def compose(self, *inputs: Tensor) -> Tensor:
-        (x,) = inputs
+    def compose(self, x: Tensor) -> Tensor:
         return x * 0.5 * (erf(x * math.sqrt(0.5)) + 1.0)
 
 

@@ -56,8 +56,8 @@ def binary(name: str, function: Function, a: Operand, b: Operand) -> Tensor:
             np.broadcast_shapes(a.data.shape, b.data.shape)
         except ValueError:
             raise ShapeError(
-                f"{name}: shapes {a.shape} and {b.shape} do not broadcast; aligned at the last axis, lengths must be equal "
-                "or 1 (reshape, or insert an axis with expand_dims)"
+                f"{name}: shapes {a.shape} and {b.shape} do not broadcast; aligned at the last axis, lengths must be "
+                "equal or 1 (reshape, or insert an axis with expand_dims)"
             ) from None
     return function(a, b)
 

@@ -94,7 +94,7 @@ def matmul(a: Operand, b: Operand) -> Tensor:
     if a.ndim == 0 or b.ndim == 0:
         raise ShapeError(f"matmul: shapes {a.shape} and {b.shape}; both need at least one axis (use * for scalars)")
     if a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
-        raise ShapeError(f"matmul: shapes {a.shape} and {b.shape}; the last axis of a must equal b's axis -2 (or 0 if 1-D)")
+        raise ShapeError(f"matmul: shapes {a.shape} and {b.shape}; a's last axis must equal b's axis -2 (0 if 1-D)")
     if a.ndim == 1:
         return squeeze(matmul(expand_dims(a, 0), b), -1 if b.ndim == 1 else -2)
     if b.ndim == 1:
@@ -120,7 +120,7 @@ def linear(x: Operand, weight: Operand, bias: Operand | None = None) -> Tensor:
     x, weight = operands[:2]
     if weight.ndim != 2 or x.ndim < 1 or x.shape[-1] != weight.shape[0]:
         raise ShapeError(
-            f"linear: x {x.shape} and weight {weight.shape}; weight is (in, out) and x needs `in` values on its last axis"
+            f"linear: x {x.shape} and weight {weight.shape}; weight is (in, out), and the last axis of x has length in"
         )
     if bias is not None and operands[2].shape != weight.shape[1:]:
         raise ShapeError(f"linear: bias {operands[2].shape} must have shape {weight.shape[1:]}, one value per output")
@@ -131,7 +131,7 @@ def linear(x: Operand, weight: Operand, bias: Operand | None = None) -> Tensor:
 
 
 def einsum(subscripts: str, *operands: Operand) -> Tensor:
-    """Einstein summation, as np.einsum: letters name axes, repeated ones are multiplied and summed unless in the output.
+    """Einstein summation, as np.einsum: letters name axes; those not in the output are summed over.
 
     Supports several operands, an implicit output, "..." for broadcast leading axes, and diagonals ("ii->i").
     Raises ArgumentError on malformed subscripts, ShapeError when the lengths of a letter differ.
@@ -142,7 +142,9 @@ def einsum(subscripts: str, *operands: Operand) -> Tensor:
     for i, (term, x) in enumerate(zip(terms, tensors, strict=True)):
         for letter, n in zip(term, x.shape, strict=True):
             if lengths.setdefault(letter, n) != n:
-                raise ShapeError(f"einsum: {subscripts}: index {letter} has length {lengths[letter]} and {n} (operand {i})")
+                raise ShapeError(
+                    f"einsum: {subscripts}: index {letter} has length {lengths[letter]} and {n} (operand {i})"
+                )
     for i, term in enumerate(terms):
         terms[i], tensors[i] = take_diagonals(term, tensors[i])
     return Einsum(terms, output)(*tensors)

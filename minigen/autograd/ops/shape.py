@@ -4,6 +4,7 @@ Each is linear, and its gradient is its adjoint: expand and sum_to, getitem and 
 """
 
 import builtins
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -284,19 +285,20 @@ def split(x: Operand, sections: int | Sequence[int], axis: int = 0) -> list[Tens
         lengths = list(sections)
     if builtins.sum(lengths) != total or any(n < 0 for n in lengths):
         raise ShapeError(f"split: lengths {lengths} do not add up to axis {axis} of {x.shape}")
-    edges = np.cumsum([0, *lengths]).tolist()
+    edges = itertools.accumulate(lengths, initial=0)
     before = (slice(None),) * axis
-    return [GetItem((*before, slice(a, b)))(x) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [GetItem((*before, slice(a, b)))(x) for a, b in itertools.pairwise(edges)]
 
 
 def pad(x: Operand, pad_width: int | Sequence[tuple[int, int]], value: float = 0.0) -> Tensor:
     """x with constant elements around it, as np.pad: `pad_width` is one number, or (before, after) for each axis."""
     x = as_tensor(x, "pad")
-    uniform = isinstance(pad_width, (int, np.integer))
-    widths = tuple((int(pad_width), int(pad_width)) if uniform else tuple(pad_width[i]) for i in range(x.ndim)) \
-        if uniform or len(pad_width) == x.ndim else ()
-    if len(widths) != x.ndim or any(len(pair) != 2 or min(pair) < 0 for pair in widths):
-        raise ArgumentError(f"pad: pad_width {pad_width} must be one number ≥ 0 or {x.ndim} pairs of them for {x.shape}")
+    if isinstance(pad_width, int):
+        widths = ((pad_width, pad_width),) * x.ndim
+    else:
+        widths = tuple((int(before), int(after)) for before, after in pad_width)
+    if len(widths) != x.ndim or any(min(pair) < 0 for pair in widths):
+        raise ArgumentError(f"pad: pad_width {pad_width} must be a number ≥ 0 or {x.ndim} pairs of them for {x.shape}")
     return Pad(widths, value)(x)
 
 
