@@ -51,15 +51,24 @@ def as_float(x: Operand, name: str) -> Tensor:
 def binary(name: str, function: Function, a: Operand, b: Operand) -> Tensor:
     """Apply a broadcasting Function; shapes that do not broadcast raise ShapeError."""
     a, b = operands(name, a, b)
-    if a.data.shape != b.data.shape:
-        try:
-            np.broadcast_shapes(a.data.shape, b.data.shape)
-        except ValueError:
-            raise ShapeError(
-                f"{name}: shapes {a.shape} and {b.shape} do not broadcast; aligned at the last axis, lengths must be "
-                "equal or 1 (reshape, or insert an axis with expand_dims)"
-            ) from None
-    return function(a, b)
+    try:
+        return function(a, b)
+    except ValueError:
+        if broadcastable(a.shape, b.shape):
+            raise
+    raise ShapeError(
+        f"{name}: shapes {a.shape} and {b.shape} do not broadcast; aligned at the last axis, lengths must be equal or "
+        "1 (reshape, or insert an axis with expand_dims)"
+    )
+
+
+def broadcastable(*shapes: tuple[int, ...]) -> bool:
+    """Whether NumPy can broadcast these shapes to one."""
+    try:
+        np.broadcast_shapes(*shapes)
+    except ValueError:
+        return False
+    return True
 
 
 class Binary(Function):
@@ -301,10 +310,8 @@ def where(condition: Operand, a: Operand, b: Operand) -> Tensor:
     if mask.dtype != bool:
         raise DTypeError(f"where: condition has dtype {mask.dtype}; pass booleans, such as x > 0")
     a, b = operands("where", a, b)
-    try:
-        np.broadcast_shapes(mask.shape, a.shape, b.shape)
-    except ValueError:
-        raise ShapeError(f"where: shapes {mask.shape}, {a.shape} and {b.shape} do not broadcast") from None
+    if not broadcastable(mask.shape, a.shape, b.shape):
+        raise ShapeError(f"where: shapes {mask.shape}, {a.shape} and {b.shape} do not broadcast")
     return Where(mask)(a, b)
 
 

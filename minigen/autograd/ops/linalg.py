@@ -1,12 +1,13 @@
 """Products: matmul (batched, broadcast), linear, einsum."""
 
+import math
 import string
 from collections.abc import Sequence
 
 import numpy as np
 
 from minigen.autograd.function import Function
-from minigen.autograd.ops.arithmetic import as_float, astype
+from minigen.autograd.ops.arithmetic import as_float, astype, broadcastable
 from minigen.autograd.ops.reduction import sum as sum_
 from minigen.autograd.ops.shape import expand_dims, getitem, reshape, squeeze, sum_to, swapaxes, transpose
 from minigen.autograd.tensor import Operand, Tensor
@@ -80,8 +81,16 @@ class Einsum(Function):
 
 def same_dtype(tensors: Sequence[Tensor]) -> list[Tensor]:
     """Tensors promoted to their common dtype."""
+    first = tensors[0].data.dtype
+    if all(x.data.dtype == first for x in tensors):
+        return list(tensors)
     dtype = np.result_type(*[x.dtype for x in tensors])
     return [astype(x, dtype) for x in tensors]
+
+
+def as_rows(x: Tensor) -> Tensor:
+    """(…, C) as (M, C), also when it is empty."""
+    return reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
 
 
 def matmul(a: Operand, b: Operand) -> Tensor:
@@ -100,13 +109,10 @@ def matmul(a: Operand, b: Operand) -> Tensor:
     if b.ndim == 1:
         return squeeze(matmul(a, expand_dims(b, 1)), -1)
     if b.ndim == 2 and a.ndim > 2:
-        rows = reshape(a, (-1, a.shape[-1])) if a.size else None
-        if rows is not None:
-            return reshape(MatMul()(rows, b), (*a.shape[:-1], b.shape[-1]))
-    try:
-        np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    except ValueError:
-        raise ShapeError(f"matmul: leading axes of {a.shape} and {b.shape} do not broadcast") from None
+        # One product of all rows, instead of one for each leading index.
+        return reshape(MatMul()(as_rows(a), b), (*a.shape[:-1], b.shape[-1]))
+    if not broadcastable(a.shape[:-2], b.shape[:-2]):
+        raise ShapeError(f"matmul: leading axes of {a.shape} and {b.shape} do not broadcast")
     return MatMul()(a, b)
 
 
@@ -126,8 +132,7 @@ def linear(x: Operand, weight: Operand, bias: Operand | None = None) -> Tensor:
         raise ShapeError(f"linear: bias {operands[2].shape} must have shape {weight.shape[1:]}, one value per output")
     if x.ndim == 2:
         return Linear()(*operands)
-    rows = reshape(x, (x.size // max(x.shape[-1], 1), x.shape[-1]))
-    return reshape(Linear()(rows, *operands[1:]), (*x.shape[:-1], weight.shape[1]))
+    return reshape(Linear()(as_rows(x), *operands[1:]), (*x.shape[:-1], weight.shape[1]))
 
 
 def einsum(subscripts: str, *operands: Operand) -> Tensor:
@@ -137,21 +142,27 @@ def einsum(subscripts: str, *operands: Operand) -> Tensor:
     Raises ArgumentError on malformed subscripts, ShapeError when the lengths of a letter differ.
     """
     tensors = same_dtype([as_float(x, "einsum") for x in operands]) if operands else []
-    terms, output = parse_subscripts(subscripts, tensors)
+    terms, output, batch = parse_subscripts(subscripts, tensors)
     lengths: dict[str, int] = {}
+    for term, x in zip(terms, tensors, strict=True):
+        for letter, n in zip(term, x.shape, strict=True):
+            lengths[letter] = n if lengths.get(letter, 1) == 1 else lengths[letter]
     for i, (term, x) in enumerate(zip(terms, tensors, strict=True)):
         for letter, n in zip(term, x.shape, strict=True):
-            if lengths.setdefault(letter, n) != n:
+            if n != lengths[letter] and not (n == 1 and letter in batch):
                 raise ShapeError(
-                    f"einsum: {subscripts}: index {letter} has length {lengths[letter]} and {n} (operand {i})"
+                    f"einsum: {subscripts}: index {letter} has length {n} in operand {i}, {lengths[letter]} elsewhere"
                 )
+        repeated = tuple(k for k, letter in enumerate(term) if x.shape[k] != lengths[letter])
+        if repeated:  # an axis of "..." that broadcasts
+            terms[i], tensors[i] = "".join(c for k, c in enumerate(term) if k not in repeated), squeeze(x, repeated)
     for i, term in enumerate(terms):
         terms[i], tensors[i] = take_diagonals(term, tensors[i])
     return Einsum(terms, output)(*tensors)
 
 
-def parse_subscripts(subscripts: str, tensors: list[Tensor]) -> tuple[list[str], str]:
-    """One string of letters for each operand and one for the output, "..." spelled out."""
+def parse_subscripts(subscripts: str, tensors: list[Tensor]) -> tuple[list[str], str, str]:
+    """A string of letters for each operand, one for the output, and the letters that "..." stands for."""
     left, arrow, output = subscripts.replace(" ", "").partition("->")
     terms = left.split(",")
     if len(terms) != len(tensors):
@@ -173,7 +184,7 @@ def parse_subscripts(subscripts: str, tensors: list[Tensor]) -> tuple[list[str],
     output = output.replace("...", batch)
     if len(set(output)) != len(output) or not set(output) <= set("".join(terms)):
         raise ArgumentError(f"einsum: {subscripts!r}: each output index must stand once, and in an operand")
-    return terms, output
+    return terms, output, batch
 
 
 def take_diagonals(term: str, x: Tensor) -> tuple[str, Tensor]:

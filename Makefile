@@ -1,0 +1,56 @@
+# minigen: all that a newcomer has to know.
+#
+#   make demo    train a small VAE on MNIST and look at the digits it makes
+#   make test    run the tests
+#   make check   lint, formatting, types
+#   make bench   time the reference workloads, beside PyTorch where it is installed
+#
+# Each makes the environment, .venv, when it is missing. PYTHON=python3.12 picks another interpreter for it.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench slow-test wheel-check clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: .venv/.core
+	$(BIN)/minigen train vae --epochs 3
+
+test: .venv/.dev
+	$(BIN)/python -m pytest
+
+check: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+bench: .venv/.core
+	$(BIN)/python -m benchmarks
+
+slow-test: .venv/.dev
+	$(BIN)/python -m pytest -m slow
+
+# What a user gets from a package index: the built wheel alone, in an empty environment, outside the repository.
+wheel-check: .venv/.dev
+	PYTHON=$(BIN)/python sh tests/wheel_check.sh
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+
+# The stamps say which of the two environments .venv already is; a change of pyproject.toml renews it.
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/.core: pyproject.toml | .venv/bin/python
+	@echo "installing minigen into .venv (about a minute)"
+	@$(PIP) --editable .
+	@touch $@
+
+.venv/.dev: pyproject.toml | .venv/.core
+	@echo "installing the developers' tools into .venv"
+	@$(PIP) --editable '.[dev]'
+	@touch $@

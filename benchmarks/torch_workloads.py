@@ -1,0 +1,135 @@
+"""The reference workloads in PyTorch, as its users write them: the same steps as in `workloads.py`."""
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+Step = Callable[[], float]
+
+
+def gan_step(g: nn.Module, d: nn.Module, x: torch.Tensor, lr: float, beta1: float) -> Step:
+    """The discriminator on real and detached generated images, then the generator through it."""
+    g_optimizer = torch.optim.Adam(g.parameters(), lr, betas=(beta1, 0.999))
+    d_optimizer = torch.optim.Adam(d.parameters(), lr, betas=(beta1, 0.999))
+    real, fake = torch.ones(64, 1), torch.zeros(64, 1)
+    loss = nn.BCEWithLogitsLoss()
+
+    def step() -> float:
+        images = g(torch.randn(64, 100))
+        d_optimizer.zero_grad()
+        d_loss = loss(d(x), real) + loss(d(images.detach()), fake)
+        d_loss.backward()
+        d_optimizer.step()
+        g_optimizer.zero_grad()
+        g_loss = loss(d(images), real)
+        g_loss.backward()
+        g_optimizer.step()
+        return d_loss.item() + g_loss.item()
+
+    return step
+
+
+def gan_mlp_b64() -> Step:
+    """MLP GAN, G 100-256-512-784 and D 784-512-256-1."""
+    g = nn.Sequential(
+        nn.Linear(100, 256), nn.LeakyReLU(0.2), nn.Linear(256, 512), nn.LeakyReLU(0.2), nn.Linear(512, 784), nn.Tanh()
+    )
+    d = nn.Sequential(nn.Linear(784, 512), nn.LeakyReLU(0.2), nn.Linear(512, 256), nn.LeakyReLU(0.2), nn.Linear(256, 1))
+    return gan_step(g, d, torch.rand(64, 784), 2e-4, 0.9)
+
+
+def dcgan_b64() -> Step:
+    """DCGAN on 1×28×28 images."""
+    g = nn.Sequential(
+        nn.Linear(100, 7 * 7 * 128, bias=False),
+        nn.BatchNorm1d(7 * 7 * 128),
+        nn.LeakyReLU(0.2),
+        nn.Unflatten(1, (128, 7, 7)),
+        nn.ConvTranspose2d(128, 128, 5, 1, 2, bias=False),
+        nn.BatchNorm2d(128),
+        nn.LeakyReLU(0.2),
+        nn.ConvTranspose2d(128, 64, 5, 2, 2, output_padding=1, bias=False),
+        nn.BatchNorm2d(64),
+        nn.LeakyReLU(0.2),
+        nn.ConvTranspose2d(64, 1, 5, 2, 2, output_padding=1, bias=False),
+        nn.Tanh(),
+    )
+    d = nn.Sequential(
+        nn.Conv2d(1, 64, 5, 2, 2),
+        nn.LeakyReLU(0.2),
+        nn.Dropout(0.3),
+        nn.Conv2d(64, 128, 5, 2, 2),
+        nn.LeakyReLU(0.2),
+        nn.Dropout(0.3),
+        nn.Flatten(),
+        nn.Linear(7 * 7 * 128, 1),
+    )
+    return gan_step(g, d, torch.rand(64, 1, 28, 28), 1e-4, 0.5)
+
+
+def vae_mlp_b128() -> Step:
+    """VAE 784-512-(20, 20)-512-784."""
+    encoder = nn.Sequential(nn.Linear(784, 512), nn.ReLU())
+    heads = nn.ModuleList([nn.Linear(512, 20), nn.Linear(512, 20)])
+    decoder = nn.Sequential(nn.Linear(20, 512), nn.ReLU(), nn.Linear(512, 784))
+    optimizer = torch.optim.Adam(nn.ModuleList([encoder, heads, decoder]).parameters(), 1e-3)
+    x = torch.rand(128, 784)
+
+    def step() -> float:
+        optimizer.zero_grad()
+        h = encoder(x)
+        mu, logvar = heads[0](h), heads[1](h)
+        logits = decoder(mu + torch.exp(0.5 * logvar) * torch.randn(128, 20))
+        loss = F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
+        loss = loss - 0.5 * torch.sum(1 + logvar - mu * mu - logvar.exp())
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def cnn_mnist_b64() -> Step:
+    """Two 3×3 convolutions, pooling, dropout and two dense layers."""
+    model = nn.Sequential(
+        nn.Conv2d(1, 32, 3),
+        nn.ReLU(),
+        nn.Conv2d(32, 64, 3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Dropout(0.25),
+        nn.Flatten(),
+        nn.Linear(9216, 128),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Linear(128, 10),
+    )
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+    x, y = torch.rand(64, 1, 28, 28), torch.randint(0, 10, (64,))
+
+    def step() -> float:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def tiny_mlp_b8() -> Step:
+    """2-16-1 with tanh and SGD: nothing but overhead."""
+    model = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1))
+    optimizer = torch.optim.SGD(model.parameters(), 1e-2)
+    x, y = torch.randn(8, 2), torch.randn(8, 1)
+
+    def step() -> float:
+        optimizer.zero_grad()
+        loss = F.mse_loss(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step

@@ -1,0 +1,168 @@
+"""The reference workloads, one training step each, in minigen. `torch_workloads.py` holds the same steps in PyTorch.
+
+A step has its data in memory already, draws the random numbers it needs, and ends with the loss as a Python number.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+import minigen as mg
+from minigen import layers, optim
+from minigen.layers import BatchNorm, Conv2d, ConvTranspose2d, Dropout, Flatten, LeakyReLU, Linear, ReLU, Tanh
+
+Step = Callable[[], float]
+
+
+def normal(rng: np.random.Generator, *shape: int) -> mg.Tensor:
+    """Standard normal float32 numbers."""
+    return mg.tensor(rng.standard_normal(shape, dtype=np.float32))
+
+
+def uniform(rng: np.random.Generator, *shape: int) -> mg.Tensor:
+    """float32 numbers in [0, 1), which stand for images."""
+    return mg.tensor(rng.random(shape, dtype=np.float32))
+
+
+def gan_step(
+    g: layers.Module, d: layers.Module, x: mg.Tensor, lr: float, beta1: float, rng: np.random.Generator
+) -> Step:
+    """The discriminator on real and detached generated images, then the generator through it."""
+    g_optimizer = optim.Adam(g.parameters(), lr, betas=(beta1, 0.999))
+    d_optimizer = optim.Adam(d.parameters(), lr, betas=(beta1, 0.999))
+    real, fake = mg.tensor(np.ones((64, 1), np.float32)), mg.tensor(np.zeros((64, 1), np.float32))
+    loss = mg.binary_cross_entropy_with_logits
+
+    def step() -> float:
+        images = g(normal(rng, 64, 100))
+        d_optimizer.zero_grad()
+        d_loss = loss(d(x), real) + loss(d(images.detach()), fake)
+        d_loss.backward()
+        d_optimizer.step()
+        g_optimizer.zero_grad()
+        g_loss = loss(d(images), real)
+        g_loss.backward()
+        g_optimizer.step()
+        return d_loss.item() + g_loss.item()
+
+    return step
+
+
+def gan_mlp_b64() -> Step:
+    """MLP GAN, G 100-256-512-784 and D 784-512-256-1."""
+    rng = mg.random.generator(0)
+    g = layers.Sequential(
+        Linear(100, 256, rng=rng),
+        LeakyReLU(0.2),
+        Linear(256, 512, rng=rng),
+        LeakyReLU(0.2),
+        Linear(512, 784, rng=rng),
+        Tanh(),
+    )
+    d = layers.Sequential(
+        Linear(784, 512, rng=rng),
+        LeakyReLU(0.2),
+        Linear(512, 256, rng=rng),
+        LeakyReLU(0.2),
+        Linear(256, 1, rng=rng),
+    )
+    return gan_step(g, d, uniform(rng, 64, 784), 2e-4, 0.9, rng)
+
+
+def dcgan_b64() -> Step:
+    """DCGAN on 28×28×1 images."""
+    rng = mg.random.generator(0)
+    g = layers.Sequential(
+        Linear(100, 7 * 7 * 128, bias=False, rng=rng),
+        BatchNorm(7 * 7 * 128),
+        LeakyReLU(0.2),
+        layers.Reshape(7, 7, 128),
+        ConvTranspose2d(128, 128, 5, 1, 2, bias=False, rng=rng),
+        BatchNorm(128),
+        LeakyReLU(0.2),
+        ConvTranspose2d(128, 64, 5, 2, 2, output_padding=1, bias=False, rng=rng),
+        BatchNorm(64),
+        LeakyReLU(0.2),
+        ConvTranspose2d(64, 1, 5, 2, 2, output_padding=1, bias=False, rng=rng),
+        Tanh(),
+    )
+    d = layers.Sequential(
+        Conv2d(1, 64, 5, 2, 2, rng=rng),
+        LeakyReLU(0.2),
+        Dropout(0.3, rng=rng),
+        Conv2d(64, 128, 5, 2, 2, rng=rng),
+        LeakyReLU(0.2),
+        Dropout(0.3, rng=rng),
+        Flatten(),
+        Linear(7 * 7 * 128, 1, rng=rng),
+    )
+    return gan_step(g, d, uniform(rng, 64, 28, 28, 1), 1e-4, 0.5, rng)
+
+
+def vae_mlp_b128() -> Step:
+    """VAE 784-512-(20, 20)-512-784."""
+    rng = mg.random.generator(0)
+    encoder = layers.Sequential(Linear(784, 512, rng=rng), ReLU())
+    heads = layers.ModuleList([Linear(512, 20, rng=rng), Linear(512, 20, rng=rng)])
+    decoder = layers.Sequential(Linear(20, 512, rng=rng), ReLU(), Linear(512, 784, rng=rng))
+    optimizer = optim.Adam(layers.ModuleList([encoder, heads, decoder]).parameters(), 1e-3)
+    x = uniform(rng, 128, 784)
+
+    def step() -> float:
+        optimizer.zero_grad()
+        h = encoder(x)
+        mu, logvar = heads[0](h), heads[1](h)
+        logits = decoder(mu + mg.exp(0.5 * logvar) * normal(rng, 128, 20))
+        loss = mg.binary_cross_entropy_with_logits(logits, x, reduction="sum")
+        loss = loss + mg.gaussian_kl(mu, logvar, reduction="sum")
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def cnn_mnist_b64() -> Step:
+    """Two 3×3 convolutions, pooling, dropout and two dense layers."""
+    rng = mg.random.generator(0)
+    model = layers.Sequential(
+        Conv2d(1, 32, 3, rng=rng),
+        ReLU(),
+        Conv2d(32, 64, 3, rng=rng),
+        ReLU(),
+        layers.MaxPool2d(2),
+        Dropout(0.25, rng=rng),
+        Flatten(),
+        Linear(9216, 128, rng=rng),
+        ReLU(),
+        Dropout(0.5, rng=rng),
+        Linear(128, 10, rng=rng),
+    )
+    optimizer = optim.Adam(model.parameters(), 1e-3)
+    x, y = uniform(rng, 64, 28, 28, 1), rng.integers(0, 10, 64)
+
+    def step() -> float:
+        optimizer.zero_grad()
+        loss = mg.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def tiny_mlp_b8() -> Step:
+    """2-16-1 with tanh and SGD: nothing but overhead."""
+    rng = mg.random.generator(0)
+    model = layers.Sequential(Linear(2, 16, rng=rng), Tanh(), Linear(16, 1, rng=rng))
+    optimizer = optim.SGD(model.parameters(), 1e-2)
+    x, y = normal(rng, 8, 2), normal(rng, 8, 1)
+
+    def step() -> float:
+        optimizer.zero_grad()
+        loss = mg.mse_loss(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step

@@ -1,0 +1,287 @@
+"""The command line: minigen train | sample | eval | info | warmup.
+
+`train` takes its flags from the model's Recipe; `sample` and `eval` work from a run folder alone. Every error is one
+line that starts with "minigen: error:", without a traceback unless --debug is given.
+Exit codes: 0 done, 2 a wrong command line, 1 any other error, 130 interrupted.
+"""
+
+import contextlib
+import dataclasses
+import importlib
+import json
+import pkgutil
+import re
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from minigen import flags
+from minigen.config import config
+from minigen.errors import ArgumentError, MinigenError
+from minigen.random import generator
+from minigen.training import Run
+
+RUNS = Path("runs")
+EXTENDABLE = ("epochs", "max_steps")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit code. `argv` defaults to the process's arguments."""
+    argv = sys.argv[1:] if argv is None else argv
+    if "--debug" in argv:
+        config.debug = True
+        argv = [argument for argument in argv if argument != "--debug"]
+    try:
+        return dispatch(argv)
+    except KeyboardInterrupt:
+        print("minigen: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output went away, as in `minigen info | head -1`
+        sys.stderr.close()
+        return 1
+    except (MinigenError, OSError, MemoryError) as error:
+        if config.debug:
+            traceback.print_exc()
+        print("minigen: error:", str(error) or type(error).__name__, file=sys.stderr)
+        return 2 if isinstance(error, ArgumentError) else 1
+
+
+def dispatch(argv: list[str]) -> int:
+    """Call the command that `argv` names with the rest of `argv`."""
+    if not argv or argv[0] in ("-h", "--help"):
+        print(overview())
+        return 0 if argv else 2
+    name, *rest = argv
+    if name not in COMMANDS:
+        raise ArgumentError(f"unknown command {name}{flags.suggestion(name, COMMANDS)} (known: {', '.join(COMMANDS)})")
+    return COMMANDS[name](rest)
+
+
+def overview() -> str:
+    """The text of `minigen --help`."""
+    lines = [f"  {name:<8} {first_line(command)}" for name, command in COMMANDS.items()]
+    return "\n".join(
+        ["usage: minigen COMMAND …", "", *lines, "", "minigen COMMAND --help tells more; --debug shows tracebacks."]
+    )
+
+
+# ---------------------------------------------------------------- train
+
+
+def train(argv: list[str]) -> int:
+    """Train a model into a run folder, or go on with an interrupted run."""
+    if argv and not argv[0].startswith("-"):
+        model, argv = argv[0], argv[1:]
+    else:
+        model = model_of_resumed_run(argv)
+    module = load_model(model)
+    parser = flags.Parser(prog=f"minigen train {model}", description=first_line(module))
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help=f"run folder (default: {RUNS}/{model}-N)")
+    parser.add_argument(
+        "--resume", type=Path, metavar="FOLDER", help="go on with this run; --epochs and --max-steps may extend it"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show recipe and parameters, run two steps, keep nothing"
+    )
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    flags.add_recipe(parser, module.Recipe)
+    arguments = parser.parse(argv)
+    given = flags.given_fields(arguments, module.Recipe)
+
+    if arguments.resume is not None:
+        if arguments.out is not None or arguments.dry_run:
+            raise ArgumentError("--resume goes on in its own folder; leave out --out and --dry-run")
+        return resume(module, model, arguments.resume, given)
+    recipe = module.Recipe(**given)
+    if arguments.dry_run:
+        return dry_run(module, model, recipe)
+    folder = arguments.out if arguments.out is not None else next_folder(model)
+    run = Run.create(folder, model, recipe)
+    with removed_if_unused(run):
+        return run_training(module, recipe, run)
+
+
+def model_of_resumed_run(argv: list[str]) -> str:
+    """The model of the run that --resume names, when `train` was called without a model's name."""
+    parser = flags.Parser(prog="minigen train", add_help=False)
+    parser.add_argument("--resume", type=Path)
+    parser.add_argument("-h", "--help", action="store_true")
+    arguments, _ = parser.parse_known_args(argv)
+    if arguments.resume is not None and not arguments.help:
+        return Run.open(arguments.resume).model
+    lines = [f"  {name:<12} {first_line(load_model(name))}" for name in model_names()]
+    print(
+        "\n".join(["usage: minigen train NAME [flags]", "       minigen train --resume FOLDER", "", "models:", *lines])
+    )
+    if arguments.help:
+        raise SystemExit(0)
+    raise ArgumentError("train needs the name of a model first, as in: minigen train vae")
+
+
+def resume(module: ModuleType, model: str, folder: Path, given: dict[str, Any]) -> int:
+    """Go on with the run in `folder`. `given` may only extend it."""
+    run = Run.open(folder, model)
+    stored = run.load_recipe(module.Recipe)
+    recipe = dataclasses.replace(stored, **given)
+    for name, value in given.items():
+        before = getattr(stored, name)
+        if value != before and (name not in EXTENDABLE or before is None or value < before):
+            raise ArgumentError(
+                f"--{name.replace('_', '-')} {value} does not go with the run in {folder} ({before}); "
+                "with --resume only --epochs and --max-steps can change, and only grow"
+            )
+    if recipe != stored:
+        run.change_recipe(recipe)
+    return run_training(module, recipe, run)
+
+
+def dry_run(module: ModuleType, model: str, recipe: Any) -> int:
+    """Print the recipe and the parameters, and train two steps in a folder that is then removed."""
+    recipe = dataclasses.replace(recipe, max_steps=2)
+    for field in dataclasses.fields(recipe):
+        print(f"{field.name:<16} {getattr(recipe, field.name)}")
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run.create(Path(folder) / "run", model, recipe)
+        module.train(recipe, run)
+        parameters = list(module.load(run).named_parameters())
+    print()
+    for name, parameter in parameters:
+        print(f"{name:<32} {parameter.shape!s:<20} {parameter.size:>10,}")
+    print(f"{'parameters':<53} {sum(parameter.size for _, parameter in parameters):>10,}")
+    print("dry run: two steps done, nothing kept")
+    return 0
+
+
+def run_training(module: ModuleType, recipe: Any, run: Run) -> int:
+    """Call the model's loop, then say where the pictures lie."""
+    module.train(recipe, run)
+    for path in [*sorted((run.folder / "samples").glob("*.png"))[-1:], run.folder / "curves.png"]:
+        if path.exists():
+            print(f"  {path}")
+    return 130 if run.interrupted else 0
+
+
+@contextlib.contextmanager
+def removed_if_unused(run: Run) -> Iterator[None]:
+    """Remove the new run folder when its training failed before it wrote anything but the recipe."""
+    try:
+        yield
+    except BaseException:
+        if [path.name for path in run.folder.rglob("*") if path.is_file()] == ["recipe.json"]:
+            for path in sorted(run.folder.rglob("*"), reverse=True):
+                path.rmdir() if path.is_dir() else path.unlink()
+            run.folder.rmdir()
+        raise
+
+
+def next_folder(model: str) -> Path:
+    """runs/MODEL-N with the first N above all that exist."""
+    pattern = re.compile(re.escape(model) + r"-(\d+)")
+    matches = [pattern.fullmatch(path.name) for path in RUNS.glob(f"{model}-*")]
+    return RUNS / f"{model}-{1 + max((int(match[1]) for match in matches if match), default=0)}"
+
+
+# ---------------------------------------------------------------- sample, eval
+
+
+def sample(argv: list[str]) -> int:
+    """Draw images from a trained model into one picture."""
+    parser = flags.Parser(prog="minigen sample", description=first_line(sample))
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a run folder")
+    parser.add_argument("-n", type=flags.converter(int), default=64, metavar="N", help="images (default: 64)")
+    parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="the picture (default: FOLDER/grid.png)")
+    parser.add_argument("--seed", type=flags.converter(int), default=0, metavar="N", help="(default: 0)")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    arguments = parser.parse(argv)
+    if arguments.n < 1:
+        raise ArgumentError(f"-n is {arguments.n}; ask for at least 1 image")
+    run = Run.open(arguments.folder)
+    module = load_model(run.model)
+    if not hasattr(module, "sample"):
+        raise ArgumentError(f"{arguments.folder} holds a {run.model}, which draws no samples; try: minigen eval")
+    from minigen import plots
+
+    images = module.sample(run, arguments.n, generator(arguments.seed))
+    path = arguments.out if arguments.out is not None else run.folder / "grid.png"
+    plots.save_grid(path, images)
+    print(path)
+    return 0
+
+
+def evaluate(argv: list[str]) -> int:
+    """Measure a trained model on test data, print the numbers, and draw its pictures into the run folder."""
+    parser = flags.Parser(prog="minigen eval", description=first_line(evaluate))
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a run folder")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    run = Run.open(parser.parse(argv).folder)
+    numbers = load_model(run.model).evaluate(run)
+    for name, number in numbers.items():
+        print(f"{name:<24} {number:.6g}")
+    (run.folder / "evaluation.json").write_text(json.dumps(numbers, indent=2) + "\n")
+    for path in sorted(run.folder.glob("*.png")):
+        print(path)
+    return 0
+
+
+# ---------------------------------------------------------------- info, warmup
+
+
+def info(argv: list[str]) -> int:
+    """Show versions, threads, kernels, cache folder and the data found."""
+    parser = flags.Parser(prog="minigen info", description=first_line(info))
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    parser.parse(argv)
+    from minigen import info as information
+
+    for name, value in information.collect():
+        print(f"{name:<14} {value}")
+    return 0
+
+
+def warmup(argv: list[str]) -> int:
+    """Compile the kernels now, by two training steps of each model, so that later runs start at once."""
+    parser = flags.Parser(prog="minigen warmup", description=first_line(warmup))
+    parser.add_argument("models", nargs="*", metavar="NAME", help="models (default: all)")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    for model in parser.parse(argv).models or model_names():
+        module = load_model(model)
+        recipe = module.Recipe(max_steps=2)
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(None):
+            module.train(recipe, Run.create(Path(folder) / "run", model, recipe))
+        print(f"{model}: ready")
+    return 0
+
+
+# ---------------------------------------------------------------- models
+
+
+def model_names() -> list[str]:
+    """The models that are installed: every public module of minigen.models."""
+    package = importlib.import_module("minigen.models")
+    return sorted(name for _, name, _ in pkgutil.iter_modules(package.__path__) if not name.startswith("_"))
+
+
+def load_model(name: str) -> ModuleType:
+    """The module minigen.models.NAME. Raises ArgumentError, with the nearest name, when there is none."""
+    if name not in model_names():
+        near = flags.suggestion(name, model_names())
+        raise ArgumentError(f"unknown model {name}{near} (known: {', '.join(model_names())})")
+    return importlib.import_module(f"minigen.models.{name}")
+
+
+def first_line(thing: Callable[..., Any] | ModuleType) -> str:
+    """The first line of a docstring."""
+    return (thing.__doc__ or "").strip().partition("\n")[0]
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "train": train,
+    "sample": sample,
+    "eval": evaluate,
+    "info": info,
+    "warmup": warmup,
+}

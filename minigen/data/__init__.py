@@ -1,0 +1,64 @@
+"""Data sets (MNIST in the box, Fashion-MNIST, your own images), the DataLoader, and augmentation."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from minigen.data import idx
+from minigen.data.augment import random_flip, random_shift
+from minigen.data.dataset import UNIT_RANGE, ArrayDataset, Dataset, ImageDataset
+from minigen.data.fashion_mnist import fashion_mnist
+from minigen.data.images import image_folder, npz
+from minigen.data.loader import DataLoader
+from minigen.data.mnist import mnist
+from minigen.errors import ArgumentError, DataError
+
+__all__ = [
+    "ArrayDataset",
+    "DataLoader",
+    "Dataset",
+    "ImageDataset",
+    "fashion_mnist",
+    "idx",
+    "image_folder",
+    "load",
+    "mnist",
+    "npz",
+    "random_flip",
+    "random_shift",
+]
+
+
+def load(
+    name_or_path: str | os.PathLike,
+    split: str = "train",
+    range: tuple[float, float] = UNIT_RANGE,
+    size: int | tuple[int, int] | None = None,
+) -> ImageDataset:
+    """The data set of that name ("mnist", "fashion-mnist") or at that path: a .npz file, a folder of images, or a
+    folder of IDX files named like MNIST's.
+
+    split: "train" or "test"; see `minigen.data.images` for data that brings no split. size: for a folder of images
+    only. Raises DataError when there is nothing of that name.
+    """
+    name = str(name_or_path).lower().replace("_", "-")
+    path = Path(name_or_path)
+    if size is not None and not path.is_dir():
+        raise ArgumentError(f"load: size={size} is for folders of images; {name_or_path} has a size of its own")
+    if name == "mnist":
+        return mnist(split, range)
+    if name == "fashion-mnist":
+        return fashion_mnist(split, range=range)
+    if path.suffix.lower() == ".npz":
+        return npz(path, split, range)
+    if path.is_dir() and idx.has_split(path, split):
+        images, labels = idx.read_split(path, split)
+        classes = tuple(str(label) for label in np.arange(labels.max(initial=0) + 1))
+        return ImageDataset(images, labels, classes, f"{path.name} {split}", range)
+    if path.is_dir():
+        return image_folder(path, size, split=split, range=range)
+    raise DataError(
+        f"{name_or_path}: no data set of that name and no such folder; use mnist, fashion-mnist, "
+        "a .npz file, or a folder of images"
+    )

@@ -1,0 +1,84 @@
+"""Download one file from the first mirror that has it, whole and unaltered.
+
+The file is verified before it gets its name, and gets its name in one step, so that a folder never holds half a file.
+"""
+
+import http.client
+import os
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+
+from minigen.data import idx
+from minigen.errors import DataError
+
+TIMEOUT = 20.0  # seconds without a byte before a mirror is given up
+CHUNK = 1 << 18
+
+
+def data_cache() -> Path:
+    """The folder for downloaded data: ~/.cache/minigen/data, or under $XDG_CACHE_HOME."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "minigen", "data")
+
+
+def download(name: str, mirrors: Sequence[str], sha256: str, folder: Path) -> None:
+    """Fetch `name` from the first of `mirrors` (URLs of folders) that works and store it as folder/name.
+
+    `sha256` is that of the unpacked content. Raises DataError that lists each mirror with what went wrong there.
+    """
+    failures = []
+    for mirror in mirrors:
+        url = f"{mirror.rstrip('/')}/{name}"
+        try:
+            packed = fetch(url)
+            idx.verify(idx.unpack(packed, url), sha256, url)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            reason = str(getattr(error, "reason", "") or error or type(error).__name__)
+            failures.append(reason if url in reason else f"{url}: {reason}")
+            continue
+        store(packed, folder / name)
+        return
+    raise DataError("\n".join(failures))
+
+
+def fetch(url: str) -> bytes:
+    """The bytes at `url`; on a terminal, progress goes to stderr."""
+    chunks = []
+    show = sys.stderr.isatty()
+    with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
+        total = int(response.headers.get("Content-Length") or 0)
+        received = 0
+        while chunk := response.read(CHUNK):
+            chunks.append(chunk)
+            received += len(chunk)
+            if show:
+                of_total = f" of {total / 1e6:.1f}" if total else ""
+                print(f"\r{url}: {received / 1e6:.1f}{of_total} MB", end="", file=sys.stderr, flush=True)
+    if show:
+        print(file=sys.stderr)
+    if total and received != total:
+        raise urllib.error.URLError(f"the connection ended after {received:,} of {total:,} bytes")
+    return b"".join(chunks)
+
+
+def store(content: bytes, path: Path) -> None:
+    """Write `path` whole or not at all. Raises DataError if the folder can not be written or the disk is full."""
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = Path(file.name)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        raise DataError(
+            f"{path}: can not be written ({error.strerror}); free some space, or set XDG_CACHE_HOME to another folder"
+        ) from error

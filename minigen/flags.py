@@ -1,0 +1,105 @@
+"""Command-line flags from a recipe: each field of a model's frozen dataclass `Recipe` is one flag.
+
+The field's type says what a value must look like, the comment on its line is the help text, its default is the
+flag's. Nothing is declared twice, so a model file alone decides what `minigen train NAME` accepts.
+"""
+
+import argparse
+import dataclasses
+import difflib
+import inspect
+import io
+import tokenize
+import types
+import typing
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
+
+from minigen.errors import ArgumentError
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that raises ArgumentError, knows no abbreviations and suggests the flag that was meant."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise ArgumentError; the command line prints it as one line."""
+        raise ArgumentError(f"{message} ({self.prog} --help lists the flags)")
+
+    def parse(self, argv: list[str]) -> argparse.Namespace:
+        """The namespace of `argv`. Raises ArgumentError on an unknown flag, a missing value or one of another type."""
+        namespace, unknown = self.parse_known_args(argv)
+        if unknown:
+            known = [flag for action in self._actions for flag in action.option_strings]
+            self.error(f"unknown flag {unknown[0]}" + suggestion(unknown[0].partition("=")[0], known))
+        return namespace
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """`; did you mean X?` for the known word nearest to `word`, or nothing when none is near."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def add_recipe(parser: argparse.ArgumentParser, recipe: type) -> None:
+    """Add one flag for each field of the dataclass `recipe`; those not given are absent from the namespace.
+
+    Types: int, float, str, bool (as --flag / --no-flag), Literal of strings, and each of them `| None`.
+    """
+    group = parser.add_argument_group("recipe")
+    types_, comments = typing.get_type_hints(recipe), field_comments(recipe)
+    for field in dataclasses.fields(recipe):
+        kind = without_none(types_[field.name])
+        default = "none" if field.default is None else field.default
+        help_text = f"{comments.get(field.name, '')} (default: {default})".strip().replace("%", "%%")
+        flag = "--" + field.name.replace("_", "-")
+        if kind is bool:
+            group.add_argument(flag, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=help_text)
+        elif typing.get_origin(kind) is typing.Literal:
+            group.add_argument(flag, choices=typing.get_args(kind), default=argparse.SUPPRESS, help=help_text)
+        else:
+            metavar = {int: "N", float: "X"}.get(kind, "TEXT")
+            group.add_argument(flag, type=converter(kind), metavar=metavar, default=argparse.SUPPRESS, help=help_text)
+
+
+def given_fields(namespace: argparse.Namespace, recipe: type) -> dict[str, Any]:
+    """The recipe fields that the user gave, by name."""
+    return {
+        field.name: getattr(namespace, field.name) for field in dataclasses.fields(recipe) if field.name in namespace
+    }
+
+
+def without_none(kind: Any) -> Any:
+    """`int` for `int | None`; other types as they are."""
+    if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
+        (kind,) = [member for member in typing.get_args(kind) if member is not types.NoneType]
+    return kind
+
+
+def converter(kind: type) -> Callable[[str], Any]:
+    """A function from the flag's text to a `kind`, with an error that says what was expected."""
+    expected = {int: "a whole number", float: "a number"}.get(kind, "text")
+
+    def convert(text: str) -> Any:
+        try:
+            return kind(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {expected}") from None
+
+    return convert
+
+
+def field_comments(recipe: type) -> dict[str, str]:
+    """The comment on each field's line, by field name: `epochs: int = 20  # passes over the images`."""
+    comments: dict[str, str] = {}
+    name = ""
+    for token in tokenize.generate_tokens(io.StringIO(inspect.getsource(recipe)).readline):
+        if token.type == tokenize.COMMENT and name:
+            comments[name] = token.string.lstrip("# ")
+        elif token.type == tokenize.NEWLINE:
+            name = ""
+        elif token.type == tokenize.NAME and not token.line[: token.start[1]].strip():
+            name = token.string
+    return comments

@@ -1,0 +1,275 @@
+"""Activations, their gradients and dropout: one pass over memory instead of NumPy's one pass per arithmetic sign.
+
+What NumPy does in one pass itself (exp, tanh, maximum) has no kernel here. Kernels with exp or erf in them are compiled
+for float32 and leave float64, which gradient checks use, to the twins. Large arrays are cut into fixed blocks that
+threads share out; an element's result does not depend on the block it is in.
+"""
+
+import math
+
+import numpy as np
+from numba import prange
+
+from minigen.kernels import reference
+from minigen.kernels.jit import jit
+from minigen.kernels.scalar import HALF, ONE, ZERO, erfc_parts, exp_negative, exp_parts, log1p_unit
+
+BLOCK = 16384
+SERIAL = 2 * BLOCK  # up to this size one thread is faster
+
+SQRT_HALF = np.float32(math.sqrt(0.5))
+DENSITY_SCALE = np.float32(1 / math.sqrt(2 * math.pi))
+
+
+def _flat(*arrays: np.ndarray) -> list[np.ndarray]:
+    return [np.ascontiguousarray(a).reshape(-1) for a in arrays]
+
+
+@jit
+def _leaky_relu(x, slope, y):
+    for i in range(x.size):
+        v = x[i]
+        y[i] = slope * v if v < 0 else v
+
+
+@jit(parallel=True)
+def _leaky_relu_blocks(x, slope, y):
+    for block in prange((x.size + BLOCK - 1) // BLOCK):
+        part = slice(block * BLOCK, (block + 1) * BLOCK)
+        _leaky_relu(x[part], slope, y[part])
+
+
+def leaky_relu(x: np.ndarray, slope: float) -> np.ndarray:
+    """x where x ≥ 0, slope · x elsewhere; relu is slope 0."""
+    (flat,) = _flat(x)
+    y = np.empty_like(flat)
+    kernel = _leaky_relu if flat.size <= SERIAL else _leaky_relu_blocks
+    kernel(flat, x.dtype.type(slope), y)
+    return y.reshape(x.shape)
+
+
+@jit
+def _leaky_relu_grad(gy, x, slope, gx):
+    for i in range(x.size):
+        g = gy[i]
+        gx[i] = slope * g if x[i] <= 0 else g
+
+
+@jit(parallel=True)
+def _leaky_relu_grad_blocks(gy, x, slope, gx):
+    for block in prange((x.size + BLOCK - 1) // BLOCK):
+        part = slice(block * BLOCK, (block + 1) * BLOCK)
+        _leaky_relu_grad(gy[part], x[part], slope, gx[part])
+
+
+def leaky_relu_grad(gy: np.ndarray, x: np.ndarray, slope: float) -> np.ndarray:
+    """gy where x > 0, slope · gy elsewhere (at 0 too, as in PyTorch)."""
+    flat_gy, flat = _flat(gy, x)
+    gx = np.empty_like(flat)
+    kernel = _leaky_relu_grad if flat.size <= SERIAL else _leaky_relu_grad_blocks
+    kernel(flat_gy, flat, x.dtype.type(slope), gx)
+    return gx.reshape(x.shape)
+
+
+@jit
+def _sigmoid(x, y):
+    for i in range(x.size):
+        v = x[i]
+        e = exp_negative(-abs(v))
+        y[i] = (ONE if v >= ZERO else e) / (ONE + e)
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-x)), without overflow."""
+    return _smooth(_sigmoid, reference.sigmoid, x)
+
+
+@jit
+def _softplus(x, y):
+    for i in range(x.size):
+        v = x[i]
+        y[i] = (ZERO if v < ZERO else v) + log1p_unit(exp_negative(-abs(v)))
+
+
+def softplus(x: np.ndarray) -> np.ndarray:
+    """log(1 + exp(x)), without overflow."""
+    return _smooth(_softplus, reference.softplus, x)
+
+
+@jit
+def _erf(x, y):
+    for i in range(x.size):
+        v = x[i]
+        a = abs(v)
+        scale, tail = erfc_parts(a)
+        magnitude = (ONE - scale) - tail
+        y[i] = -magnitude if v < ZERO else magnitude
+
+
+def erf(x: np.ndarray) -> np.ndarray:
+    """2 / √π · ∫ exp(-t²) dt over t from 0 to x."""
+    return _smooth(_erf, reference.erf, x)
+
+
+@jit
+def _normal_cdf(x):
+    """Φ(x), the share of a standard normal below x."""
+    a = abs(x) * SQRT_HALF
+    scale, tail = erfc_parts(a)
+    upper = HALF * (scale + tail)
+    return ONE - upper if x >= ZERO else upper
+
+
+@jit
+def _gelu(x, y):
+    for i in range(x.size):
+        v = x[i]
+        y[i] = v * _normal_cdf(v)
+
+
+def gelu(x: np.ndarray) -> np.ndarray:
+    """x · Φ(x), exact form (Hendrycks and Gimpel, 2016, section 2)."""
+    return _smooth(_gelu, reference.gelu, x)
+
+
+@jit
+def _gelu_grad(gy, x, gx):
+    for i in range(x.size):
+        v = x[i]
+        gx[i] = gy[i] * (_normal_cdf(v) + v * (DENSITY_SCALE * exp_negative(-HALF * v * v)))
+
+
+def gelu_grad(gy: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """gy · (Φ(x) + x · φ(x)), φ the standard normal density."""
+    if x.dtype != np.float32:
+        return reference.gelu_grad(gy, x)
+    flat_gy, flat = _flat(gy, x)
+    gx = np.empty_like(flat)
+    _gelu_grad(flat_gy, flat, gx)
+    return gx.reshape(x.shape)
+
+
+@jit
+def _elu(x, alpha, y):
+    for i in range(x.size):
+        v = x[i]
+        scale, tail = exp_parts(ZERO if v > ZERO else v)
+        y[i] = v if v > ZERO else alpha * ((scale - ONE) + tail)
+
+
+def elu(x: np.ndarray, alpha: float) -> np.ndarray:
+    """x where x > 0, alpha · (exp(x) - 1) elsewhere (Clevert et al., 2015, equation 15)."""
+    return _smooth(_elu, reference.elu, x, alpha)
+
+
+@jit
+def _elu_grad(gy, x, alpha, gx):
+    for i in range(x.size):
+        v = x[i]
+        slope = alpha * exp_negative(ZERO if v > ZERO else v)
+        gx[i] = gy[i] * (ONE if v > ZERO else slope)
+
+
+def elu_grad(gy: np.ndarray, x: np.ndarray, alpha: float) -> np.ndarray:
+    """gy where x > 0, gy · alpha · exp(x) elsewhere."""
+    if x.dtype != np.float32:
+        return reference.elu_grad(gy, x, alpha)
+    flat_gy, flat = _flat(gy, x)
+    gx = np.empty_like(flat)
+    _elu_grad(flat_gy, flat, np.float32(alpha), gx)
+    return gx.reshape(x.shape)
+
+
+def _smooth(kernel, twin, x: np.ndarray, *options: float) -> np.ndarray:
+    """`kernel` over the elements of x when it is float32, else `twin`."""
+    if x.dtype != np.float32:
+        return twin(x, *options)
+    (flat,) = _flat(x)
+    y = np.empty_like(flat)
+    kernel(flat, *(np.float32(option) for option in options), y)
+    return y.reshape(x.shape)
+
+
+@jit
+def _sigmoid_grad(gy, y, gx):
+    for i in range(y.size):
+        v = y[i]
+        gx[i] = gy[i] * (v - v * v)
+
+
+def sigmoid_grad(gy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """gy · y · (1 - y), the gradient of y = sigmoid(x)."""
+    flat_gy, flat = _flat(gy, y)
+    gx = np.empty_like(flat)
+    _sigmoid_grad(flat_gy, flat, gx)
+    return gx.reshape(y.shape)
+
+
+@jit
+def _tanh_grad(gy, y, gx):
+    for i in range(y.size):
+        v = y[i]
+        gx[i] = gy[i] - gy[i] * v * v
+
+
+def tanh_grad(gy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """gy · (1 - y²), the gradient of y = tanh(x)."""
+    flat_gy, flat = _flat(gy, y)
+    gx = np.empty_like(flat)
+    _tanh_grad(flat_gy, flat, gx)
+    return gx.reshape(y.shape)
+
+
+# Dropout. Element i of block b is kept when a 32-bit hash of (seeds of b, i) is not below p · 2³². The two seeds of a
+# block come from the 64-bit key by splitmix64 (Steele et al., 2014); the hash is MurmurHash3's finaliser, with the
+# second seed added between its two multiplications. So number i is a pure function of (key, i).
+
+MASK_64 = (1 << 64) - 1
+SHIFT_A, SHIFT_B, SHIFT_C = np.uint32(16), np.uint32(13), np.uint32(16)
+MULTIPLY_A, MULTIPLY_B = np.uint32(0x85EBCA6B), np.uint32(0xC2B2AE35)
+
+
+def block_seeds(key: int, blocks: int) -> np.ndarray:
+    """Two uint32 seeds for each block, (blocks, 2): splitmix64 of the key."""
+    z = np.uint64(key & MASK_64) + np.arange(1, blocks + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z ^= z >> np.uint64(31)
+    return np.stack([z & np.uint64(0xFFFFFFFF), z >> np.uint64(32)], axis=1).astype(np.uint32)
+
+
+@jit
+def _dropout(x, seeds, threshold, scale, y):
+    first, second = seeds[0], seeds[1]
+    zero = scale - scale
+    for i in range(x.size):
+        h = np.uint32(np.uint32(i) + first)
+        h = np.uint32((h ^ (h >> SHIFT_A)) * MULTIPLY_A)
+        h = np.uint32((h ^ (h >> SHIFT_B)) + second)
+        h = np.uint32(h * MULTIPLY_B)
+        h = np.uint32(h ^ (h >> SHIFT_C))
+        y[i] = x[i] * (scale if h >= threshold else zero)
+
+
+@jit(parallel=True)
+def _dropout_blocks(x, seeds, threshold, scale, y):
+    for block in prange(seeds.shape[0]):
+        part = slice(block * BLOCK, (block + 1) * BLOCK)
+        _dropout(x[part], seeds[block], threshold, scale, y[part])
+
+
+def dropout(x: np.ndarray, key: int, p: float) -> np.ndarray:
+    """x / (1 - p) where the mask keeps, 0 elsewhere; the mask is a pure function of (key, flat index) and p.
+
+    The same call on gy redraws the mask: dropout is its own gradient. Srivastava et al., 2014, inverted scaling.
+    """
+    (flat,) = _flat(x)
+    y = np.empty_like(flat)
+    seeds = block_seeds(key, (flat.size + BLOCK - 1) // BLOCK)
+    threshold = np.uint32(min(round(p * 2.0**32), 2**32 - 1))
+    scale = x.dtype.type(1 / (1 - p) if p < 1 else 0)
+    if len(seeds) == 1:
+        _dropout(flat, seeds[0], threshold, scale, y)
+    else:
+        _dropout_blocks(flat, seeds, threshold, scale, y)
+    return y.reshape(x.shape)

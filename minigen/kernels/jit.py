@@ -1,0 +1,185 @@
+"""The only caller of numba.njit: compile flags, threads, and where compiled code is kept.
+
+Compiled kernels are cached on disk, in a folder of their own whose name is a hash of every kernel's source and of
+Numba's version. So an edit in one file never leaves stale code of another behind, and other users of Numba in the same
+process keep their own cache setting. The folder lies in $MINIGEN_CACHE, else $XDG_CACHE_HOME/minigen, else
+~/.cache/minigen.
+"""
+
+import contextlib
+import functools
+import hashlib
+import os
+import sys
+import tempfile
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numba
+import numba.core.config
+from numba.core.caching import FunctionCache
+
+from minigen.config import config
+
+try:
+    import fcntl
+except ImportError:  # not a POSIX system: two processes compiling at the same moment are then not kept apart
+    fcntl = None
+
+SETTINGS: Any = numba.core.config
+FASTMATH = {"contract", "reassoc", "nsz", "arcp"}  # never nnan or ninf: NaN and Inf must stay visible
+
+if "NUMBA_THREADING_LAYER_PRIORITY" not in os.environ:  # OpenMP starts a loop soonest; each is tried in turn
+    SETTINGS.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
+
+
+def cache_folder() -> Path:
+    """The folder for exactly this version of the kernels and of Numba. It need not exist yet."""
+    digest = hashlib.sha256(numba.__version__.encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.name.encode() + source.read_bytes())
+    if "MINIGEN_CACHE" in os.environ:
+        root = Path(os.environ["MINIGEN_CACHE"])
+    else:
+        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minigen"
+    return root / digest.hexdigest()[:16]
+
+
+@functools.cache
+def usable_folder() -> Path | None:
+    """`cache_folder()`, made and tried; None, after saying so once, when nothing can be written there."""
+    folder = None
+    try:
+        folder = cache_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder), Lock(folder):
+            return folder
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home directory
+        warnings.warn(
+            f"minigen: compiled kernels can not be kept in {folder} ({error}), so every run compiles them anew; "
+            "set MINIGEN_CACHE to a folder that can be written",
+            stacklevel=2,
+        )
+        return None
+
+
+class Lock:
+    """Only one process at a time reads or writes a cache folder. May be entered again by the thread that holds it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "lock"
+        self.thread = threading.RLock()
+        self.depth = 0
+        self.file = -1
+
+    def __enter__(self) -> None:
+        self.thread.acquire()
+        if self.depth == 0 and fcntl is not None:
+            try:
+                self.file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+                fcntl.flock(self.file, fcntl.LOCK_EX)
+            except OSError:
+                self.thread.release()
+                raise
+        self.depth += 1
+
+    def __exit__(self, *exception: object) -> None:
+        self.depth -= 1
+        if self.depth == 0 and fcntl is not None:
+            os.close(self.file)  # closing gives the lock back
+        self.thread.release()
+
+
+class KernelCache(FunctionCache):
+    """Numba's cache of one function, guarded.
+
+    Numba numbers a function's data files through an index that it reads and writes without a lock: two processes that
+    compile different signatures at once can each take the same number, and one then loads the other's code. A damaged
+    or unwritable file counts as absent: the kernel is compiled again.
+    """
+
+    lock: Lock
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        compiled = None
+        with contextlib.suppress(Exception), self.lock:
+            compiled = super().load_overload(sig, target_context)
+        if compiled is None:
+            announce()
+        return compiled
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            with self.lock:
+                super().save_overload(sig, data)
+        except Exception as error:
+            warnings.warn(f"minigen: a compiled kernel could not be saved in {self.cache_path} ({error})", stacklevel=2)
+
+
+@functools.cache
+def announce() -> None:
+    """Say, once, why the first call takes seconds."""
+    print("minigen: compiling kernels for this machine, about 20 s in all, once", file=sys.stderr, flush=True)
+
+
+@functools.cache
+def folder_lock(folder: Path) -> Lock:
+    """The lock that all kernels of this process share."""
+    return Lock(folder)
+
+
+@contextlib.contextmanager
+def numba_cache_in(folder: Path) -> Iterator[None]:
+    """Numba's process-wide cache setting is `folder`, inside the block only."""
+    previous = SETTINGS.CACHE_DIR
+    SETTINGS.CACHE_DIR = str(folder)
+    try:
+        yield
+    finally:
+        SETTINGS.CACHE_DIR = previous
+
+
+def jit(function: Callable[..., Any] | None = None, *, parallel: bool = False) -> Any:
+    """Compile a kernel on its first call: `@jit`, or `@jit(parallel=True)` when it uses numba.prange.
+
+    A parallel kernel runs on `config.threads` threads and is called from Python only, not from other kernels.
+    """
+    if function is None:
+        return functools.partial(jit, parallel=parallel)
+    dispatcher: Any = numba.njit(parallel=parallel, fastmath=FASTMATH, error_model="numpy")(function)
+    folder = usable_folder()
+    if folder is None:
+        announce_first(dispatcher)
+    else:
+        with numba_cache_in(folder):
+            dispatcher._cache = KernelCache(function)
+        dispatcher._cache.lock = folder_lock(folder)
+    return on_configured_threads(dispatcher) if parallel else dispatcher
+
+
+def announce_first(dispatcher: Any) -> None:
+    """Without a cache, speak up when `dispatcher` first compiles."""
+    compile_now = dispatcher.compile
+
+    def compile_and_say(signature: Any) -> Any:
+        announce()
+        return compile_now(signature)
+
+    dispatcher.compile = compile_and_say
+
+
+def on_configured_threads(dispatcher: Callable[..., Any]) -> Callable[..., Any]:
+    """`dispatcher`, with Numba's thread count set to `config.threads` before each call."""
+    most = SETTINGS.NUMBA_NUM_THREADS
+
+    @functools.wraps(dispatcher)
+    def call(*arguments: Any) -> Any:
+        threads = min(config.threads, most)
+        if numba.get_num_threads() != threads:
+            numba.set_num_threads(threads)
+        return dispatcher(*arguments)
+
+    return call

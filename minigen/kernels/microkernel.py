@@ -1,0 +1,218 @@
+"""The register tile under convolution and dense products: the only file that speaks LLVM.
+
+A tile is a small piece of a matrix product, ROWS x panel numbers of C, that stays in the processor's vector registers
+while a long sum runs: each term costs a few loads and ROWS * VECTORS multiply-adds, and C is touched once, at the end.
+Numba can not be told to keep an array in registers, so two intrinsics spell the loop out as LLVM instructions:
+
+    tile_rows:   C[r, :]  = sum over t, k of  A[starts[r] + taps[t] + k] * B[t * depth + k, :]
+    tile_outer:  C[r, :] += sum over k of     A[starts[k] + r]           * B[k, :]
+
+A row of A is named by where it starts in a flat array. That is what makes convolution a matrix product without a copy
+of its windows: an output pixel's window is a few runs of the image, one per tap, `depth` contiguous numbers each.
+
+All arrays are flat, of one dtype, float32 or float64. A row of B is `panel_width(dtype)` contiguous numbers; columns
+that do not exist are the caller's business, who pads B or throws those columns of C away. Nothing is checked here:
+every index has to be right, `depth` and the numbers of taps and terms are at least 1.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import binding, ir
+from numba import types
+from numba.core import config
+from numba.extending import intrinsic
+
+SETTINGS: Any = config
+
+
+def tile_shape(features: Any) -> tuple[int, int, int]:
+    """(rows, vectors, bytes of a vector): as much of C as fits beside VECTORS rows of B and one number of A.
+
+    ROWS * VECTORS + VECTORS + 1 registers are in use; more than VECTORS + ROWS loads go with each ROWS * VECTORS
+    multiply-adds, so a tile near a square is best, and the registers should be nearly full.
+    """
+    if "avx512f" in features:
+        return 14, 2, 64  # 31 of 32 registers
+    if "avx" in features:
+        return 6, 2, 32  # 15 of 16
+    if "neon" in features:
+        return 6, 4, 16  # 29 of 32
+    return 3, 4, 16  # 17 of 16: SSE adds from memory
+
+
+def cpu_features() -> set[str]:
+    """Names of the vector extensions that Numba compiles for, with its own overrides from the environment."""
+    if SETTINGS.CPU_FEATURES is not None:
+        return {name[1:] for name in SETTINGS.CPU_FEATURES.split(",") if name.startswith("+")}
+    return {name for name, present in binding.get_host_cpu_features().items() if present}
+
+
+ROWS, VECTORS, VECTOR_BYTES = tile_shape(cpu_features())
+
+
+def panel_width(dtype: np.dtype) -> int:
+    """Columns of a tile: numbers of `dtype` in VECTORS vector registers."""
+    return VECTORS * VECTOR_BYTES // dtype.itemsize
+
+
+class Emitter:
+    """Writes the few instructions that a tile is made of, for one dtype. A "row" is a list of VECTORS vectors."""
+
+    def __init__(self, context: Any, builder: Any, dtype: Any) -> None:
+        self.context, self.build = context, builder
+        self.scalar = context.get_value_type(dtype)
+        self.lanes = VECTOR_BYTES * 8 // dtype.bitwidth
+        self.vector = ir.VectorType(self.scalar, self.lanes)
+        self.index = context.get_value_type(types.intp)
+        name = f"llvm.fmuladd.v{self.lanes}f{dtype.bitwidth}"  # one rounding where the processor can, two elsewhere
+        self.multiply_add = builder.module.globals.get(name) or ir.Function(
+            builder.module, ir.FunctionType(self.vector, [self.vector] * 3), name
+        )
+
+    def data(self, array_type: Any, array: Any) -> Any:
+        """Address of a Numba array's first number."""
+        return self.context.make_array(array_type)(self.context, self.build, array).data
+
+    def length(self, array_type: Any, array: Any) -> Any:
+        """How many numbers a flat Numba array has."""
+        return self.build.extract_value(self.context.make_array(array_type)(self.context, self.build, array).shape, 0)
+
+    def at(self, pointer: Any, offset: Any) -> Any:
+        """pointer + offset; `offset` counts numbers, as an int or an LLVM value."""
+        return self.build.gep(pointer, [self.index(offset) if isinstance(offset, int) else offset])
+
+    def load(self, pointer: Any, offset: Any) -> Any:
+        """pointer[offset], one number."""
+        return self.build.load(self.at(pointer, offset))
+
+    def splat(self, number: Any) -> Any:
+        """`number` in every lane of a vector."""
+        lane = ir.IntType(32)
+        undefined = ir.Constant(self.vector, ir.Undefined)
+        first = self.build.insert_element(undefined, number, lane(0))
+        return self.build.shuffle_vector(
+            first, undefined, ir.Constant(ir.VectorType(lane, self.lanes), [0] * self.lanes)
+        )
+
+    def cells(self, pointer: Any) -> list[Any]:
+        """Addresses of the vectors of the row at `pointer`."""
+        return [self.build.bitcast(self.at(pointer, v * self.lanes), self.vector.as_pointer()) for v in range(VECTORS)]
+
+    def load_row(self, pointer: Any) -> list[Any]:
+        return [self.build.load(cell, align=self.scalar_bytes) for cell in self.cells(pointer)]
+
+    def store_row(self, row: list[Any], pointer: Any) -> None:
+        for vector, cell in zip(row, self.cells(pointer), strict=True):
+            self.build.store(vector, cell, align=self.scalar_bytes)
+
+    @property
+    def scalar_bytes(self) -> int:
+        """Rows start anywhere, so a vector is aligned only as its numbers are."""
+        return VECTOR_BYTES // self.lanes
+
+    def add_product(self, column: list[Any], row: Any, c: list[Any]) -> list[Any]:
+        """C + column * row: ROWS numbers of A times a row of B at the address `row`. C is a flat list of vectors."""
+        right = self.load_row(row)
+        left = [self.splat(number) for number in column]
+        return [
+            self.build.call(self.multiply_add, [left[i // VECTORS], right[i % VECTORS], c[i]]) for i in range(len(c))
+        ]
+
+    def loop(self, count: Any, carried: list[Any], body: Callable[[Any, list[Any]], list[Any]]) -> list[Any]:
+        """for i in range(count): carried = body(i, carried). Returns the last `carried`; count is at least 1."""
+        build, before = self.build, self.build.block
+        block, after = build.append_basic_block("loop"), build.append_basic_block("loop.end")
+        build.branch(block)
+        build.position_at_end(block)
+        start = [self.index(0), *carried]
+        now = [build.phi(value.type) for value in start]  # this turn's values: from before, or from the turn before
+        result = body(now[0], now[1:])
+        following = [build.add(now[0], self.index(1)), *result]
+        for phi, first, later in zip(now, start, following, strict=True):
+            phi.add_incoming(first, before)
+            phi.add_incoming(later, build.block)
+        build.cbranch(build.icmp_signed("<", following[0], count), block, after)
+        build.position_at_end(after)
+        return result
+
+
+@intrinsic
+def tile_rows(
+    typingctx: Any, a: Any, a_first: Any, starts: Any, taps: Any, depth: Any, b: Any, b_first: Any, c: Any,
+    c_first: Any, cells: Any,
+):  # fmt: skip
+    """C[r, :] = sum over t, k of A[starts[r] + taps[t] + k] * B[t * depth + k, :], for r < ROWS.
+
+    a, b, c: flat arrays, in which A begins at a_first, B at b_first. Row r of C begins at c[c_first + cells[r]].
+    starts, cells: int64, at least ROWS of them. taps: int64, as many as the sum has.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        emit = Emitter(context, builder, c.dtype)
+        a_data, b_data, c_data = (
+            emit.at(emit.data(kind, arguments[i]), arguments[i + 1]) for kind, i in ((a, 0), (b, 5), (c, 7))
+        )
+        starts_data, taps_data, cells_data = (
+            emit.data(kind, arguments[i]) for kind, i in ((starts, 2), (taps, 3), (cells, 9))
+        )
+
+        def add_tap(t: Any, carried: list[Any]) -> list[Any]:
+            tap = emit.load(taps_data, t)
+            left = [emit.at(a_data, builder.add(emit.load(starts_data, r), tap)) for r in range(ROWS)]
+
+            def add_term(k: Any, carried: list[Any]) -> list[Any]:
+                row, *acc = carried
+                return [
+                    emit.at(row, VECTORS * emit.lanes),
+                    *emit.add_product([emit.load(x, k) for x in left], row, acc),
+                ]
+
+            return emit.loop(arguments[4], carried, add_term)
+
+        zero = [ir.Constant(emit.vector, [0.0] * emit.lanes)] * (ROWS * VECTORS)
+        _, *acc = emit.loop(emit.length(taps, arguments[3]), [b_data, *zero], add_tap)
+        for r in range(ROWS):
+            emit.store_row(acc[r * VECTORS : (r + 1) * VECTORS], emit.at(c_data, emit.load(cells_data, r)))
+        return context.get_dummy_value()
+
+    index = types.intp
+    return types.none(a, index, starts, taps, index, b, index, c, index, cells), generate
+
+
+@intrinsic
+def tile_outer(
+    typingctx: Any, a: Any, a_first: Any, starts: Any, terms: Any, b: Any, b_first: Any, ldb: Any, c: Any, c_first: Any,
+    ldc: Any,
+):  # fmt: skip
+    """C[r, :] += sum over k < terms of A[starts[k] + r] * B[k, :], for r < ROWS.
+
+    a, b, c: flat arrays, in which A begins at a_first. Row k of B begins at b[b_first + k * ldb], row r of C at
+    c[c_first + r * ldc]. starts: int64, at least `terms` of them.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        emit = Emitter(context, builder, c.dtype)
+        a_data = emit.at(emit.data(a, arguments[0]), arguments[1])
+        starts_data = emit.data(starts, arguments[2])
+        b_data = emit.at(emit.data(b, arguments[4]), arguments[5])
+        c_data = emit.at(emit.data(c, arguments[7]), arguments[8])
+        c_rows = [emit.at(c_data, builder.mul(arguments[9], emit.index(r))) for r in range(ROWS)]
+
+        def add_term(k: Any, carried: list[Any]) -> list[Any]:
+            row, *acc = carried
+            left = emit.at(a_data, emit.load(starts_data, k))
+            return [
+                emit.at(row, arguments[6]),
+                *emit.add_product([emit.load(left, r) for r in range(ROWS)], row, acc),
+            ]
+
+        acc = [vector for pointer in c_rows for vector in emit.load_row(pointer)]
+        _, *acc = emit.loop(arguments[3], [b_data, *acc], add_term)
+        for r, pointer in enumerate(c_rows):
+            emit.store_row(acc[r * VECTORS : (r + 1) * VECTORS], pointer)
+        return context.get_dummy_value()
+
+    index = types.intp
+    return types.none(a, index, starts, index, b, index, index, c, index, index), generate

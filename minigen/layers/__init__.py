@@ -1,0 +1,45 @@
+"""Layers: parts of networks with weights, and the containers that join them."""
+
+from minigen.layers import init
+from minigen.layers.activation import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
+from minigen.layers.containers import ModuleList, Sequential
+from minigen.layers.convolution import Conv2d, ConvTranspose2d
+from minigen.layers.dropout import Dropout
+from minigen.layers.embedding import Embedding
+from minigen.layers.linear import Linear
+from minigen.layers.module import Module, Parameter
+from minigen.layers.normalization import BatchNorm, LayerNorm
+from minigen.layers.pooling import AvgPool2d, MaxPool2d, Upsample
+from minigen.layers.shape import Flatten, Reshape
+from minigen.layers.summary import Summary, summary
+
+__all__ = [
+    "Module",
+    "Parameter",
+    "Sequential",
+    "ModuleList",
+    "Linear",
+    "Conv2d",
+    "ConvTranspose2d",
+    "Embedding",
+    "MaxPool2d",
+    "AvgPool2d",
+    "Upsample",
+    "Flatten",
+    "Reshape",
+    "BatchNorm",
+    "LayerNorm",
+    "Dropout",
+    "ReLU",
+    "LeakyReLU",
+    "ELU",
+    "Tanh",
+    "Sigmoid",
+    "Softplus",
+    "GELU",
+    "SiLU",
+    "Softmax",
+    "init",
+    "summary",
+    "Summary",
+]

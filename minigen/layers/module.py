@@ -1,0 +1,263 @@
+"""Module: a part of a network, with its parameters, buffers and parts of its own.
+
+Whatever is assigned to an attribute is found again by its kind, in the order of assignment: a Parameter is trained, a
+Module is a part, an array given to `register_buffer` is saved with the rest but not trained. There is no other
+registry: names in `state_dict()` are the attribute names, joined by dots.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import numpy as np
+
+from minigen.autograd.tensor import Tensor, as_array, check_differentiable
+from minigen.config import FLOAT_DTYPES
+from minigen.errors import ArgumentError, CheckpointError, DTypeError
+
+Self = TypeVar("Self", bound="Module")
+
+
+class Parameter(Tensor):
+    """A tensor that a Module trains: a leaf that requires a gradient, over a copy of `data` (float32 or float64)."""
+
+    __slots__ = ()
+
+    def __init__(self, data: Any, requires_grad: bool = True) -> None:
+        source = data.data if isinstance(data, Tensor) else data
+        array = np.array(as_array(source, "Parameter"), order="C")
+        super().__init__(array, requires_grad and check_differentiable(array))
+
+    def __repr__(self) -> str:
+        return f"Parameter({super().__repr__()})"
+
+
+class Module:
+    """Base of all layers and models. Subclasses call `super().__init__()`, assign their parts, and write `forward`.
+
+        class Perceptron(Module):
+            def __init__(self, rng):
+                super().__init__()
+                self.hidden = Linear(784, 64, rng=rng)
+                self.out = Linear(64, 10, rng=rng)
+
+            def forward(self, x):
+                return self.out(mg.relu(self.hidden(x)))
+
+    training: True in training, False for evaluation; set by `train()` and `eval()`, read by Dropout and BatchNorm.
+    """
+
+    training: bool
+    _buffers: set[str]  # names of the attributes that are buffers
+
+    def __init__(self) -> None:
+        self._buffers = set()
+        self.training = True
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """The computation, on tensors. Written by subclasses, called through `module(x)`."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward; write `def forward(self, x)`")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.forward(*args, **kwargs)
+
+    # Attributes
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        kind, attributes = type(self).__name__, self.__dict__
+        if isinstance(value, (Parameter, Module)) and "_buffers" not in attributes:
+            raise ArgumentError(f"{kind}: call super().__init__() before assigning self.{name}")
+        if isinstance(attributes.get(name), Parameter) and not isinstance(value, (Parameter, type(None))):
+            raise ArgumentError(
+                f"{kind}: self.{name} is a Parameter and would be lost by assigning a {type(value).__name__}; write "
+                f"into it (with no_grad(): self.{name}.copy_(…)), or use another name"
+            )
+        if name in attributes.get("_buffers", ()) and not isinstance(value, np.ndarray):
+            raise ArgumentError(f"{kind}: self.{name} is a buffer; assign an ndarray, not {type(value).__name__}")
+        items = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+        if any(isinstance(item, (Parameter, Module)) for item in items):
+            raise ArgumentError(
+                f"{kind}: the parameters in self.{name}, a {type(value).__name__}, would not be found; use ModuleList, "
+                "Sequential, or one attribute each"
+            )
+        super().__setattr__(name, value)
+
+    def register_buffer(self, name: str, array: np.ndarray) -> None:
+        """Make `array` the attribute `name`, saved in `state_dict()` but not trained, such as a running mean."""
+        if "_buffers" not in self.__dict__:
+            raise ArgumentError(f"{type(self).__name__}: call super().__init__() before register_buffer({name!r}, …)")
+        if not isinstance(array, np.ndarray):
+            raise DTypeError(f"{type(self).__name__}: buffer {name} is {type(array).__name__}; give an ndarray")
+        self._buffers.add(name)
+        setattr(self, name, array)
+
+    # What is inside. Everything shared between two places is listed once, under its first name.
+
+    def named_children(self) -> list[tuple[str, "Module"]]:
+        """(attribute name, module) of the direct parts, in the order of assignment, repeated ones included."""
+        return [(name, value) for name, value in vars(self).items() if isinstance(value, Module)]
+
+    def children(self) -> list["Module"]:
+        """The direct parts, in the order of assignment."""
+        return [child for _, child in self.named_children()]
+
+    def named_modules(self) -> list[tuple[str, "Module"]]:
+        """(dotted name, module) of this module, named "", and of everything inside it, depth first."""
+        found: dict[int, tuple[str, Module]] = {}
+
+        def visit(module: Module, name: str) -> None:
+            if id(module) not in found:
+                found[id(module)] = (name, module)
+                for child_name, child in module.named_children():
+                    visit(child, f"{name}.{child_name}" if name else child_name)
+
+        visit(self, "")
+        return list(found.values())
+
+    def modules(self) -> list["Module"]:
+        """This module and everything inside it, depth first."""
+        return [module for _, module in self.named_modules()]
+
+    def named_state(self) -> list[tuple[str, Parameter | np.ndarray]]:
+        """(dotted name, Parameter or buffer) of all that `state_dict()` saves, each once."""
+        found: dict[int, tuple[str, Parameter | np.ndarray]] = {}
+        for prefix, module in self.named_modules():
+            for name, value in vars(module).items():
+                if isinstance(value, Parameter) or name in module._buffers:
+                    found.setdefault(id(value), (f"{prefix}.{name}" if prefix else name, value))
+        return list(found.values())
+
+    def named_parameters(self) -> list[tuple[str, Parameter]]:
+        """(dotted name, Parameter), frozen ones included; a shared parameter stands once, under its first name."""
+        return [(name, value) for name, value in self.named_state() if isinstance(value, Parameter)]
+
+    def parameters(self) -> list[Parameter]:
+        """All parameters, frozen ones included, each once."""
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def named_buffers(self) -> list[tuple[str, np.ndarray]]:
+        """(dotted name, array) of all buffers."""
+        return [(name, value) for name, value in self.named_state() if isinstance(value, np.ndarray)]
+
+    def buffers(self) -> list[np.ndarray]:
+        """All buffers: the arrays themselves, not copies."""
+        return [buffer for _, buffer in self.named_buffers()]
+
+    # Saving and loading
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Copies of all parameters and buffers by dotted name, in the order of assignment.
+
+        Copies, so that training on does not change what was kept (the best weights so far, say).
+        """
+        return {name: np.array(array_of(value)) for name, value in self.named_state()}
+
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
+        """Write the arrays of `state` into the parameters and buffers, in place: optimizers keep their views.
+
+        Names, shapes and dtypes are all compared first; CheckpointError lists every difference, and then nothing has
+        been changed. strict=False ignores names that only one side has.
+        """
+        own = dict(self.named_state())
+        arrays = {name: np.asarray(array_of(value)) for name, value in state.items()}
+        problems = [f"missing: {name}" for name in own if name not in arrays] if strict else []
+        problems += [f"unexpected: {name}" for name in arrays if name not in own] if strict else []
+        for name, value in own.items():
+            given = arrays.get(name)
+            if given is not None and (given.shape, given.dtype) != (value.shape, value.dtype):
+                problems.append(f"{name}: {given.shape} {given.dtype} given, {value.shape} {value.dtype} here")
+        if problems:
+            raise CheckpointError(
+                f"{type(self).__name__}.load_state_dict: the state does not fit, nothing was loaded\n  "
+                + "\n  ".join(problems)
+            )
+        for name, value in own.items():
+            if name in arrays:
+                np.copyto(array_of(value), arrays[name])
+                if isinstance(value, Parameter):
+                    value.bump_version()
+
+    # Switches. Those that change the module return it.
+
+    def train(self: Self, mode: bool = True) -> Self:
+        """Training mode here and inside: Dropout drops, BatchNorm uses the batch and updates its running values."""
+        for module in self.modules():
+            module.training = bool(mode)
+        return self
+
+    def eval(self: Self) -> Self:
+        """Evaluation mode, the same as `train(False)`. It does not stop the recording of gradients: see `no_grad`."""
+        return self.train(False)
+
+    def requires_grad_(self: Self, flag: bool = True) -> Self:
+        """Freeze all parameters (False), or train them again (True)."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(flag)
+        return self
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """`with discriminator.frozen(): loss = f(discriminator(fake))`: gradients flow through, to `fake`, but none
+        is computed for the parameters in here. `loss.backward()` may stand inside or after.
+        """
+        before = [(parameter, parameter.requires_grad) for parameter in self.parameters()]
+        self.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for parameter, flag in before:
+                parameter.requires_grad_(flag)
+
+    def zero_grad(self) -> None:
+        """Drop the gradients of all parameters."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    def apply(self: Self, function: Callable[["Module"], Any]) -> Self:
+        """Call `function` on everything inside, then on this module."""
+        for module in reversed(self.modules()):
+            function(module)
+        return self
+
+    def astype(self: Self, dtype: Any) -> Self:
+        """Convert all parameters and float buffers to float32 or float64. Do it before making an optimizer."""
+        if np.dtype(dtype) not in FLOAT_DTYPES:
+            raise DTypeError(
+                f"{type(self).__name__}.astype: {np.dtype(dtype)} can not be trained; use float32 or float64"
+            )
+        if any(parameter.grad_buffer is not None for parameter in self.parameters()):
+            raise ArgumentError(
+                f"{type(self).__name__}.astype: an optimizer holds the parameters; convert before making it"
+            )
+        for parameter in self.parameters():
+            parameter.data = parameter.data.astype(dtype)
+            parameter.grad = None
+            parameter.bump_version()
+        for module in self.modules():
+            for name in module._buffers:
+                if (buffer := getattr(module, name)).dtype in FLOAT_DTYPES:
+                    setattr(module, name, buffer.astype(dtype))
+        return self
+
+    # For people
+
+    def multiply_adds(self, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> int:
+        """Multiply-adds of one call, counted for products with weights; biases and elementwise work count as none."""
+        return 0
+
+    def extra_repr(self) -> str:
+        """The options, as they stand between the brackets of repr()."""
+        return ""
+
+    def __repr__(self) -> str:
+        children = self.named_children()
+        if not children:
+            return f"{type(self).__name__}({self.extra_repr()})"
+        inner = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in children]
+        lines = [line for line in (self.extra_repr(), *inner) if line]
+        return "\n  ".join([f"{type(self).__name__}(", *lines]) + "\n)"
+
+
+def array_of(value: Any) -> Any:
+    """The array of a Tensor; anything else as it is."""
+    return value.data if isinstance(value, Tensor) else value

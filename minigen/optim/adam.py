@@ -1,0 +1,71 @@
+"""Adam and AdamW: steps of the size of the mean gradient over its root mean square."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from minigen import kernels
+from minigen.autograd.tensor import Tensor
+from minigen.optim.optimizer import Optimizer
+
+
+class Adam(Optimizer):
+    """m ← β1 m + (1 - β1) g,  v ← β2 v + (1 - β2) g²,  p ← p - lr m̂ / (√v̂ + eps).  g = ∂L/∂p + weight_decay p.
+
+    m̂ = m / (1 - β1^t) and v̂ = v / (1 - β2^t) in step t = 1, 2, …  betas: (β1, β2), each from 0, below 1. Kingma, Ba
+    (2015), Adam: a method for stochastic optimization, Algorithm 1.
+    """
+
+    moments = ("m", "v")
+    m: np.ndarray
+    v: np.ndarray
+    decoupled = False
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        beta1, beta2 = betas
+        self.betas = self.check("beta1", beta1, 0, 1), self.check("beta2", beta2, 0, 1)
+        self.eps = self.check("eps", eps, 0)
+        self.weight_decay = self.check("weight_decay", weight_decay, 0)
+        super().__init__(parameters, lr)
+
+    def update(self, span: slice, count: int) -> None:
+        flat = self.flat
+        kernels.adam(
+            flat.data[span],
+            flat.gradients[span],
+            self.m[span],
+            self.v[span],
+            self.lr,
+            *self.betas,
+            self.eps,
+            self.weight_decay,
+            self.decoupled,
+            count,
+        )
+
+
+class AdamW(Adam):
+    """Adam whose weight decay acts on the parameters, not through the moments: first p ← p - lr weight_decay p.
+
+    Loshchilov, Hutter (2019), Decoupled weight decay regularization, Algorithm 2; lr multiplies the decay, as in
+    PyTorch.
+    """
+
+    decoupled = True
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+    ) -> None:
+        super().__init__(parameters, lr, betas, eps, weight_decay)

@@ -1,0 +1,107 @@
+"""Parameters laid end to end in one array, their gradients in a second, so that an update is one pass over memory.
+
+Each parameter's `.data` becomes a view into the first array, and `backward()` writes its gradient straight into a view
+of the second. Both are only for speed: whoever assigns another array to `.data` or `.grad` is noticed by `gather`,
+which copies it in, so that a result never depends on where the numbers lay.
+"""
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+import numpy as np
+
+from minigen.autograd.tensor import Tensor
+from minigen.config import FLOAT_DTYPES
+from minigen.errors import ArgumentError, DTypeError, ShapeError
+
+
+class FlatParameters:
+    """The two flat arrays of a list of parameters.
+
+    data, gradients: (total size,) arrays of the parameters' one dtype. Raises ArgumentError for no parameters, one
+    given twice, or mixed dtypes.
+    """
+
+    def __init__(self, parameters: Iterable[Tensor], operation: str) -> None:
+        self.operation = operation
+        self.parameters = check_parameters(parameters, operation)
+        dtypes = {str(p.dtype) for p in self.parameters}
+        if len(dtypes) > 1 or self.parameters[0].dtype not in FLOAT_DTYPES:
+            raise ArgumentError(
+                f"{operation}: parameters are {' and '.join(sorted(dtypes))}; use one float dtype, "
+                "or one optimizer for each"
+            )
+        self.offsets = [0, *np.cumsum([p.size for p in self.parameters]).tolist()]
+        self.data = np.empty(self.offsets[-1], self.parameters[0].dtype)
+        self.gradients = np.zeros_like(self.data)
+        self.data_views = self.views(self.data)
+        self.gradient_views = self.views(self.gradients)
+        for p, gradient in zip(self.parameters, self.gradient_views, strict=True):
+            p.grad_buffer = gradient
+        self.gather_data()
+
+    def views(self, array: np.ndarray) -> list[np.ndarray]:
+        """The part of a flat array that belongs to each parameter, in its shape."""
+        spans = pairwise(self.offsets)
+        return [array[a:b].reshape(p.shape) for p, (a, b) in zip(self.parameters, spans, strict=True)]
+
+    def gather_data(self) -> None:
+        """Bring in values that were assigned elsewhere."""
+        for p, view in zip(self.parameters, self.data_views, strict=True):
+            if p.data is not view:
+                self.copy_in(view, p.data, "data")
+                p.data = view
+
+    def gather(self) -> list[int]:
+        """Bring in values and gradients; the positions of the parameters that have a gradient and are not frozen."""
+        self.gather_data()
+        active = []
+        for i, p in enumerate(self.parameters):
+            if p.grad is None or not p.requires_grad:
+                continue
+            view = self.gradient_views[i]
+            if p.grad.data is not view:
+                self.copy_in(view, p.grad.data, "grad")
+                p.grad = Tensor(view)
+            active.append(i)
+        return active
+
+    def copy_in(self, view: np.ndarray, array: np.ndarray, what: str) -> None:
+        if array.shape != view.shape:
+            raise ShapeError(
+                f"{self.operation}: .{what} of shape {array.shape} was assigned to a parameter of shape {view.shape}"
+            )
+        if array.dtype != view.dtype:
+            raise DTypeError(
+                f"{self.operation}: .{what} of a {view.dtype} parameter became {array.dtype}; "
+                "convert a model before making its optimizer"
+            )
+        np.copyto(view, array)
+
+    def runs(self, active: list[int], keys: np.ndarray | None = None) -> list[tuple[slice, int]]:
+        """Maximal stretches of neighbouring active parameters with equal `keys`: (their span in flat arrays, key)."""
+        runs: list[tuple[slice, int]] = []
+        for i in active:
+            start, stop = self.offsets[i], self.offsets[i + 1]
+            key = 0 if keys is None else int(keys[i])
+            if runs and runs[-1][0].stop == start and runs[-1][1] == key:
+                start = runs.pop()[0].start
+            runs.append((slice(start, stop), key))
+        return runs
+
+
+def check_parameters(parameters: Iterable[Tensor], operation: str) -> list[Tensor]:
+    """`parameters` as a list of distinct leaf tensors, at least one."""
+    if isinstance(parameters, Tensor):
+        raise ArgumentError(f"{operation}: got one Tensor; pass a list of them, or model.parameters()")
+    listed = list(parameters)
+    if not listed:
+        raise ArgumentError(f"{operation}: got no parameters; pass model.parameters(), or a list of tensors")
+    for i, p in enumerate(listed):
+        if not isinstance(p, Tensor):
+            raise ArgumentError(f"{operation}: parameter {i} is {type(p).__name__}; pass tensors")
+        if not p.is_leaf:
+            raise ArgumentError(f"{operation}: parameter {i}, {p.shape}, is computed from others; pass leaf tensors")
+    if len({id(p) for p in listed}) < len(listed):
+        raise ArgumentError(f"{operation}: the same parameter is given twice; list each once")
+    return listed

@@ -1,0 +1,266 @@
+"""Checkpoints: the whole state of a training run in one safetensors file, without pickle.
+
+Arrays are tensors named by where they stand ("model.0.weight"), readable by any safetensors tool; everything else
+(numbers, strings, generator states) is JSON in the file's metadata, beside the format version, the step and a SHA-256
+over all of it. A file is written whole or not at all, and on loading every name, shape and dtype is checked before
+anything is changed.
+"""
+
+import copy
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from minigen import random
+from minigen.errors import ArgumentError, CheckpointError
+from minigen.training.files import write_atomic
+
+FORMAT = 1
+DTYPES = {
+    "bool",
+    "float16",
+    "float32",
+    "float64",
+    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+}
+PLAIN = (bool, int, str, type(None))
+
+
+@runtime_checkable
+class Stateful(Protocol):
+    """Whatever can be saved: its state is a dict of arrays, numbers, strings, None, lists, tuples and nested dicts."""
+
+    def state_dict(self) -> Mapping[str, Any]: ...
+
+    def load_state_dict(self, state: Any, /) -> Any: ...
+
+
+State = Mapping[str, Stateful | np.random.Generator]
+
+
+def save(path: str | os.PathLike[str], state: State, step: int) -> None:
+    """Write the state of every object in `state` and the number of steps done to `path`, atomically.
+
+    Raises CheckpointError for a value that cannot be stored, RunError when the disk refuses; either way a file that
+    was at `path` before is still there, unharmed.
+    """
+    from safetensors.numpy import save as serialize
+
+    if step < 0:
+        raise ArgumentError(f"checkpoint: step is {step}; it counts the steps done, from 0")
+    tensors: dict[str, np.ndarray] = {}
+    tree = {name: encode(capture(owner, name), name, tensors) for name, owner in check_state(state).items()}
+    body = {"format": FORMAT, "minigen": version(), "step": int(step), "state": tree}
+    # One metadata entry only: safetensors writes several in random order, and equal runs shall give equal files.
+    document = json.dumps({**body, "sha256": digest(body, tensors)})
+    write_atomic(Path(path), serialize(tensors, {"minigen": document}))
+
+
+def load(path: str | os.PathLike[str], state: State, partial: bool = False) -> int:
+    """Restore every object in `state` from `path`; returns the number of steps done when it was saved.
+
+    The names in `state` must be those in the file; with `partial` the file may hold more (a model is loaded without
+    its optimizer). Raises CheckpointError when the file is missing, damaged or does not fit, and then leaves every
+    object as it was.
+    """
+    path = Path(path)
+    step, saved = read(path)
+    current = {name: copy.deepcopy(capture(owner, name)) for name, owner in check_state(state).items()}
+    if partial:
+        saved = {name: value for name, value in saved.items() if name in current}
+    problems = list(differences(saved, current, ""))
+    if problems:
+        more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise CheckpointError(
+            f"{path} does not fit: {'; '.join(problems[:5])}{more}. "
+            "Build the model with the recipe that the checkpoint was trained with"
+        )
+    name = ""
+    try:
+        for name, owner in state.items():
+            restore(owner, saved[name])
+    except Exception as error:
+        for undo, owner in state.items():
+            restore(owner, current[undo])
+        raise CheckpointError(f"{path} does not fit: {name}: {error}") from error
+    return step
+
+
+def read(path: str | os.PathLike[str]) -> tuple[int, dict[str, Any]]:
+    """(step, state) of a checkpoint, as nested dicts of arrays and plain values; nothing is restored.
+
+    Raises CheckpointError when the file is missing, truncated, altered, or no checkpoint of minigen.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"no checkpoint at {path}; the run has not saved one yet, or the path is wrong")
+    try:
+        tensors, document = read_safetensors(path)
+    except Exception as error:  # the parsers raise many kinds; whatever it is, the file cannot be read
+        raise damaged(path, str(error)) from error
+    if document is None:
+        raise CheckpointError(f"{path} is a safetensors file, but not a checkpoint written by minigen")
+    try:
+        body = json.loads(document)
+        written = body.pop("sha256")
+        if body["format"] != FORMAT:
+            raise CheckpointError(
+                f"{path} has checkpoint format {body['format']} (minigen {body['minigen']}); this minigen reads "
+                f"format {FORMAT}; install the version that wrote it"
+            )
+        intact = written == digest(body, tensors)
+        step, state = body["step"], decode(body["state"], tensors)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise damaged(path, f"its metadata cannot be read: {error}") from error
+    if not intact:
+        raise damaged(path, "its contents do not match their SHA-256")
+    return step, state
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, np.ndarray], str | None]:
+    """All tensors of a safetensors file, and minigen's entry in its metadata (None when there is none)."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="np") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (a file is no dict)
+        return tensors, (file.metadata() or {}).get("minigen")
+
+
+def damaged(path: Path, why: str) -> CheckpointError:
+    return CheckpointError(f"{path} is damaged: {why}. Restore it from a copy, or train again into a new folder")
+
+
+def check_state(state: State) -> State:
+    """`state` itself, or ArgumentError when it holds something that cannot be saved and restored."""
+    if not state:
+        raise ArgumentError('checkpoint: state is empty; pass {"model": model, "optimizer": optimizer, …}')
+    for name, owner in state.items():
+        if not isinstance(owner, (np.random.Generator, Stateful)):
+            raise ArgumentError(
+                f"checkpoint: {name} is {type(owner).__name__}, which has no state_dict() and load_state_dict()"
+            )
+    return state
+
+
+def capture(owner: Stateful | np.random.Generator, name: str) -> dict[str, Any]:
+    """The state of one object, as a dict."""
+    state = random.get_state(owner) if isinstance(owner, np.random.Generator) else owner.state_dict()
+    if not isinstance(state, Mapping):
+        raise CheckpointError(f"checkpoint: {name}.state_dict() gave {type(state).__name__}; it must give a dict")
+    return dict(state)
+
+
+def restore(owner: Stateful | np.random.Generator, state: dict[str, Any]) -> None:
+    if isinstance(owner, np.random.Generator):
+        random.set_state(owner, state)
+    else:
+        owner.load_state_dict(state)
+
+
+def encode(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
+    """`value` as strict JSON; arrays and NumPy scalars go to `tensors` and leave {"$array": name} behind.
+
+    Other marks: {"$scalar": name}, {"$tuple": [...]}, {"$float": "nan"}. Python's JSON keeps ints of any size and,
+    by repr, floats exactly.
+    """
+    if isinstance(value, (np.ndarray, np.generic)):
+        if value.dtype.name not in DTYPES:
+            raise CheckpointError(f"checkpoint: {name} has dtype {value.dtype}, which cannot be stored")
+        if name in tensors:
+            raise CheckpointError(f"checkpoint: two arrays are named {name}; rename one")
+        # Row-major and native byte order: safetensors writes the bytes as they lie in memory, whatever the strides.
+        tensors[name] = np.asarray(value, dtype=value.dtype.newbyteorder("="), order="C")
+        return {"$array" if isinstance(value, np.ndarray) else "$scalar": name}
+    if type(value) in PLAIN:
+        return value
+    if type(value) is float:
+        return value if math.isfinite(value) else {"$float": repr(value)}
+    if isinstance(value, (list, tuple)):
+        items = [encode(item, f"{name}.{i}", tensors) for i, item in enumerate(value)]
+        return items if isinstance(value, list) else {"$tuple": items}
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str) or key.startswith("$"):
+                raise CheckpointError(f'checkpoint: {name} has the key {key!r}; keys are strings without a leading "$"')
+        return {key: encode(item, f"{name}.{key}", tensors) for key, item in value.items()}
+    raise CheckpointError(
+        f"checkpoint: {name} is {type(value).__name__}; state_dict() may hold arrays, numbers, strings, None, lists, "
+        "tuples and dicts"
+    )
+
+
+def decode(value: Any, tensors: Mapping[str, np.ndarray]) -> Any:
+    """The inverse of `encode`."""
+    if isinstance(value, list):
+        return [decode(item, tensors) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "$array" in value:
+        return tensors[value["$array"]]
+    if "$scalar" in value:
+        return tensors[value["$scalar"]][()]
+    if "$tuple" in value:
+        return tuple(decode(value["$tuple"], tensors))
+    if "$float" in value:
+        return float(value["$float"])
+    return {key: decode(item, tensors) for key, item in value.items()}
+
+
+def digest(body: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 over the metadata and every tensor's name, dtype, shape and bytes."""
+    sha = hashlib.sha256(json.dumps(body, sort_keys=True).encode())
+    for name in sorted(tensors):
+        array = tensors[name]
+        sha.update(f"{name} {array.dtype.name} {array.shape}".encode())
+        sha.update(array.reshape(-1).view(np.uint8).data)
+    return sha.hexdigest()
+
+
+def differences(saved: Any, current: Any, name: str) -> Iterator[str]:
+    """What keeps a saved state from being loaded: missing and surplus names, other shapes, dtypes or kinds."""
+    if isinstance(saved, dict) and isinstance(current, dict):
+        for key in current:
+            if key not in saved:
+                yield f"the file has no {joined(name, key)}"
+            else:
+                yield from differences(saved[key], current[key], joined(name, key))
+        for key in saved:
+            if key not in current:
+                yield f"{joined(name, key)} is in the file, but not in what it is loaded into"
+    elif isinstance(saved, np.ndarray) and isinstance(current, np.ndarray):
+        if (saved.shape, saved.dtype) != (current.shape, current.dtype):
+            yield f"{name} is {saved.shape} {saved.dtype} in the file, but {current.shape} {current.dtype} here"
+    elif saved is not None and current is not None and kind(saved) != kind(current):
+        yield f"{name} is {kind(saved)} in the file, but {kind(current)} here"
+
+
+def joined(name: str, key: str) -> str:
+    return f"{name}.{key}" if name else key
+
+
+def kind(value: Any) -> str:
+    """A coarse kind: ints and floats pass for each other, as do lists and tuples."""
+    if isinstance(value, dict):
+        return "a dict"
+    if isinstance(value, np.ndarray):
+        return "an array"
+    if isinstance(value, str):
+        return "a string"
+    return "a list" if isinstance(value, (list, tuple)) else "a number"
+
+
+def version() -> str:
+    """The installed minigen's version, or "unknown" when it runs uninstalled from its sources."""
+    try:
+        return metadata.version("minigen")
+    except metadata.PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,162 @@
+"""How far a loop has come, how fast it goes and what it last measured; and a Ctrl-C that ends it cleanly.
+
+On a terminal it is a bar; elsewhere a plain line every ten seconds. The first Ctrl-C (or SIGTERM) only sets
+`interrupted`, so that the loop can finish its step and save; the second one raises KeyboardInterrupt.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, TextIO
+
+from minigen.errors import ArgumentError
+from minigen.training.log import scalar
+
+WINDOW = 30.0  # the rate is that of the last so many seconds
+NOTICE = b"\nStopping after this step, then saving. Press Ctrl-C again to stop at once, without saving.\n"
+
+
+class Progress:
+    """A context manager around a loop over the steps start+1 … total.
+
+    stream: where to write, standard output unless given. clock: seconds, for tests.
+    Raises ArgumentError when start and total are out of order.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        start: int = 0,
+        description: str = "training",
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if not 0 <= start <= total:
+            raise ArgumentError(f"progress: start is {start} and total {total}; use 0 ≤ start ≤ total")
+        self.total, self.start, self.step = total, start, start
+        self.description = description
+        self.interrupted = False
+        self.values: dict[str, float] = {}
+        self._stream = stream or sys.stdout
+        self._clock = clock
+        self._began = self._shown = clock()
+        self._points: deque[tuple[float, int]] = deque()
+        self._handlers: dict[signal.Signals, Any] = {}
+        self._bar: Any = None
+        self._task: Any = None
+        self._interval = 10.0
+
+    def __enter__(self) -> "Progress":
+        self._began = self._shown = self._clock()
+        self._install_handlers()
+        if self._stream.isatty() and os.environ.get("TERM") != "dumb":
+            self._open_bar()
+        return self
+
+    def update(self, step: int, **values: Any) -> None:
+        """Step number `step` is done; `values` (numbers, or tensors of one element) are what it measured."""
+        self.step = step
+        for name, value in values.items():
+            self.values[name] = scalar(value, name)
+        now = self._clock()
+        if not self._points:  # the rate counts from the end of the first step, which may have compiled kernels
+            self._points.append((now, step))
+        if now - self._shown >= self._interval:
+            self._shown = now
+            self._points.append((now, step))
+            while len(self._points) > 2 and now - self._points[0][0] > WINDOW:
+                self._points.popleft()
+            self._show()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        if kind is None:
+            print(self.summary(), file=self._stream, flush=True)
+
+    @property
+    def rate(self) -> float | None:
+        """Steps per second lately, None before there is anything to measure."""
+        if not self._points:
+            return None
+        began, first = self._points[0]
+        seconds = self._clock() - began
+        return (self.step - first) / seconds if seconds > 0 and self.step > first else None
+
+    def status(self) -> str:
+        """Step, rate, time left and latest values, on one line."""
+        parts = [f"{self.step:,}/{self.total:,}"]
+        rate = self.rate
+        if rate:
+            parts += [f"{rate:.3g} steps/s", f"{duration((self.total - self.step) / rate)} left"]
+        return " · ".join(parts + [f"{name} {value:.4g}" for name, value in self.values.items()])
+
+    def summary(self) -> str:
+        """The line at the end: steps, time taken, latest values."""
+        if self.step == self.start:
+            return f"{self.description}: no step taken; {self.step:,} of {self.total:,} are done"
+        seconds = self._clock() - self._began
+        outcome = "interrupted at step" if self.interrupted and self.step < self.total else "step"
+        parts = [f"{outcome} {self.step:,} of {self.total:,} in {duration(seconds)}"]
+        if seconds > 0:
+            parts.append(f"{(self.step - self.start) / seconds:.3g} steps/s")
+        return f"{self.description}: " + " · ".join(
+            parts + [f"{name} {value:.4g}" for name, value in self.values.items()]
+        )
+
+    def _show(self) -> None:
+        if self._bar is None:
+            print(f"{self.description}: {self.status()}", file=self._stream, flush=True)
+        else:
+            self._bar.update(self._task, completed=self.step, status=self.status(), refresh=True)
+
+    def _open_bar(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as Bar
+
+        console = Console(file=self._stream, force_terminal=True)
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(24),
+            TextColumn("{task.fields[status]}", markup=False),
+        )
+        # No thread draws behind the loop's back: the bar is refreshed by update(), a few times a second.
+        self._bar = Bar(*columns, console=console, transient=True, auto_refresh=False)
+        self._task = self._bar.add_task(self.description, total=self.total, completed=self.start, status=self.status())
+        self._interval = 0.2
+        self._bar.start()
+        self._bar.refresh()
+
+    def _install_handlers(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return  # only the main thread may handle signals
+        for number in (signal.SIGINT, signal.SIGTERM):
+            previous = signal.signal(number, self._on_signal)
+            self._handlers[number] = signal.SIG_DFL if previous is None else previous
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.interrupted:
+            raise KeyboardInterrupt
+        self.interrupted = True
+        os.write(2, NOTICE)  # a plain write: the signal may have come in the middle of a print
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person would say them: "8.2 s", "3 min 05 s", "2 h 10 min"."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"

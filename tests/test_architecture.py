@@ -1,0 +1,170 @@
+"""Holds the house in order: which part may import which, how long files get, that public things are documented.
+
+Imports are read from the source (AST), so those inside functions count too.
+"""
+
+import ast
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+BASE = {"config", "errors", "random"}
+ENGINE = BASE | {"kernels", "autograd"}
+SERVICES = {"optim", "data", "metrics", "training", "plots"}
+LIBRARY = ENGINE | {"layers"} | SERVICES
+
+# What each part of minigen may import from minigen. "minigen" is the public face, `import minigen as mg`.
+MAY_IMPORT = {
+    "errors": set(),
+    "config": {"errors"},
+    "random": {"errors"},
+    "kernels": BASE,
+    "autograd": ENGINE,
+    "layers": ENGINE,
+    "data": BASE | {"kernels"},
+    "plots": BASE | {"metrics"},
+    "metrics": ENGINE | {"layers", "data"},
+    "optim": ENGINE | {"layers"},
+    "training": ENGINE | {"layers", "data", "metrics", "optim", "plots"},
+    "minigen": LIBRARY,
+    "models": LIBRARY | {"minigen"},
+    "flags": {"errors"},
+    "info": LIBRARY | {"minigen"},
+    "cli": LIBRARY | {"minigen", "models", "flags", "info"},
+}
+ONLY_IMPORTED_BY = {"numba": "kernels", "llvmlite": "kernels", "matplotlib": "plots", "rich": "training"}
+HEAVY = {"numba", "llvmlite", "matplotlib", "rich", "safetensors", "PIL", "argparse"}
+
+SOURCES = sorted([*(ROOT / "minigen").rglob("*.py"), *(ROOT / "models").rglob("*.py")])
+ALL = sorted([*SOURCES, *(ROOT / "benchmarks").rglob("*.py"), *(ROOT / "tests").rglob("*.py")])
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def part(path: Path) -> str:
+    """The part of the house that a file belongs to: kernels, autograd, …, minigen for minigen/__init__.py."""
+    top, *rest = path.relative_to(ROOT).with_suffix("").parts
+    if top == "models":
+        return "models"
+    return "minigen" if rest[0] == "__init__" else rest[0]
+
+
+def part_of_name(dotted: str) -> str:
+    """The part that `minigen.x.y` names; "minigen" for the package itself and for its exported functions."""
+    rest = dotted.split(".")[1:]
+    return rest[0] if rest and rest[0] in MAY_IMPORT else "minigen"
+
+
+def imports(source: str, package: str) -> Iterator[str]:
+    """Every imported name in absolute dotted form; `package` resolves relative imports."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parents = package.split(".")
+            base = ".".join(parents[: len(parents) - node.level + 1]) if node.level else ""
+            module = ".".join(filter(None, [base, node.module]))
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def package_of(path: Path) -> str:
+    folders = path.relative_to(ROOT).parent.parts
+    return ".".join(("minigen", *folders) if folders[0] == "models" else folders)
+
+
+def wrong_imports(source: str, own: str, package: str) -> list[str]:
+    """The imports in a source file of part `own` that go against the direction."""
+    wrong = []
+    for dotted in imports(source, package):
+        top = dotted.split(".")[0]
+        if top == "minigen" and part_of_name(dotted) not in MAY_IMPORT[own] | {own}:
+            wrong.append(dotted)
+        if ONLY_IMPORTED_BY.get(top, own) != own:
+            wrong.append(dotted)
+    return wrong
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_imports_point_one_way(path: Path):
+    assert wrong_imports(path.read_text(), part(path), package_of(path)) == []
+
+
+@pytest.mark.parametrize(
+    ("own", "source"),
+    [
+        ("kernels", "from minigen.autograd.tensor import Tensor"),
+        ("kernels", "def f():\n    import minigen.layers"),
+        ("kernels", "import minigen as mg"),
+        ("data", "from ..autograd import tensor"),
+        ("autograd", "from minigen import layers"),
+        ("autograd", "import numba"),
+        ("training", "import matplotlib.pyplot as plt"),
+        ("layers", "from minigen import exp"),
+    ],
+)
+def test_a_wrong_import_is_found(own: str, source: str):
+    assert len(wrong_imports(source, own, f"minigen.{own}")) == 1
+
+
+def names_tensor(node: ast.AST) -> bool:
+    return "Tensor" in (getattr(node, "id", ""), getattr(node, "attr", ""))
+
+
+def test_kernels_know_no_tensor():
+    kernels = (ROOT / "minigen" / "kernels").rglob("*.py")
+    assert [name(path) for path in kernels if any(map(names_tensor, ast.walk(ast.parse(path.read_text()))))] == []
+
+
+def test_no_file_is_over_400_lines():
+    lengths = {name(path): len(path.read_text().splitlines()) for path in ALL}
+    assert {path: length for path, length in lengths.items() if length > 400} == {}
+
+
+@pytest.mark.parametrize("path", ALL, ids=name)
+def test_every_file_says_what_it_is_for(path: Path):
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_public_functions_and_classes_are_documented(path: Path):
+    definitions = (ast.FunctionDef, ast.ClassDef)
+    public = [
+        node
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, definitions) and not node.name.startswith("_")
+    ]
+    assert [node.name for node in public if not ast.get_docstring(node)] == []
+
+
+def test_import_loads_nothing_heavy():
+    code = f"import sys, minigen; print(sorted({HEAVY!r} & set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert loaded.stdout.strip() == "[]"
+
+
+def pyproject() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def test_every_package_is_installed():
+    folders = {path.parent for path in SOURCES if path.name == "__init__.py"}
+    assert set(pyproject()["tool"]["setuptools"]["packages"]) == {package_of(folder / "x") for folder in folders}
+
+
+def test_a_name_defined_twice_is_a_lint_error():
+    lint = pyproject()["tool"]["ruff"]["lint"]
+    assert {"F", "F811"} & set(lint["select"])
+    assert not {"F", "F811"} & set(lint["ignore"])
+
+
+def test_version_is_declared_alike():
+    import minigen
+
+    assert minigen.__version__ == pyproject()["project"]["version"]

@@ -1,0 +1,212 @@
+"""Run folders: creating, opening, resuming, and what is refused."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+
+from minigen import random
+from minigen.errors import ArgumentError, CheckpointError, RunError
+from minigen.training import Run
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    epochs: int = 2
+    lr: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    max_steps: int | None = None
+    kind: Literal["mlp", "conv"] = "mlp"
+    augment: bool = False
+
+
+class Model:
+    """A random walk: enough of a model to show whether a resumed run equals the uninterrupted one."""
+
+    def __init__(self) -> None:
+        self.w = np.zeros(3, np.float32)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"w": self.w}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.w[...] = state["w"]
+
+
+def train(run: Run, total: int, stop: int | None = None, crash: int | None = None) -> None:
+    model, rng = Model(), random.generator(3)
+    state = {"model": model, "rng": rng}
+    loss = np.float32(0)
+    step = start = run.restore(state)
+    with run.progress(total, start) as progress:
+        for step in range(start + 1, total + 1):
+            model.w += rng.standard_normal(3, np.float32)
+            loss = np.square(model.w).sum()
+            progress.update(step, loss=loss)
+            run.log(step, loss=loss)
+            if step % 5 == 0:
+                run.log(step, test_loss=loss / 2)
+                run.save(state, step)
+            if step == crash:
+                raise MemoryError
+            progress.interrupted = step == stop
+            if progress.interrupted:
+                break
+    run.save(state, step)
+    run.finish(loss=float(loss))
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_resumed_run_equals_the_uninterrupted_one(tmp_path: Path) -> None:
+    train(Run.create(tmp_path / "whole", "walk", Recipe()), 23)
+    folder = tmp_path / "parts"
+    with pytest.raises(MemoryError):  # before the first save
+        train(Run.create(folder, "walk", Recipe()), 23, crash=4)
+    with pytest.raises(MemoryError):
+        train(Run.open(folder), 23, crash=13)
+    with open(folder / "metrics.csv", "a") as file:
+        file.write("14,0.5")  # a row that a crash cut short
+    train(Run.open(folder), 23, stop=17)
+    train(Run.open(folder), 23)
+    for name in ("metrics.csv", "checkpoint.safetensors", "recipe.json", "curves.png"):
+        assert (folder / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    assert names(folder) == [
+        *("checkpoint.safetensors", "curves.png", "metrics.csv", "recipe.json", "run.json", "samples"),
+    ]
+
+
+def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run.create(tmp_path / "run", "walk", Recipe())
+    train(run, 23, stop=7)
+    assert run.interrupted
+    assert f"minigen train walk --resume {tmp_path / 'run'}" in capsys.readouterr().out
+    run = Run.open(tmp_path / "run")
+    train(run, 23)
+    assert not run.interrupted and "--resume" not in capsys.readouterr().out
+
+
+def test_run_json_holds_steps_time_and_results(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", "walk", Recipe())
+    train(run, 5)
+    first = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert first["step"] == 5 and set(first["results"]) == {"loss"}
+    again = Run.open(tmp_path / "run")
+    again.restore({"model": Model(), "rng": random.generator(0)})
+    assert again.seconds >= first["seconds"] > 0
+    (tmp_path / "run" / "run.json").write_text("{ half")
+    assert Run.open(tmp_path / "run").restore({"model": Model(), "rng": random.generator(0)}) == 5
+
+
+def test_load_takes_the_model_alone(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", "walk", Recipe())
+    with pytest.raises(CheckpointError, match="has not saved one yet"):
+        run.load({"model": Model()})
+    train(run, 6)
+    before = (tmp_path / "run" / "metrics.csv").read_bytes()
+    model = Model()
+    assert Run.open(tmp_path / "run").load({"model": model}) == 6 and model.w.any()
+    assert (tmp_path / "run" / "metrics.csv").read_bytes() == before
+
+
+def test_a_damaged_checkpoint_leaves_log_and_objects_alone(tmp_path: Path) -> None:
+    train(Run.create(tmp_path / "run", "walk", Recipe()), 7)
+    path = tmp_path / "run" / "checkpoint.safetensors"
+    path.write_bytes(path.read_bytes()[:-2])
+    before = (tmp_path / "run" / "metrics.csv").read_bytes()
+    model = Model()
+    with pytest.raises(CheckpointError, match="damaged"):
+        Run.open(tmp_path / "run").restore({"model": model, "rng": random.generator(0)})
+    assert not model.w.any() and (tmp_path / "run" / "metrics.csv").read_bytes() == before
+
+
+def test_create_takes_new_and_empty_folders_only(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert Run.create(tmp_path / "empty", "vae", Recipe()).recipe["betas"] == [0.9, 0.999]
+    assert Run.create(tmp_path / "a" / "b" / "c", "vae", Recipe()).sample_path(938).name == "step-000938.png"
+    kept = (tmp_path / "empty" / "recipe.json").read_bytes()
+    with pytest.raises(RunError, match=r"not empty.*--out.*--resume"):
+        Run.create(tmp_path / "empty", "gan", Recipe())
+    assert (tmp_path / "empty" / "recipe.json").read_bytes() == kept
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="is a file; choose another folder with --out"):
+        Run.create(tmp_path / "file", "vae", Recipe())
+    with pytest.raises(RunError, match=r"cannot create .*part of this path is a file"):
+        Run.create(tmp_path / "file" / "run", "vae", Recipe())
+
+
+@pytest.mark.parametrize("recipe", [Recipe, {"epochs": 1}, None])
+def test_create_wants_a_recipe(tmp_path: Path, recipe: Any) -> None:
+    with pytest.raises(ArgumentError, match="Recipe dataclass"):
+        Run.create(tmp_path / "run", "vae", recipe)
+    assert not list(tmp_path.iterdir())
+
+
+def test_create_refuses_what_json_cannot_hold(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="JSON"):
+        Run.create(tmp_path / "run", "vae", Recipe(lr=object()))  # pyright: ignore[reportArgumentType]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"model": 3, "recipe": {}}', '{"model": "vae"}', "null", "\x80"]
+)
+def test_open_refuses_a_damaged_recipe(tmp_path: Path, text: str) -> None:
+    (tmp_path / "recipe.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(RunError, match=r"recipe.json is damaged"):
+        Run.open(tmp_path)
+
+
+def test_open_refuses_other_folders(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="there is no run folder"):
+        Run.open(tmp_path / "nowhere")
+    with pytest.raises(RunError, match=r"no recipe.json"):
+        Run.open(tmp_path)
+    Run.create(tmp_path / "run", "vae", Recipe())
+    assert Run.open(tmp_path / "run", "vae").model == "vae"
+    with pytest.raises(RunError, match="a run of vae, not of gan"):
+        Run.open(tmp_path / "run", "gan")
+
+
+def test_recipes_come_back_as_they_were(tmp_path: Path) -> None:
+    recipe = Recipe(epochs=7, lr=1, max_steps=5, kind="conv", augment=True)
+    Run.create(tmp_path / "run", "vae", recipe)
+    assert Run.open(tmp_path / "run").load_recipe(Recipe) == recipe
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"epochs": ...}, "missing epochs"),
+        ({"depth": 3}, "unknown depth"),
+        ({"epochs": "many"}, "epochs is 'many'"),
+        ({"epochs": 1.5}, "epochs is 1.5"),
+        ({"epochs": True}, "epochs is True"),
+        ({"augment": 1}, "augment is 1"),
+        ({"betas": 0.9}, "betas is 0.9"),
+        ({"max_steps": "all"}, "max_steps is 'all'"),
+        ({"kind": "rnn"}, "kind is 'rnn'"),
+    ],
+)
+def test_a_recipe_that_does_not_fit_is_refused(tmp_path: Path, change: dict[str, Any], word: str) -> None:
+    Run.create(tmp_path / "run", "vae", Recipe())
+    path = tmp_path / "run" / "recipe.json"
+    document = json.loads(path.read_text())
+    fields = document["recipe"] | change
+    document["recipe"] = {name: value for name, value in fields.items() if value is not ...}
+    path.write_text(json.dumps(document))
+    with pytest.raises(RunError, match=word):
+        Run.open(tmp_path / "run").load_recipe(Recipe)
+
+
+def test_finish_without_a_log_draws_nothing(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", "vae", Recipe())
+    run.finish(note="dry run")
+    assert names(tmp_path / "run") == ["recipe.json", "run.json", "samples"]
+    with pytest.raises(ArgumentError, match="results"):
+        run.finish(model=object())

@@ -1,0 +1,22 @@
+#!/bin/sh
+# Builds the wheel, installs it into an empty environment outside the repository, and uses it there: what is missing
+# from the wheel (a package, the data, the command) is missing here too. PYTHON needs the package `build`.
+set -eu
+PYTHON=$(cd "$(dirname "${PYTHON:-python3}")" && pwd)/$(basename "${PYTHON:-python3}")
+repository=$(cd "$(dirname "$0")/.." && pwd)
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+"$PYTHON" -m build --wheel --outdir "$folder/dist" "$repository" >"$folder/build.log" 2>&1 || { cat "$folder/build.log"; exit 1; }
+"$PYTHON" -m venv "$folder/venv"
+PIP_DISABLE_PIP_VERSION_CHECK=1 "$folder/venv/bin/pip" install --quiet "$folder"/dist/minigen-*.whl
+
+cd "$folder"
+venv/bin/python -c '
+import pathlib, minigen, minigen.models.vae, minigen.data
+assert pathlib.Path(minigen.__file__).is_relative_to(pathlib.Path("venv").resolve()), minigen.__file__
+assert len(minigen.data.mnist("test")) == 10_000
+'
+venv/bin/minigen info
+venv/bin/minigen train vae --dry-run
+echo "wheel-check: the wheel works in an empty environment"
