@@ -1,7 +1,8 @@
 """Times one training step of each reference workload, minigen and PyTorch in turn, and prints a table.
 
 Absolute times on a shared machine mean little, so both sides run in turns within one process, beside a NumPy matrix
-product that tells what the machine gives at that moment; the table shows medians, their ratio, and the share of that rate.
+product that tells what the machine gives at that moment. The table shows medians, their ratio, and the share of that.
+
     python -m benchmarks [NAME …]
 """
 

@@ -1,5 +1,8 @@
 """The reference workloads in PyTorch, as its users write them: the same steps as in `workloads.py`."""
 
+# pyright: reportMissingImports=false
+# PyTorch is optional (the extra `parity`), and so is this file.
+
 from collections.abc import Callable
 
 import torch

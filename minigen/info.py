@@ -18,7 +18,7 @@ PACKAGES = ("numpy", "numba", "matplotlib", "safetensors", "rich")
 def collect() -> list[tuple[str, str]]:
     """Pairs of name and value, in the order to be shown."""
     return [
-        ("minigen", f"{minigen.__version__} in {Path(minigen.__file__).parent}"),
+        ("minigen", f"{version('minigen')} in {Path(minigen.__file__).parent}"),
         ("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
         *((package, version(package)) for package in PACKAGES),
         ("dtype", str(config.dtype)),

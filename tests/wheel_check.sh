@@ -9,7 +9,7 @@ trap 'rm -rf "$folder"' EXIT
 
 "$PYTHON" -m build --wheel --outdir "$folder/dist" "$repository" >"$folder/build.log" 2>&1 || { cat "$folder/build.log"; exit 1; }
 "$PYTHON" -m venv "$folder/venv"
-PIP_DISABLE_PIP_VERSION_CHECK=1 "$folder/venv/bin/pip" install --quiet "$folder"/dist/minigen-*.whl
+PIP_DISABLE_PIP_VERSION_CHECK=1 "$folder/venv/bin/pip" install -qq "$folder"/dist/minigen-*.whl
 
 cd "$folder"
 venv/bin/python -c '

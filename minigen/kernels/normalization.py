@@ -16,70 +16,62 @@ FEW = 2  # blocks up to which one thread is faster
 Triple = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def _rows(columns: int) -> int:
-    """Rows of one block."""
-    return max(1, min(LONGEST, BLOCK // max(columns, 1)))
-
-
-def _run(block, blocks, rows: int, size: int, *arguments: np.ndarray | np.floating) -> None:
-    """`block` over [0, size) in one go when that is little work, else `blocks` in parallel."""
-    count = -(-size // rows)
-    if count <= FEW:
-        for b in range(count):
-            block(b, rows, *arguments)
-    else:
-        blocks(count, rows, *arguments)
+def _blocks(x: np.ndarray) -> tuple[int, int]:
+    """(rows of one block, number of blocks) for x (M, C)."""
+    rows = max(1, min(LONGEST, BLOCK // max(x.shape[1], 1)))
+    return rows, -(-len(x) // rows)
 
 
 @jit
-def _moments(b, rows, x, total, square):
-    part, total, square = x[b * rows : (b + 1) * rows], total[b], square[b]
-    m, columns = part.shape
+def _moments(x, sums):
+    m, columns = x.shape
+    total, square = sums[0], sums[1]
     share = x.dtype.type(1) / x.dtype.type(m)
-    for c in range(columns):
-        total[c] = 0
-        square[c] = 0
     for i in range(m):
         for c in range(columns):
-            total[c] += part[i, c]
+            total[c] += x[i, c]
     for i in range(m):
         for c in range(columns):
-            d = part[i, c] - total[c] * share
+            d = x[i, c] - total[c] * share
             square[c] += d * d
 
 
 @jit(parallel=True)
-def _moments_blocks(count, rows, x, total, square):
-    for b in prange(count):
-        _moments(b, rows, x, total, square)
+def _moments_blocks(rows, x, sums):
+    for b in prange(sums.shape[0]):
+        _moments(x[b * rows : (b + 1) * rows], sums[b])
 
 
 def _mean_var(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and biased variance of each column (Chan, Golub and LeVeque, 1979, to combine the blocks)."""
     m, columns = x.shape
-    rows = _rows(columns)
-    count = -(-m // rows)
-    total, square = np.empty((count, columns), x.dtype), np.empty((count, columns), x.dtype)
-    _run(_moments, _moments_blocks, rows, m, x, total, square)
+    rows, count = _blocks(x)
+    sums = np.zeros((count, 2, columns), x.dtype)
+    if count > FEW:
+        _moments_blocks(rows, x, sums)
+    else:
+        for b in range(count):
+            _moments(x[b * rows : (b + 1) * rows], sums[b])
+    total, square = sums[:, 0].astype(np.float64), sums[:, 1].astype(np.float64)
     sizes = np.full((count, 1), rows, np.float64)
     sizes[-1:] = m - rows * (count - 1)
-    mean = total.sum(axis=0, dtype=np.float64) / m
-    var = (square.sum(axis=0, dtype=np.float64) + (sizes * (total / sizes - mean) ** 2).sum(axis=0)) / m
+    mean = total.sum(axis=0) / m
+    var = (square.sum(axis=0) + (sizes * (total / sizes - mean) ** 2).sum(axis=0)) / m
     return mean.astype(x.dtype), var.astype(x.dtype)
 
 
 @jit
-def _normalise(b, rows, x, mean, scale, bias, y):
-    part, out = x[b * rows : (b + 1) * rows], y[b * rows : (b + 1) * rows]
-    for i in range(part.shape[0]):
-        for c in range(part.shape[1]):
-            out[i, c] = (part[i, c] - mean[c]) * scale[c] + bias[c]
+def _normalise(x, mean, scale, bias, y):
+    for i in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            y[i, c] = (x[i, c] - mean[c]) * scale[c] + bias[c]
 
 
 @jit(parallel=True)
 def _normalise_blocks(count, rows, x, mean, scale, bias, y):
     for b in prange(count):
-        _normalise(b, rows, x, mean, scale, bias, y)
+        part = slice(b * rows, (b + 1) * rows)
+        _normalise(x[part], mean, scale, bias, y[part])
 
 
 def batch_norm_inference(
@@ -89,8 +81,12 @@ def batch_norm_inference(
     x = np.ascontiguousarray(x)
     y = np.empty_like(x)
     scale = weight / np.sqrt(var + x.dtype.type(eps))
-    vectors = [np.ascontiguousarray(v) for v in (mean, scale, bias)]
-    _run(_normalise, _normalise_blocks, _rows(x.shape[1]), len(x), x, *vectors, y)
+    mean, bias = np.ascontiguousarray(mean), np.ascontiguousarray(bias)
+    rows, count = _blocks(x)
+    if count > FEW:
+        _normalise_blocks(count, rows, x, mean, scale, bias, y)
+    else:
+        _normalise(x, mean, scale, bias, y)
     return y
 
 
@@ -106,36 +102,34 @@ def batch_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float) 
 
 
 @jit
-def _grad_sums(b, rows, gy, x, mean, total, product):
-    part_g, part = gy[b * rows : (b + 1) * rows], x[b * rows : (b + 1) * rows]
-    total, product = total[b], product[b]
-    for c in range(x.shape[1]):
-        total[c] = 0
-        product[c] = 0
-    for i in range(part.shape[0]):
-        for c in range(part.shape[1]):
-            total[c] += part_g[i, c]
-            product[c] += part_g[i, c] * (part[i, c] - mean[c])
+def _grad_sums(gy, x, mean, sums):
+    total, product = sums[0], sums[1]
+    for i in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            total[c] += gy[i, c]
+            product[c] += gy[i, c] * (x[i, c] - mean[c])
 
 
 @jit(parallel=True)
-def _grad_sums_blocks(count, rows, gy, x, mean, total, product):
-    for b in prange(count):
-        _grad_sums(b, rows, gy, x, mean, total, product)
+def _grad_sums_blocks(rows, gy, x, mean, sums):
+    for b in prange(sums.shape[0]):
+        part = slice(b * rows, (b + 1) * rows)
+        _grad_sums(gy[part], x[part], mean, sums[b])
 
 
 @jit
-def _input_grad(b, rows, gy, x, mean, by_gy, by_x, constant, gx):
-    part_g, part, out = gy[b * rows : (b + 1) * rows], x[b * rows : (b + 1) * rows], gx[b * rows : (b + 1) * rows]
-    for i in range(part.shape[0]):
-        for c in range(part.shape[1]):
-            out[i, c] = by_gy[c] * part_g[i, c] + by_x[c] * (part[i, c] - mean[c]) + constant[c]
+def _input_grad(gy, x, mean, factors, gx):
+    by_gy, by_x, constant = factors[0], factors[1], factors[2]
+    for i in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            gx[i, c] = by_gy[c] * gy[i, c] + by_x[c] * (x[i, c] - mean[c]) + constant[c]
 
 
 @jit(parallel=True)
-def _input_grad_blocks(count, rows, gy, x, mean, by_gy, by_x, constant, gx):
+def _input_grad_blocks(count, rows, gy, x, mean, factors, gx):
     for b in prange(count):
-        _input_grad(b, rows, gy, x, mean, by_gy, by_x, constant, gx)
+        part = slice(b * rows, (b + 1) * rows)
+        _input_grad(gy[part], x[part], mean, factors, gx[part])
 
 
 def batch_norm_grad(
@@ -146,45 +140,50 @@ def batch_norm_grad(
     gx = weight · invstd · (gy - mean of gy - x̂ · mean of gy · x̂), x̂ the normalised x.
     """
     gy, x, mean = np.ascontiguousarray(gy), np.ascontiguousarray(x), np.ascontiguousarray(mean)
-    m, columns = x.shape
-    rows = _rows(columns)
-    count = -(-m // rows)
-    total, product = np.empty((count, columns), x.dtype), np.empty((count, columns), x.dtype)
-    _run(_grad_sums, _grad_sums_blocks, rows, m, gy, x, mean, total, product)
-    invstd = 1 / np.sqrt(var + x.dtype.type(eps))
-    gbias = total.sum(axis=0, dtype=np.float64).astype(x.dtype)
-    gweight = (product.sum(axis=0, dtype=np.float64) * invstd).astype(x.dtype)
-    by_gy = weight * invstd
-    by_x, constant = -by_gy * invstd * (gweight / x.dtype.type(m)), -by_gy * (gbias / x.dtype.type(m))
     gx = np.empty_like(x)
-    _run(_input_grad, _input_grad_blocks, rows, m, gy, x, mean, by_gy, by_x, constant, gx)
-    return gx, gweight, gbias
+    rows, count = _blocks(x)
+    sums = np.zeros((count, 2, x.shape[1]), x.dtype)
+    if count > FEW:
+        _grad_sums_blocks(rows, gy, x, mean, sums)
+    else:
+        for b in range(count):
+            _grad_sums(gy[b * rows : (b + 1) * rows], x[b * rows : (b + 1) * rows], mean, sums[b])
+    gbias, gweight = sums.sum(axis=0, dtype=np.float64)
+    invstd = 1 / np.sqrt(var + np.float64(eps))
+    gweight *= invstd
+    by_gy = weight * invstd
+    factors = np.stack([by_gy, -by_gy * invstd * gweight / len(x), -by_gy * gbias / len(x)]).astype(x.dtype)
+    if count > FEW:
+        _input_grad_blocks(count, rows, gy, x, mean, factors, gx)
+    else:
+        _input_grad(gy, x, mean, factors, gx)
+    return gx, gweight.astype(x.dtype), gbias.astype(x.dtype)
 
 
 @jit
-def _layer_norm(b, rows, x, weight, bias, eps, y, mean, invstd):
+def _layer_norm(x, weight, bias, eps, y, statistics):
     columns = x.shape[1]
-    share = x.dtype.type(1) / x.dtype.type(columns)
     zero, one = x.dtype.type(0), x.dtype.type(1)
-    for i in range(b * rows, min((b + 1) * rows, x.shape[0])):
-        row, out = x[i], y[i]
-        total = zero
+    share = one / x.dtype.type(columns)
+    for i in range(x.shape[0]):
+        total, square = zero, zero
         for c in range(columns):
-            total += row[c]
-        mu = total * share
-        square = zero
+            total += x[i, c]
+        mean = total * share
         for c in range(columns):
-            square += (row[c] - mu) * (row[c] - mu)
+            d = x[i, c] - mean
+            square += d * d
         scale = one / np.sqrt(square * share + eps)
         for c in range(columns):
-            out[c] = (row[c] - mu) * scale * weight[c] + bias[c]
-        mean[i], invstd[i] = mu, scale
+            y[i, c] = (x[i, c] - mean) * scale * weight[c] + bias[c]
+        statistics[i, 0], statistics[i, 1] = mean, scale
 
 
 @jit(parallel=True)
-def _layer_norm_blocks(count, rows, x, weight, bias, eps, y, mean, invstd):
+def _layer_norm_blocks(count, rows, x, weight, bias, eps, y, statistics):
     for b in prange(count):
-        _layer_norm(b, rows, x, weight, bias, eps, y, mean, invstd)
+        part = slice(b * rows, (b + 1) * rows)
+        _layer_norm(x[part], weight, bias, eps, y[part], statistics[part])
 
 
 def layer_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float) -> Triple:
@@ -194,42 +193,41 @@ def layer_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float) 
     Ba et al., 2016, section 3.
     """
     x = np.ascontiguousarray(x)
-    y, mean, invstd = np.empty_like(x), np.empty(len(x), x.dtype), np.empty(len(x), x.dtype)
-    vectors = np.ascontiguousarray(weight), np.ascontiguousarray(bias)
-    eps = x.dtype.type(eps)
-    _run(_layer_norm, _layer_norm_blocks, _rows(x.shape[1]), len(x), x, *vectors, eps, y, mean, invstd)
-    return y, mean, invstd
+    y, statistics = np.empty_like(x), np.empty((len(x), 2), x.dtype)
+    arguments = x, np.ascontiguousarray(weight), np.ascontiguousarray(bias), x.dtype.type(eps), y, statistics
+    rows, count = _blocks(x)
+    if count > FEW:
+        _layer_norm_blocks(count, rows, *arguments)
+    else:
+        _layer_norm(*arguments)
+    return y, statistics[:, 0].copy(), statistics[:, 1].copy()
 
 
 @jit
-def _layer_norm_grad(b, rows, gy, x, weight, mean, invstd, gx, gweight, gbias):
+def _layer_norm_grad(gy, x, weight, statistics, gx, sums):
     columns = x.shape[1]
-    share = x.dtype.type(1) / x.dtype.type(columns)
-    gweight, gbias = gweight[b], gbias[b]
-    for c in range(columns):
-        gweight[c] = 0
-        gbias[c] = 0
-    for i in range(b * rows, min((b + 1) * rows, x.shape[0])):
-        g_row, row, out = gy[i], x[i], gx[i]
-        mu, scale = mean[i], invstd[i]
-        total = x.dtype.type(0)
-        product = x.dtype.type(0)
+    zero, one = x.dtype.type(0), x.dtype.type(1)
+    share = one / x.dtype.type(columns)
+    gweight, gbias = sums[0], sums[1]
+    for i in range(x.shape[0]):
+        mean, scale = statistics[i, 0], statistics[i, 1]
+        total, product = zero, zero
         for c in range(columns):
-            normalised = (row[c] - mu) * scale
-            total += g_row[c] * weight[c]
-            product += g_row[c] * weight[c] * normalised
-            gweight[c] += g_row[c] * normalised
-            gbias[c] += g_row[c]
-        total *= share
-        product *= share
+            g, normalised = gy[i, c], (x[i, c] - mean) * scale
+            total += g * weight[c]
+            product += g * weight[c] * normalised
         for c in range(columns):
-            out[c] = scale * (g_row[c] * weight[c] - total - (row[c] - mu) * scale * product)
+            g, normalised = gy[i, c], (x[i, c] - mean) * scale
+            gweight[c] += g * normalised
+            gbias[c] += g
+            gx[i, c] = scale * (g * weight[c] - share * (total + normalised * product))
 
 
 @jit(parallel=True)
-def _layer_norm_grad_blocks(count, rows, gy, x, weight, mean, invstd, gx, gweight, gbias):
-    for b in prange(count):
-        _layer_norm_grad(b, rows, gy, x, weight, mean, invstd, gx, gweight, gbias)
+def _layer_norm_grad_blocks(rows, gy, x, weight, statistics, gx, sums):
+    for b in prange(sums.shape[0]):
+        part = slice(b * rows, (b + 1) * rows)
+        _layer_norm_grad(gy[part], x[part], weight, statistics[part], gx[part], sums[b])
 
 
 def layer_norm_grad(gy: np.ndarray, x: np.ndarray, weight: np.ndarray, mean: np.ndarray, invstd: np.ndarray) -> Triple:
@@ -237,11 +235,15 @@ def layer_norm_grad(gy: np.ndarray, x: np.ndarray, weight: np.ndarray, mean: np.
 
     gx = invstd · (g - mean of g - x̂ · mean of g · x̂) in each row, g = gy · weight, x̂ the normalised x.
     """
-    arrays = [np.ascontiguousarray(a) for a in (gy, x, weight, mean, invstd)]
-    m, columns = x.shape
-    rows = _rows(columns)
-    count = -(-m // rows)
-    gx = np.empty((m, columns), x.dtype)
-    gweight, gbias = np.empty((count, columns), x.dtype), np.empty((count, columns), x.dtype)
-    _run(_layer_norm_grad, _layer_norm_grad_blocks, rows, m, *arrays, gx, gweight, gbias)
-    return gx, *(part.sum(axis=0, dtype=np.float64).astype(x.dtype) for part in (gweight, gbias))
+    gy, x, weight = np.ascontiguousarray(gy), np.ascontiguousarray(x), np.ascontiguousarray(weight)
+    statistics, gx = np.stack([mean, invstd], axis=1), np.empty_like(x)
+    rows, count = _blocks(x)
+    sums = np.zeros((count, 2, x.shape[1]), x.dtype)
+    if count > FEW:
+        _layer_norm_grad_blocks(rows, gy, x, weight, statistics, gx, sums)
+    else:
+        for b in range(count):
+            part = slice(b * rows, (b + 1) * rows)
+            _layer_norm_grad(gy[part], x[part], weight, statistics[part], gx[part], sums[b])
+    gweight, gbias = sums.sum(axis=0, dtype=np.float64).astype(x.dtype)
+    return gx, gweight, gbias

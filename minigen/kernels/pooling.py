@@ -1,7 +1,7 @@
 """Max and average pooling, and their adjoints, over channels-last images (N, H, W, C).
 
-The innermost loop runs over the channels of one pixel, which lie side by side in memory. Threads share out whole
-images, so no two of them write to the same place.
+The innermost loop runs over the channels of one pixel, which lie side by side in memory. In max pooling, threads share
+out whole images, so no two of them write to the same place.
 """
 
 import numpy as np
@@ -134,18 +134,11 @@ def _avg_pool(x, kernel, stride, top, left, share, y):
                             total[c] += share * row[c]
 
 
-@jit(parallel=True)
-def _avg_pool_images(x, kernel, stride, top, left, share, y):
-    for n in prange(x.shape[0]):
-        _avg_pool(x[n : n + 1], kernel, stride, top, left, share, y[n : n + 1])
-
-
 def avg_pool2d(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding) -> np.ndarray:
     """The mean of each window; padding, (top, bottom, left, right), counts as zeros."""
     x = np.ascontiguousarray(x)
     y = np.empty(_pooled_shape(x, kernel, stride, padding), x.dtype)
-    pool = _avg_pool if x.size <= SERIAL else _avg_pool_images
-    pool(x, kernel, stride, padding[0], padding[2], x.dtype.type(1 / (kernel[0] * kernel[1])), y)
+    _avg_pool(x, kernel, stride, padding[0], padding[2], x.dtype.type(1 / (kernel[0] * kernel[1])), y)
     return y
 
 
@@ -166,18 +159,11 @@ def _avg_pool_grad(gy, kernel, stride, top, left, share, gx):
                             row[c] += share * g[c]
 
 
-@jit(parallel=True)
-def _avg_pool_grad_images(gy, kernel, stride, top, left, share, gx):
-    for n in prange(gx.shape[0]):
-        _avg_pool_grad(gy[n : n + 1], kernel, stride, top, left, share, gx[n : n + 1])
-
-
 def avg_pool2d_grad(
     gy: np.ndarray, x_shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Padding
 ) -> np.ndarray:
     """The adjoint of avg_pool2d: each gy / (KH · KW) added to every place of its window. Shape x_shape."""
     gx = np.empty(x_shape, gy.dtype)
-    spread = _avg_pool_grad if gx.size <= SERIAL else _avg_pool_grad_images
     share = gy.dtype.type(1 / (kernel[0] * kernel[1]))
-    spread(np.ascontiguousarray(gy), kernel, stride, padding[0], padding[2], share, gx)
+    _avg_pool_grad(np.ascontiguousarray(gy), kernel, stride, padding[0], padding[2], share, gx)
     return gx

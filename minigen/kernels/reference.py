@@ -23,20 +23,20 @@ contiguous = functools.partial(np.asarray, order="C")  # np.ascontiguousarray wo
 # deep learning the kernel is not flipped (cross-correlation).
 
 
+def _pad(x: np.ndarray, padding: Padding) -> np.ndarray:
+    """x with zeros around each image, or without its last rows and columns where padding is negative."""
+    top, bottom, left, right = padding
+    kept = x[:, : x.shape[1] + min(bottom, 0), : x.shape[2] + min(right, 0)]
+    return np.pad(kept, ((0, 0), (top, max(bottom, 0)), (left, max(right, 0)), (0, 0)))
+
+
 def _windows(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair, groups: int) -> np.ndarray:
     """Every window of x as a view of its padded copy: (N, OH, OW, groups, Cin / groups, KH, KW)."""
-    (kh, kw), (sh, sw), (dh, dw), (top, bottom, left, right) = kernel, stride, dilation, padding
-    n, h, w, cin = x.shape
-    padded = np.pad(x[:, : h + min(bottom, 0), : w + min(right, 0)], pad_width(padding))
-    padded = padded.reshape(*padded.shape[:3], groups, cin // groups)
+    (kh, kw), (sh, sw), (dh, dw) = kernel, stride, dilation
+    padded = _pad(x, padding)
+    padded = padded.reshape(*padded.shape[:3], groups, x.shape[3] // groups)
     windows = sliding_window_view(padded, (dh * (kh - 1) + 1, dw * (kw - 1) + 1), axis=(1, 2))
     return windows[:, ::sh, ::sw, ..., ::dh, ::dw]
-
-
-def pad_width(padding: Padding) -> list[Pair]:
-    """What np.pad adds to each axis of an image: nothing where padding is negative."""
-    top, bottom, left, right = (max(p, 0) for p in padding)
-    return [(0, 0), (top, bottom), (left, right), (0, 0)]
 
 
 def conv2d(x: np.ndarray, w: np.ndarray, stride: Pair, padding: Padding, dilation: Pair, groups: int) -> np.ndarray:
@@ -69,8 +69,8 @@ def conv2d_weight_grad(
 ) -> np.ndarray:
     """The adjoint of conv2d in w: gw of shape (KH, KW, Cin / groups, Cout)."""
     n, oh, ow, cout = gy.shape
-    windows = _windows(x, kernel_hw, stride, padding, dilation, groups)[:, :oh, :ow]
-    gw = np.einsum("nijgcab,nijgo->abcgo", windows, gy.reshape(n, oh, ow, groups, -1), optimize=True)
+    windows = _windows(x, kernel_hw, stride, padding, dilation, groups)
+    gw = np.einsum("nijgcab,nijgo->abcgo", windows, gy.reshape(n, oh, ow, groups, cout // groups), optimize=True)
     return np.ascontiguousarray(gw.reshape(*kernel_hw, x.shape[3] // groups, cout))
 
 

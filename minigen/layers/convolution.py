@@ -62,10 +62,10 @@ class Convolution(Module):
     def extra_repr(self) -> str:
         """Channels, kernel, and the options that differ from their defaults."""
         parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"]
-        defaults = {"stride": (1, 1), "padding": 0, "output_padding": 0, "dilation": (1, 1), "groups": 1}
-        parts += [
-            f"{name}={vars(self)[name]}" for name, value in defaults.items() if vars(self).get(name, value) != value
-        ]
+        usual = {"stride": (1, 1), "padding": 0, "output_padding": 0, "dilation": (1, 1), "groups": 1}
+        for name, value in usual.items():
+            if getattr(self, name, value) != value:
+                parts.append(f"{name}={getattr(self, name)}")
         return ", ".join(parts + ([] if self.bias is not None else ["bias=False"]))
 
 

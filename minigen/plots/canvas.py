@@ -38,6 +38,7 @@ def style(axes: "Axes", title: str, grid: bool = True) -> None:
 
 
 def save_figure(path: str | Path, figure: "Figure") -> None:
+    """Write the figure as a PNG; equal figures give equal bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
     write_bytes(path, buffer.getvalue())

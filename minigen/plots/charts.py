@@ -121,6 +121,7 @@ def frame(axes: "Axes", values: np.ndarray) -> None:
 
 
 def label(name: str) -> str:
+    """A column's name as a reader would write it."""
     return name.replace("_", " ")
 
 

@@ -55,6 +55,7 @@ def save_latent_map(
 
 
 def scatter(axes: "Axes", z: np.ndarray, labels: np.ndarray | None, classes: Sequence[str] | None) -> None:
+    """The points, one hue a class, with a legend at the right."""
     flat, names = principal_plane(z)
     style(axes, f"latent means of {len(z):,} images")
     size = float(np.clip(2e4 / len(z), 3, 30))

@@ -3,18 +3,17 @@
 Nothing here owns the loop. A loop asks for what it wants:
 
     state = {"model": model, "optimizer": optimizer, "loader": loader, "rng": rng}
-    step = start = run.restore(state)
+    start = run.restore(state)
     with run.progress(total, start) as progress:
         for step, (x, y) in loader.steps(start, total):
             loss = ...
-            progress.update(step, loss=loss.item())
-            if step % recipe.log_every == 0:
-                run.log(step, epoch=loader.epoch, loss=loss.item())
-            if loader.epoch_done:
+            progress.update(step, loss=loss)
+            if step % 50 == 0:
+                run.log(step, loss=loss)
+            if loader.epoch_done or step == total or progress.interrupted:
                 run.save(state, step)
             if progress.interrupted:
                 break
-    run.save(state, step)
     run.finish()
 """
 

@@ -131,11 +131,13 @@ def read_safetensors(path: Path) -> tuple[dict[str, np.ndarray], str | None]:
     from safetensors import safe_open
 
     with safe_open(path, framework="np") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (a file is no dict)
+        names = file.keys()
+        tensors = {name: file.get_tensor(name) for name in names}
         return tensors, (file.metadata() or {}).get("minigen")
 
 
 def damaged(path: Path, why: str) -> CheckpointError:
+    """The error for a file that is not what was written."""
     return CheckpointError(f"{path} is damaged: {why}. Restore it from a copy, or train again into a new folder")
 
 
@@ -160,6 +162,7 @@ def capture(owner: Stateful | np.random.Generator, name: str) -> dict[str, Any]:
 
 
 def restore(owner: Stateful | np.random.Generator, state: dict[str, Any]) -> None:
+    """Put one object into a state that `capture` took."""
     if isinstance(owner, np.random.Generator):
         random.set_state(owner, state)
     else:
@@ -244,6 +247,7 @@ def differences(saved: Any, current: Any, name: str) -> Iterator[str]:
 
 
 def joined(name: str, key: str) -> str:
+    """The dotted name of `key` inside `name`."""
     return f"{name}.{key}" if name else key
 
 

@@ -8,12 +8,13 @@ curves.png, run.json     written at the end (run.json at every save): curves; st
 """
 
 import dataclasses
+import functools
 import json
 import time
 import types
 import typing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from minigen.errors import ArgumentError, RunError
 from minigen.training import checkpoint
@@ -22,7 +23,10 @@ from minigen.training.files import disk_error, write_atomic
 from minigen.training.log import MetricLog
 from minigen.training.progress import Progress, duration
 
-RecipeType = TypeVar("RecipeType")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+RecipeType = TypeVar("RecipeType", bound="DataclassInstance")
 
 
 class Run:
@@ -36,10 +40,14 @@ class Run:
         self.folder, self.model, self.recipe = folder, model, recipe
         self.step = 0
         self.checkpoint_path = folder / "checkpoint.safetensors"
-        self._log = MetricLog(folder / "metrics.csv")
         self._progress: Progress | None = None
         self._began = time.monotonic()
         self._seconds_before = 0.0
+
+    @functools.cached_property
+    def _log(self) -> MetricLog:
+        """Opened at first use: sampling from a run does not ask for a sound metrics.csv."""
+        return MetricLog(self.folder / "metrics.csv")
 
     @classmethod
     def create(cls, folder: str | Path, model: str, recipe: Any) -> "Run":
@@ -97,7 +105,7 @@ class Run:
         """
         path = self.folder / "recipe.json"
         hints = typing.get_type_hints(recipe_class)
-        names = [field.name for field in dataclasses.fields(recipe_class) if field.init]  # pyright: ignore[reportArgumentType]
+        names = [field.name for field in dataclasses.fields(recipe_class) if field.init]
         missing = [name for name in names if name not in self.recipe]
         unknown = [name for name in self.recipe if name not in names]
         if missing or unknown:
@@ -122,11 +130,12 @@ class Run:
         Without a checkpoint (a new run, or one stopped before its first save) nothing is loaded and it returns 0.
         Raises CheckpointError when the checkpoint is damaged or does not fit; nothing is changed then.
         """
+        log = self._log  # first, so that a damaged metrics.csv is told before anything is changed
         if not self.checkpoint_path.exists():
-            self._log.trim(None)
+            log.trim(None)
             return 0
         self.step = checkpoint.load(self.checkpoint_path, state)
-        self._log.trim(self.step)
+        log.trim(self.step)
         self._seconds_before = self._read_results().get("seconds", 0.0)
         self._began = time.monotonic()
         return self.step

@@ -19,7 +19,7 @@ from minigen.training import checkpoint
 
 
 class Box:
-    """Something with a state: whatever it was given."""
+    """Something with a state: whatever it was given. Arrays are loaded in place, as parameters are."""
 
     def __init__(self, **state: Any) -> None:
         self.state = state
@@ -30,7 +30,11 @@ class Box:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         if state.get("poison"):
             raise ValueError("cannot take this")
-        self.state = state
+        for key, value in state.items():
+            if isinstance(value, np.ndarray) and isinstance(self.state[key], np.ndarray):
+                self.state[key][...] = value
+            else:
+                self.state[key] = value
 
 
 def same(a: Any, b: Any) -> bool:

@@ -125,6 +125,16 @@ def test_a_damaged_checkpoint_leaves_log_and_objects_alone(tmp_path: Path) -> No
     assert not model.w.any() and (tmp_path / "run" / "metrics.csv").read_bytes() == before
 
 
+def test_a_damaged_log_is_told_before_anything_is_loaded(tmp_path: Path) -> None:
+    train(Run.create(tmp_path / "run", "walk", Recipe()), 7)
+    (tmp_path / "run" / "metrics.csv").write_text("no header\n")
+    model, run = Model(), Run.open(tmp_path / "run")
+    with pytest.raises(RunError, match=r"metrics.csv is damaged"):
+        run.restore({"model": model, "rng": random.generator(0)})
+    assert not model.w.any()
+    assert run.load({"model": model}) == 7 and model.w.any()
+
+
 def test_create_takes_new_and_empty_folders_only(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert Run.create(tmp_path / "empty", "vae", Recipe()).recipe["betas"] == [0.9, 0.999]
@@ -177,6 +187,12 @@ def test_recipes_come_back_as_they_were(tmp_path: Path) -> None:
     recipe = Recipe(epochs=7, lr=1, max_steps=5, kind="conv", augment=True)
     Run.create(tmp_path / "run", "vae", recipe)
     assert Run.open(tmp_path / "run").load_recipe(Recipe) == recipe
+
+
+def test_a_changed_recipe_is_kept(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", "vae", Recipe())
+    run.change_recipe(Recipe(epochs=9))
+    assert run.recipe["epochs"] == 9 and Run.open(tmp_path / "run").load_recipe(Recipe) == Recipe(epochs=9)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,99 @@
+"""Bad options and bad inputs of layers: one error that names the layer and the mend."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minigen as mg
+from minigen import layers
+from minigen.errors import ArgumentError, DTypeError, MinigenError, ShapeError
+
+
+def layer(kind: Any, *args: Any, **options: Any) -> Callable[[], layers.Module]:
+    return functools.partial(kind, *args, **options, rng=mg.random.generator(0))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (layer(layers.Linear, 0, 3), "Linear: in_features is 0; use a whole number ≥ 1"),
+        (layer(layers.Linear, 3, 2.0), "Linear: out_features is 2.0"),
+        (layer(layers.Conv2d, 1, 64, 0), "Conv2d: kernel_size is 0"),
+        (layer(layers.Conv2d, 1, 64, (3, 3, 3)), r"Conv2d: kernel_size is \(3, 3, 3\); use one number or a pair"),
+        (layer(layers.Conv2d, 1, 64, 3, stride=0), "Conv2d: stride is 0"),
+        (layer(layers.Conv2d, 4, 6, 3, groups=3), "Conv2d: in_channels 4 can not be cut into 3 groups"),
+        (layer(layers.ConvTranspose2d, 6, 4, 3, groups=3), "ConvTranspose2d: out_channels 4 can not be cut"),
+        (layer(layers.Dropout, 1.0), "Dropout: p is 1.0; use a probability"),
+        (layer(layers.Embedding, 0, 3), "Embedding: num is 0"),
+        (lambda: layers.BatchNorm(0), "BatchNorm: num_features is 0"),
+        (lambda: layers.BatchNorm(3, eps=0.0), "BatchNorm: eps is 0.0"),
+        (lambda: layers.BatchNorm(3, momentum=1.5), "BatchNorm: momentum is 1.5"),
+        (lambda: layers.LayerNorm(3, eps=-1.0), "LayerNorm: eps is -1.0"),
+        (lambda: layers.LeakyReLU(-0.1), "LeakyReLU: negative_slope is -0.1"),
+        (lambda: layers.MaxPool2d(0), "MaxPool2d: kernel_size is 0"),
+        (lambda: layers.AvgPool2d(2, stride=0), "AvgPool2d: stride is 0"),
+        (lambda: layers.Upsample(0), "Upsample: scale_factor is 0"),
+        (lambda: layers.Reshape(-1, -1), "Reshape: shape"),
+    ],
+)
+def test_options(make: Callable[[], layers.Module], message: str):
+    with pytest.raises(ArgumentError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("kind", [layers.Linear, layers.Embedding, functools.partial(layers.Conv2d, kernel_size=3)])
+def test_rng_is_needed(kind: Any):
+    with pytest.raises(DTypeError, match=r"rng is int; pass rng=minigen.random.generator\(seed\)"):
+        kind(3, 3, rng=0)
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "message"),
+    [
+        (layer(layers.Linear, 3, 2), (5, 4), r"Linear\(3, 2\): x \(5, 4\) has 4 on its last axis, expected 3"),
+        (layer(layers.Linear, 3, 2), (), "no axes"),
+        (
+            layer(layers.Conv2d, 1, 8, 3),
+            (2, 9, 9, 3),
+            r"Conv2d\(1, 8\): .* 3 channels; images are channels-last",
+        ),
+        (layer(layers.Conv2d, 1, 8, 3), (2, 1, 9, 9), r"turn \(N, C, H, W\) around with x.transpose\(0, 2, 3, 1\)"),
+        (layer(layers.Conv2d, 1, 8, 3), (9, 9, 1), r"four axes; add the batch axis with x\[None\]"),
+        (layer(layers.ConvTranspose2d, 1, 8, 3), (2, 9), r"ConvTranspose2d\(1, 8\): .* four axes"),
+        (lambda: layers.BatchNorm(3), (4, 2), r"BatchNorm\(3\): x \(4, 2\) has 2"),
+        (lambda: layers.LayerNorm(3), (4, 2), r"LayerNorm\(3\): x \(4, 2\) has 2"),
+        (lambda: layers.Reshape(3, 4), (2, 11), r"Reshape\(3, 4\): an item of x \(2, 11\) has 11 elements"),
+        (lambda: layers.Reshape(3, -1), (2, 11), "do not fit"),
+        (lambda: layers.Flatten(), (), "Flatten: x has no axes"),
+        (lambda: layers.MaxPool2d(2), (4, 4), "max_pool2d"),
+        (lambda: layers.BatchNorm(3), (1, 3), "batch_norm"),  # one value for each feature has no variance
+    ],
+)
+def test_inputs(make: Callable[[], layers.Module], shape: tuple[int, ...], message: str):
+    with pytest.raises(ShapeError, match=message):
+        make()(mg.tensor(np.ones(shape, np.float32)))
+
+
+@pytest.mark.parametrize("indices", [[0, 3], [-4], [0.5]])
+def test_embedding_indices(indices: list):
+    with pytest.raises(MinigenError, match="embedding"):
+        layers.Embedding(3, 2, rng=mg.random.generator(0))(np.array(indices))
+
+
+def test_empty_batches_pass():
+    rng = mg.random.generator(0)
+    x = mg.tensor(np.ones((0, 4, 4, 1), np.float32))
+    model = layers.Sequential(layers.Flatten(), layers.Linear(16, 4, rng=rng), layers.Reshape(2, -1), layers.ReLU())
+    assert model(x).shape == (0, 2, 2)
+
+
+def test_dropout_follows_the_mode():
+    layer = layers.Dropout(0.5, rng=mg.random.generator(0))
+    x = mg.tensor(np.ones((50, 50), np.float32))
+    first, second = layer(x).data, layer(x).data
+    assert set(np.unique(first)) == {0.0, 2.0} and not np.array_equal(first, second)
+    assert abs(first.mean() - 1) < 0.1
+    np.testing.assert_array_equal(layer.eval()(x).data, x.data)

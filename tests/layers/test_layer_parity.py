@@ -1,0 +1,220 @@
+"""Every layer against PyTorch's: values and gradients on random shapes, and batch norm's running statistics.
+
+PyTorch's images are (N, C, H, W) and its weights (Cout, Cin, KH, KW), (Cin, Cout, KH, KW) when transposed, (out, in)
+when dense; `converted` turns them into ours.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minigen as mg
+from minigen import layers
+
+torch = pytest.importorskip("torch")
+
+ROUNDS = 4  # random shapes for each layer
+TOLERANCE = {"float64": 1e-10, "float32": 1e-4}
+Case = tuple[layers.Module, Any, tuple[int, ...]]  # our layer, PyTorch's, the shape of our x
+
+
+def integer(rng: np.random.Generator, low: int, high: int) -> int:
+    return int(rng.integers(low, high + 1))
+
+
+def linear(rng: np.random.Generator) -> Case:
+    i, o, bias = integer(rng, 1, 9), integer(rng, 1, 9), bool(rng.integers(2))
+    shape = tuple(rng.integers(1, 5, integer(rng, 1, 3)).tolist())
+    return layers.Linear(i, o, bias, rng=rng), torch.nn.Linear(i, o, bias), (*shape, i)
+
+
+def conv2d(rng: np.random.Generator) -> Case:
+    groups = integer(rng, 1, 2)
+    channels = groups * integer(rng, 1, 3), groups * integer(rng, 1, 3)
+    kernel = integer(rng, 1, 4), integer(rng, 1, 4)
+    stride, dilation = (integer(rng, 1, 3), integer(rng, 1, 3)), (integer(rng, 1, 2), integer(rng, 1, 2))
+    options = (kernel, stride, (integer(rng, 0, 2), integer(rng, 0, 2)), dilation, groups, bool(rng.integers(2)))
+    shape = (integer(rng, 1, 3), integer(rng, 7, 10), integer(rng, 7, 10), channels[0])
+    return layers.Conv2d(*channels, *options, rng=rng), torch.nn.Conv2d(*channels, *options), shape
+
+
+def conv2d_same(rng: np.random.Generator) -> Case:
+    channels, kernel = (integer(rng, 1, 3), integer(rng, 1, 3)), (integer(rng, 1, 5), integer(rng, 1, 5))
+    shape = (integer(rng, 1, 3), integer(rng, 5, 8), integer(rng, 5, 8), channels[0])
+    ours = layers.Conv2d(*channels, kernel, padding="same", rng=rng)
+    return ours, torch.nn.Conv2d(*channels, kernel, padding="same"), shape
+
+
+def conv_transpose2d(rng: np.random.Generator) -> Case:
+    groups = integer(rng, 1, 2)
+    channels = groups * integer(rng, 1, 3), groups * integer(rng, 1, 3)
+    kernel = integer(rng, 3, 5), integer(rng, 3, 5)
+    stride = integer(rng, 1, 3), integer(rng, 1, 3)
+    padding = integer(rng, 0, 1), integer(rng, 0, 1)
+    more = integer(rng, 0, stride[0] - 1), integer(rng, 0, stride[1] - 1)
+    options = (kernel, stride, padding, more, groups, bool(rng.integers(2)), integer(rng, 1, 2))
+    shape = (integer(rng, 1, 3), integer(rng, 1, 5), integer(rng, 1, 5), channels[0])
+    return layers.ConvTranspose2d(*channels, *options, rng=rng), torch.nn.ConvTranspose2d(*channels, *options), shape
+
+
+def pool(ours: Any, theirs: Any) -> Callable[[np.random.Generator], Case]:
+    def case(rng: np.random.Generator) -> Case:
+        kernel = integer(rng, 2, 3), integer(rng, 2, 3)
+        stride = None if rng.integers(2) else (integer(rng, 1, 3), integer(rng, 1, 3))
+        padding = integer(rng, 0, 1)
+        shape = (integer(rng, 1, 3), integer(rng, 4, 8), integer(rng, 4, 8), integer(rng, 1, 3))
+        return ours(kernel, stride, padding), theirs(kernel, stride, padding), shape
+
+    return case
+
+
+def upsample(rng: np.random.Generator) -> Case:
+    factor = integer(rng, 1, 3)
+    shape = (integer(rng, 1, 3), integer(rng, 1, 4), integer(rng, 1, 4), integer(rng, 1, 3))
+    return layers.Upsample(factor), torch.nn.Upsample(scale_factor=factor), shape
+
+
+def batch_norm(rng: np.random.Generator) -> Case:
+    c, images = integer(rng, 1, 5), bool(rng.integers(2))
+    theirs = (torch.nn.BatchNorm2d if images else torch.nn.BatchNorm1d)(c, eps=1e-3, momentum=0.3)
+    shape = (integer(rng, 2, 4), *((integer(rng, 1, 4), integer(rng, 1, 4)) if images else ()), c)
+    return shuffled(layers.BatchNorm(c, eps=1e-3, momentum=0.3), rng), theirs, shape
+
+
+def batch_norm_evaluation(rng: np.random.Generator) -> Case:
+    ours, theirs, shape = batch_norm(rng)
+    return ours.eval(), theirs.eval(), shape
+
+
+def layer_norm(rng: np.random.Generator) -> Case:
+    c = integer(rng, 2, 9)
+    shape = tuple(rng.integers(1, 4, integer(rng, 1, 3)).tolist())
+    return shuffled(layers.LayerNorm(c, eps=1e-3), rng), torch.nn.LayerNorm(c, eps=1e-3), (*shape, c)
+
+
+def elementwise(ours: Callable[[], layers.Module], theirs: Any) -> Callable[[np.random.Generator], Case]:
+    return lambda rng: (ours(), theirs, tuple(rng.integers(1, 6, integer(rng, 1, 4)).tolist()))
+
+
+def shuffled(module: Any, rng: np.random.Generator) -> Any:
+    """Weights and running values away from 0 and 1, so that every term counts."""
+    module.load_state_dict(
+        {k: (v + rng.uniform(0.2, 1.0, v.shape)).astype(v.dtype) for k, v in module.state_dict().items()}
+    )
+    return module
+
+
+CASES: dict[str, Callable[[np.random.Generator], Case]] = {
+    "Linear": linear,
+    "Conv2d": conv2d,
+    "Conv2d-same": conv2d_same,
+    "ConvTranspose2d": conv_transpose2d,
+    "MaxPool2d": pool(layers.MaxPool2d, torch.nn.MaxPool2d),
+    "AvgPool2d": pool(layers.AvgPool2d, torch.nn.AvgPool2d),
+    "Upsample": upsample,
+    "BatchNorm": batch_norm,
+    "BatchNorm-evaluation": batch_norm_evaluation,
+    "LayerNorm": layer_norm,
+    "ReLU": elementwise(layers.ReLU, torch.nn.ReLU()),
+    "LeakyReLU": elementwise(lambda: layers.LeakyReLU(0.2), torch.nn.LeakyReLU(0.2)),
+    "ELU": elementwise(lambda: layers.ELU(0.7), torch.nn.ELU(0.7)),
+    "Tanh": elementwise(layers.Tanh, torch.nn.Tanh()),
+    "Sigmoid": elementwise(layers.Sigmoid, torch.nn.Sigmoid()),
+    "Softplus": elementwise(layers.Softplus, torch.nn.Softplus(threshold=1000)),
+    "GELU": elementwise(layers.GELU, torch.nn.GELU()),
+    "SiLU": elementwise(layers.SiLU, torch.nn.SiLU()),
+    "Softmax": elementwise(layers.Softmax, torch.nn.Softmax(-1)),
+    "Flatten": lambda rng: (layers.Flatten(), torch.nn.Flatten(), (2, 3, integer(rng, 1, 4), 1)),
+    "Reshape": lambda rng: (layers.Reshape(3, -1), torch.nn.Unflatten(1, (3, -1)), (2, 3 * integer(rng, 1, 4))),
+}
+IMAGE_LAYERS = {"Conv2d", "Conv2d-same", "ConvTranspose2d", "MaxPool2d", "AvgPool2d", "Upsample", "BatchNorm"}
+
+
+def converted(name: str, array: np.ndarray) -> np.ndarray:
+    """A weight of ours in PyTorch's order of axes, or the reverse: both are the axes turned around."""
+    return array.T if name.startswith("Linear") else array.transpose(3, 2, 0, 1) if array.ndim == 4 else array
+
+
+def is_image(name: str, array: np.ndarray) -> bool:
+    return name.removesuffix("-evaluation") in IMAGE_LAYERS and array.ndim == 4
+
+
+def to_torch(name: str, array: np.ndarray) -> Any:
+    return torch.from_numpy(np.ascontiguousarray(array.transpose(0, 3, 1, 2) if is_image(name, array) else array))
+
+
+def from_torch(name: str, tensor: Any) -> np.ndarray:
+    array = tensor.detach().numpy()
+    return array.transpose(0, 2, 3, 1) if is_image(name, array) else array
+
+
+def compare(name: str, what: str, ours: np.ndarray, theirs: np.ndarray) -> None:
+    """Equal within the dtype's tolerance, relative to the largest value."""
+    assert ours.shape == theirs.shape and ours.dtype == theirs.dtype, what
+    scale = max(float(np.abs(theirs).max(initial=0)), 1e-3)
+    np.testing.assert_allclose(
+        ours / scale, theirs / scale, rtol=0, atol=TOLERANCE[str(ours.dtype)], err_msg=f"{name}: {what}"
+    )
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("name", CASES)
+def test_values_and_gradients(name: str, dtype: str):
+    for seed in range(ROUNDS):
+        rng = mg.random.generator(seed)
+        ours, theirs, shape = CASES[name](rng)
+        ours.astype(dtype)
+        theirs.to(getattr(torch, dtype))
+        for own, other in zip(ours.named_state(), list(theirs.parameters()) + running_values(theirs), strict=True):
+            other.data.copy_(torch.from_numpy(converted(name, layers.module.array_of(own[1])).copy()))
+
+        array = rng.standard_normal(shape).astype(dtype)
+        x, tx = mg.tensor(array, requires_grad=True), to_torch(name, array).requires_grad_()
+        y, ty = ours(x), theirs(tx)
+        compare(name, f"value, seed {seed}", y.data, from_torch(name, ty))
+        for key, value in zip(["running_mean", "running_var"], running_values(theirs), strict=False):
+            compare(name, key, getattr(ours, key), value.numpy())
+
+        gy = rng.standard_normal(y.shape).astype(dtype)
+        y.backward(mg.tensor(gy))
+        ty.backward(to_torch(name, gy))
+        assert x.grad is not None
+        compare(name, f"gx, seed {seed}", x.grad.data, from_torch(name, tx.grad))
+        for (key, own), other in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+            assert own.grad is not None
+            compare(name, f"gradient of {key}, seed {seed}", converted(name, own.grad.data), other.grad.numpy())
+
+
+def running_values(theirs: Any) -> list[Any]:
+    return [theirs.running_mean, theirs.running_var] if hasattr(theirs, "running_mean") else []
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3)])
+def test_embedding(shape: tuple[int, ...]):
+    rng = mg.random.generator(0)
+    ours, theirs = layers.Embedding(7, 4, rng=rng), torch.nn.Embedding(7, 4)
+    theirs.weight.data.copy_(torch.from_numpy(ours.weight.data))
+    indices = rng.integers(0, 7, shape)
+    y, ty = ours(indices), theirs(torch.from_numpy(np.asarray(indices)))
+    np.testing.assert_array_equal(y.data, ty.detach().numpy())
+    (y * y).sum().backward()
+    (ty * ty).sum().backward()
+    assert ours.weight.grad is not None
+    np.testing.assert_allclose(ours.weight.grad.data, theirs.weight.grad.numpy(), rtol=1e-6)
+
+
+def test_running_statistics_over_several_steps_and_batch_sizes():
+    ours, theirs = layers.BatchNorm(3), torch.nn.BatchNorm2d(3)
+    rng = mg.random.generator(0)
+    for n in (2, 5, 3):
+        x = rng.normal(2.0, 3.0, (n, 4, 2, 3)).astype(np.float32)
+        ours(mg.tensor(x))
+        theirs(to_torch("BatchNorm", x))
+    compare("BatchNorm", "running_mean", ours.running_mean, theirs.running_mean.numpy())
+    compare("BatchNorm", "running_var", ours.running_var, theirs.running_var.numpy())
+    before = ours.state_dict()
+    ours.eval()(mg.tensor(rng.standard_normal((2, 3)).astype(np.float32)))
+    for key, array in ours.state_dict().items():
+        np.testing.assert_array_equal(array, before[key])

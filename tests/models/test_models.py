@@ -1,0 +1,156 @@
+"""Every model, on a few hundred digits: it learns, resumes bit for bit, samples, evaluates, and refuses bad recipes."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minigen as mg
+from minigen import cli, data
+from minigen.errors import ArgumentError, MinigenError
+from minigen.random import generator
+from minigen.training import Run
+
+MODELS = cli.model_names()
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An archive of 400 digits."""
+    path = tmp_path_factory.mktemp("data") / "digits.npz"
+    test = data.mnist("test")
+    np.savez(path, images=test.images[:400], labels=data.mnist("test").labels[:400])
+    return str(path)
+
+
+def trained(name: str, folder: Path, **fields: Any) -> Run:
+    model = cli.load_model(name)
+    recipe = model.Recipe(batch_size=16, **fields)
+    run = Run.create(folder, name, recipe)
+    model.train(recipe, run)
+    return run
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_resumed_run_equals_an_uninterrupted_one(name: str, digits: str, tmp_path: Path):
+    whole = trained(name, tmp_path / "whole", data=digits, max_steps=4)
+    halves = trained(name, tmp_path / "halves", data=digits, max_steps=2)
+    assert halves.checkpoint_path.read_bytes() != whole.checkpoint_path.read_bytes()
+    assert cli.main(["train", "--resume", str(halves.folder), "--max-steps", "4"]) == 0
+    assert halves.checkpoint_path.read_bytes() == whole.checkpoint_path.read_bytes()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_seed_decides(name: str, digits: str, tmp_path: Path):
+    first, again, other = (
+        trained(name, tmp_path / folder, data=digits, max_steps=1, seed=seed).checkpoint_path.read_bytes()
+        for folder, seed in [("first", 3), ("again", 3), ("other", 4)]
+    )
+    assert first == again
+    assert first != other
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_run_folder_can_be_evaluated_and_sampled(name: str, digits: str, tmp_path: Path):
+    model, run = cli.load_model(name), trained(name, tmp_path / "run", data=digits, max_steps=2)
+    figures = model.evaluate(run)
+    assert figures
+    assert all(np.isfinite(value) for value in figures.values())
+    assert (run.folder / "curves.png").exists()
+    if hasattr(model, "sample"):
+        images = model.sample(run, 3, generator(0))
+        assert images.shape == (3, 28, 28, 1)
+        assert images.dtype == np.float32
+        assert 0 <= images.min() <= images.max() <= 1
+        np.testing.assert_array_equal(images, model.sample(run, 3, generator(0)))
+        assert list((run.folder / "samples").glob("*.png"))
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "field", [{"epochs": 0}, {"batch_size": 0}, {"lr": -1.0}, {"lr": float("nan")}, {"max_steps": 0}]
+)
+def test_a_bad_recipe_is_refused(name: str, field: dict[str, Any]):
+    with pytest.raises(ArgumentError, match=next(iter(field)).replace("_", "-")):
+        cli.load_model(name).Recipe(**field)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_images_that_do_not_fit_are_refused_or_learned(name: str, tmp_path: Path):
+    archive = tmp_path / "small.npz"
+    np.savez(archive, images=np.zeros((40, 5, 6), np.uint8), labels=np.arange(40) % 2)
+    try:
+        trained(name, tmp_path / "run", data=str(archive), max_steps=1)
+    except MinigenError as error:
+        assert "5" in str(error) and "6" in str(error)
+
+
+# ---------------------------------------------------------------- vae
+
+vae = import_module("minigen.models.vae")
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "convolutional"])
+@pytest.mark.parametrize("latent", [1, 2, 5])
+def test_vae_draws_its_sheets(architecture: str, latent: int, digits: str, tmp_path: Path):
+    run = trained(
+        "vae", tmp_path / "run", data=digits, max_steps=1, architecture=architecture, latent=latent, hidden=32
+    )
+    names = {path.name for path in run.folder.glob("*.png")}
+    assert names == {"curves.png", "reconstructions.png", "interpolation.png"} | (
+        {"latent.png"} if latent > 1 else set()
+    )
+
+
+def test_vae_loss_is_the_papers():
+    rng = generator(0)
+    logits, mu, logvar = (rng.standard_normal(shape) for shape in [(3, 2, 2, 1), (3, 4), (3, 4)])
+    x = rng.random((3, 2, 2, 1))
+    reconstruction, kl = vae.negative_elbo(*map(mg.tensor, (logits, x, mu, logvar)))
+    p = 1 / (1 + np.exp(-logits))
+    bernoulli = x * np.log(p) + (1 - x) * np.log(1 - p)
+    np.testing.assert_allclose(reconstruction.item(), -bernoulli.sum(axis=(1, 2, 3)).mean(), rtol=1e-12)
+    appendix_b = 0.5 * (1 + logvar - mu**2 - np.exp(logvar)).sum(axis=1)
+    np.testing.assert_allclose(kl.item(), -appendix_b.mean(), rtol=1e-12)
+
+
+def test_vae_sample_has_the_mean_and_variance_asked_for():
+    mu, logvar = np.float32([[1.0, -2.0]]), np.log(np.float32([[4.0, 0.25]]))
+    many = [np.repeat(value, 20_000, axis=0) for value in (mu, logvar)]
+    z = vae.reparametrize(*map(mg.tensor, many), generator(0)).numpy()
+    np.testing.assert_allclose(z.mean(axis=0), mu[0], atol=0.05)
+    np.testing.assert_allclose(z.var(axis=0), np.exp(logvar[0]), rtol=0.05)
+
+
+def test_vae_learns(digits: str, tmp_path: Path):
+    run = trained("vae", tmp_path / "run", data=digits, epochs=8, hidden=64, latent=4)
+    losses = [value for value in run.history()["test_loss"] if value is not None]
+    assert losses[0] > 1.15 * losses[-1]
+
+
+# ---------------------------------------------------------------- classifier
+
+classifier = import_module("minigen.models.classifier")
+
+
+def test_classifier_learns(digits: str, tmp_path: Path):
+    run = trained("classifier", tmp_path / "run", data=digits, epochs=6)
+    assert classifier.evaluate(run)["accuracy"] > 0.6
+    assert {"confusion.png", "curves.png"} <= {path.name for path in run.folder.glob("*.png")}
+
+
+def test_classifier_holds_out_every_twelfth_image():
+    images = data.mnist("test")
+    training, validation = classifier.split(images)
+    assert (len(training), len(validation)) == (9167, 833)
+    np.testing.assert_array_equal(validation.images[1], images.images[23])
+    np.testing.assert_array_equal(training.labels[11], images.labels[12])
+
+
+def test_classifier_needs_labels(tmp_path: Path):
+    archive = tmp_path / "blank.npz"
+    np.savez(archive, images=np.zeros((40, 28, 28), np.uint8))
+    with pytest.raises(MinigenError, match="no labels"):
+        trained("classifier", tmp_path / "run", data=str(archive))
