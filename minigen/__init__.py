@@ -6,11 +6,31 @@
     >>> x.grad
     tensor([2., 4., 6.])
 
-Functions live here, as in NumPy; layers in `mg.layers`, optimizers in `mg.optim`, data sets in `mg.data`.
+Functions live here, as in NumPy; layers in `mg.layers`, optimizers in `mg.optim`, data sets in `mg.data`, services for
+training loops in `mg.training`, pictures in `mg.plots`, measures in `mg.metrics`. The models are in `minigen.models`.
 """
 
 from minigen.autograd import Tensor, tensor
 from minigen.autograd.engine import grad
 from minigen.autograd.function import Function, FusedFunction
+from minigen.autograd.gradcheck import gradcheck
 from minigen.autograd.modes import detect_anomaly, enable_grad, is_grad_enabled, no_grad
 from minigen.autograd.ops import *  # noqa: F403
+from minigen.errors import MinigenError
+from minigen.layers.summary import summary
+
+from minigen import (  # isort: skip  # after the functions: a submodule's name must win over a star import
+    autograd,
+    config,
+    data,
+    errors,
+    kernels,
+    layers,
+    metrics,
+    optim,
+    plots,
+    random,
+    training,
+)
+
+__version__ = "0.1.0"

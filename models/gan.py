@@ -7,8 +7,9 @@ data and not from G. They play a game over
 
     V(D, G) = E_x[log D(x)] + E_z[log(1 - D(G(z)))]                                          (equation 1)
 
-D maximises V. G, where the second term is too flat to learn from at the start, maximises log D(G(z)) instead (section 3,
-the non-saturating loss). Algorithm 1 with k = 1: one step of D on a batch of images and a batch of G's, then one of G.
+D maximises V. G, for which the second term is too flat at the start to learn from, maximises log D(G(z)) instead
+(section 3, the non-saturating loss). Algorithm 1 with k = 1: one step of D on a batch of images and one of G's, then
+one step of G.
 
 What to expect: neither loss falls to a value that says how good the images are. A balanced game hovers with D(x) above
 and D(G(z)) below 1/2; the figures to watch are those of `minigen eval` and, above all, the sheets in samples/. If the
@@ -144,7 +145,8 @@ def train(recipe: Recipe, run: Run) -> None:
             if step % 50 == 0 or step == total:
                 run.log(step, **values)
             if loader.epoch_done or step == total:
-                plots.save_grid(run.sample_path(step), draw(model, noise(64, recipe.latent, fixed(recipe))))
+                z = noise(64, recipe.latent, mg.random.generator(recipe.seed))  # the same for every sheet
+                plots.save_grid(run.sample_path(step), draw(model, z))
             if loader.epoch_done or step == total or progress.interrupted:
                 run.save(state, step)
             if progress.interrupted:
@@ -155,11 +157,6 @@ def train(recipe: Recipe, run: Run) -> None:
 def noise(n: int, latent: int, rng: np.random.Generator) -> np.ndarray:
     """n draws z ~ N(0, I), (n, latent)."""
     return rng.standard_normal((n, latent), dtype=np.float32)
-
-
-def fixed(recipe: Recipe) -> np.random.Generator:
-    """Gives every sheet of samples the same z, so that they show one set of images as it forms."""
-    return mg.random.generator(recipe.seed)
 
 
 def mean_d(logits: Tensor) -> float:

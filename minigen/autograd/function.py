@@ -173,7 +173,7 @@ class FusedFunction(Function):
         """First order by the kernel; when recorded, through `compose`."""
         if not modes.recording:
             gradients = self.backward_arrays(gy.data)
-            return tuple([None if g is None else Tensor(g) for g in gradients])
+            return tuple([None if g is None else Tensor(np.asarray(g)) for g in gradients])
         from minigen.autograd.engine import grad
         from minigen.autograd.ops.shape import alias
 

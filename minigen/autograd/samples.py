@@ -300,7 +300,7 @@ def normalization() -> Iterator[Sample]:
         yield sample("batch_norm", x, normal(c), normal(c), *buffers, training=True)
         yield sample("batch_norm", x, normal(c), normal(c), *buffers, training=False, eps=0.01)
         yield sample("layer_norm", x, normal(c), normal(c))
-    yield sample("layer_norm", uniform(3.0, 7.0, 4), normal(4), normal(4), eps=0.1)
+    yield sample("layer_norm", uniform(3.0, 7.0, 2, 4), normal(4), normal(4), eps=0.1)
     yield sample("dropout", normal(5, 7), exactly(3), p=0.4)
     yield sample("dropout", normal(5, 7), exactly(3), p=0.0)
     yield sample("dropout", normal(5, 7), exactly(3), p=0.4, training=False)

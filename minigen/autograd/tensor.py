@@ -6,11 +6,13 @@ operation stands once.
 
 import weakref
 from collections.abc import Iterator, Sequence
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigen.config import FLOAT_DTYPES, config
+from minigen.autograd.conversion import as_array, check_differentiable, check_numeric
+from minigen.config import config
 from minigen.errors import DTypeError, GradientError, ShapeError
 
 if TYPE_CHECKING:
@@ -148,7 +150,14 @@ class Tensor:
         name = function.__name__
         if name not in ops.NUMPY_FUNCTIONS:
             raise DTypeError(f"np.{name}: not available on Tensors; use a minigen function, or x.detach().numpy()")
-        return getattr(ops, name)(*args, **kwargs)
+        operation = getattr(ops, name)
+        try:
+            signature(operation).bind(*args, **kwargs)
+        except TypeError as error:
+            raise DTypeError(f"np.{name} on a Tensor: {error}; see help(minigen.{name}) for its arguments") from None
+        if len(args) > 2 and name in ops.REDUCTIONS:  # the third one is dtype or out in NumPy
+            raise DTypeError(f"np.{name} on a Tensor: pass only x and axis by position, keepdims= and ddof= by name")
+        return operation(*args, **kwargs)
 
     # Python's protocols
 
@@ -196,8 +205,12 @@ class Tensor:
                 "setitem: writing in place into a tensor that requires a gradient can not be differentiated; use "
                 "where() or concatenate(), or write under no_grad()"
             )
+        if isinstance(value, Tensor) and value.requires_grad and modes.recording:
+            raise GradientError("setitem: the value requires a gradient, which would be lost; write value.detach()")
         try:
-            self.data[raw_index(index)] = value.data if isinstance(value, Tensor) else value
+            value = np.asarray(value.data if isinstance(value, Tensor) else value)
+            check_numeric(value, "setitem")
+            self.data[raw_index(index)] = value
         except (ValueError, IndexError) as error:
             raise ShapeError(f"setitem: {error}; the tensor has shape {self.shape}") from None
         self.bump_version()
@@ -344,47 +357,13 @@ def tensor(data: Operand, requires_grad: bool = False, dtype: Any = None) -> Ten
     Raises DTypeError when the data is not numbers or booleans, or when a gradient is asked of non-floats.
     """
     source = data.data if isinstance(data, Tensor) else data
-    array = np.array(as_array(source, "tensor") if dtype is None else as_array(source, "tensor").astype(dtype))
-    check_numeric(array, "tensor")
+    array = np.array(as_array(source, "tensor", dtype))
     return Tensor(array, requires_grad and check_differentiable(array))
 
 
 def as_tensor(data: Operand, operation: str = "tensor") -> Tensor:
     """`data` itself when it is a Tensor, else a tensor over it, sharing memory where NumPy does."""
     return data if isinstance(data, Tensor) else Tensor(as_array(data, operation))
-
-
-def as_array(data: Any, operation: str) -> np.ndarray:
-    """`data` as an ndarray of numbers; Python floats become `config.dtype`."""
-    if isinstance(data, np.ndarray):
-        array = data
-    else:
-        try:
-            array = np.asarray(data)
-        except ValueError as error:
-            raise ShapeError(
-                f"{operation}: the nested sequence is ragged; all rows need one length ({error})"
-            ) from None
-        if array.dtype == np.float64 and not isinstance(data, np.float64):
-            array = array.astype(config.dtype)
-    check_numeric(array, operation)
-    return array
-
-
-def check_numeric(array: np.ndarray, operation: str) -> None:
-    """Raise DTypeError unless the array holds booleans, integers, float32 or float64."""
-    if array.dtype.kind not in "biu" and array.dtype not in FLOAT_DTYPES:
-        raise DTypeError(
-            f"{operation}: dtype {array.dtype} is not supported; use float32, float64, integers or booleans "
-            "(array.astype(np.float32))"
-        )
-
-
-def check_differentiable(array: np.ndarray) -> bool:
-    """True for floats; DTypeError for anything else."""
-    if array.dtype not in FLOAT_DTYPES:
-        raise DTypeError(f"requires_grad: {array.dtype} has no gradient; use .astype(np.float32) or floats")
-    return True
 
 
 def accumulate_grad(leaf: Tensor, g: Tensor, create_graph: bool) -> None:

@@ -19,7 +19,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         *("erf", "gelu", "gelu_grad", "elu", "elu_grad", "dropout"),
     ),
     "normalization": ("batch_norm", "batch_norm_inference", "batch_norm_grad", "layer_norm", "layer_norm_grad"),
-    "softmax": (
+    "losses": (
         *("softmax", "softmax_grad", "log_softmax", "log_softmax_grad", "cross_entropy", "cross_entropy_grad"),
         *("bce_with_logits", "bce_with_logits_grad"),
     ),

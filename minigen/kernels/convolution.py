@@ -49,10 +49,11 @@ def conv2d(x: np.ndarray, w: np.ndarray, stride: Pair, padding: Padding, dilatio
     if turned is not None and scatter_is_faster(kh * kw, cout, depth, x.dtype):
         # At stride 1 a convolution is the input gradient of the one with its kernel turned round.
         return conv2d_input_grad(x, w[::-1, ::-1].swapaxes(2, 3), (oh, ow), stride, turned, dilation, groups)
+    if x.size == 0:
+        return np.zeros((n, oh, ow, cout), x.dtype)
     y = np.empty((n, oh, ow, cout), x.dtype)
-    if x.size and y.size:
-        plan = forward_plan(x.shape, w.shape, y.shape, stride, padding, dilation, groups, x.dtype)
-        multiply(plan, x, w, (cout // groups, depth * cout, cout, 1), y)
+    plan = forward_plan(x.shape, w.shape, y.shape, stride, padding, dilation, groups, x.dtype)
+    multiply(plan, x, w, (cout // groups, depth * cout, cout, 1), y)
     return y
 
 

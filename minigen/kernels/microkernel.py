@@ -20,9 +20,8 @@ from typing import Any
 
 import numpy as np
 from llvmlite import binding, ir
-from numba import types
+from numba import extending, types
 from numba.core import config
-from numba.extending import intrinsic
 
 SETTINGS: Any = config
 
@@ -113,12 +112,17 @@ class Emitter:
         return VECTOR_BYTES // self.lanes
 
     def add_product(self, column: list[Any], row: Any, c: list[Any]) -> list[Any]:
-        """C + column * row: ROWS numbers of A times a row of B at the address `row`. C is a flat list of vectors."""
+        """C + column * row: the ROWS numbers at the addresses `column` times the row of B at the address `row`.
+
+        C is a flat list of vectors. One row at a time: loading all of `column` first would need ROWS more registers.
+        """
         right = self.load_row(row)
-        left = [self.splat(number) for number in column]
-        return [
-            self.build.call(self.multiply_add, [left[i // VECTORS], right[i % VECTORS], c[i]]) for i in range(len(c))
-        ]
+        result = []
+        for r, address in enumerate(column):
+            left = self.splat(self.build.load(address))
+            for v in range(VECTORS):
+                result.append(self.build.call(self.multiply_add, [left, right[v], c[r * VECTORS + v]]))
+        return result
 
     def loop(self, count: Any, carried: list[Any], body: Callable[[Any, list[Any]], list[Any]]) -> list[Any]:
         """for i in range(count): carried = body(i, carried). Returns the last `carried`; count is at least 1."""
@@ -136,6 +140,11 @@ class Emitter:
         build.cbranch(build.icmp_signed("<", following[0], count), block, after)
         build.position_at_end(after)
         return result
+
+
+def intrinsic(function: Callable[..., Any]) -> Any:
+    """numba.extending.intrinsic; typed, since a call leaves out `typingctx`."""
+    return extending.intrinsic(function)
 
 
 @intrinsic
@@ -166,7 +175,7 @@ def tile_rows(
                 row, *acc = carried
                 return [
                     emit.at(row, VECTORS * emit.lanes),
-                    *emit.add_product([emit.load(x, k) for x in left], row, acc),
+                    *emit.add_product([emit.at(x, k) for x in left], row, acc),
                 ]
 
             return emit.loop(arguments[4], carried, add_term)
@@ -205,7 +214,7 @@ def tile_outer(
             left = emit.at(a_data, emit.load(starts_data, k))
             return [
                 emit.at(row, arguments[6]),
-                *emit.add_product([emit.load(left, r) for r in range(ROWS)], row, acc),
+                *emit.add_product([emit.at(left, r) for r in range(ROWS)], row, acc),
             ]
 
         acc = [vector for pointer in c_rows for vector in emit.load_row(pointer)]

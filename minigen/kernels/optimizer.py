@@ -45,6 +45,7 @@ def sgd(
     """
     real = p.dtype.type
     step = _sgd if p.size <= SERIAL else _sgd_blocks
+    velocity = velocity if momentum else p  # not touched, and of the dtype that the kernel is compiled for
     step(p, g, velocity, real(lr), real(momentum), nesterov, real(weight_decay))
 
 
@@ -88,6 +89,7 @@ def rmsprop(
     """
     real = p.dtype.type
     step = _rmsprop if p.size <= SERIAL else _rmsprop_blocks
+    velocity = velocity if momentum else p  # not touched
     options = lr, alpha, 1 - alpha, eps, momentum, weight_decay
     step(p, g, square, velocity, *(real(option) for option in options))
 

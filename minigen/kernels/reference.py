@@ -11,9 +11,11 @@ import math
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+Array = np.ndarray
 Pair = tuple[int, int]
 Padding = tuple[int, int, int, int]
-Triple = tuple[np.ndarray, np.ndarray, np.ndarray]
+Triple = tuple[Array, Array, Array]
+DROPOUT_BLOCK = 16384  # elements that share two seeds
 
 contiguous = functools.partial(np.asarray, order="C")  # np.ascontiguousarray would make a 0-d array 1-d
 
@@ -23,14 +25,14 @@ contiguous = functools.partial(np.asarray, order="C")  # np.ascontiguousarray wo
 # deep learning the kernel is not flipped (cross-correlation).
 
 
-def _pad(x: np.ndarray, padding: Padding) -> np.ndarray:
+def _pad(x: Array, padding: Padding) -> Array:
     """x with zeros around each image, or without its last rows and columns where padding is negative."""
     top, bottom, left, right = padding
     kept = x[:, : x.shape[1] + min(bottom, 0), : x.shape[2] + min(right, 0)]
     return np.pad(kept, ((0, 0), (top, max(bottom, 0)), (left, max(right, 0)), (0, 0)))
 
 
-def _windows(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair, groups: int) -> np.ndarray:
+def _windows(x: Array, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair, groups: int) -> Array:
     """Every window of x as a view of its padded copy: (N, OH, OW, groups, Cin / groups, KH, KW)."""
     (kh, kw), (sh, sw), (dh, dw) = kernel, stride, dilation
     padded = _pad(x, padding)
@@ -39,7 +41,7 @@ def _windows(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding, dilati
     return windows[:, ::sh, ::sw, ..., ::dh, ::dw]
 
 
-def conv2d(x: np.ndarray, w: np.ndarray, stride: Pair, padding: Padding, dilation: Pair, groups: int) -> np.ndarray:
+def conv2d(x: Array, w: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int) -> Array:
     """y[n, i, j, o] = sum over a, b, c of x[n, i·sh + a·dh - top, j·sw + b·dw - left, c] · w[a, b, c, o]."""
     kh, kw, depth, cout = w.shape
     windows = _windows(x, (kh, kw), stride, padding, dilation, groups)
@@ -49,8 +51,8 @@ def conv2d(x: np.ndarray, w: np.ndarray, stride: Pair, padding: Padding, dilatio
 
 
 def conv2d_input_grad(
-    gy: np.ndarray, w: np.ndarray, in_hw: Pair, stride: Pair, padding: Padding, dilation: Pair, groups: int
-) -> np.ndarray:
+    gy: Array, w: Array, in_hw: Pair, stride: Pair, padding: Padding, dilation: Pair, groups: int
+) -> Array:
     """The adjoint of conv2d in x, which is the transposed convolution: gx of shape (N, *in_hw, Cin)."""
     (n, oh, ow, cout), (kh, kw, depth, _) = gy.shape, w.shape
     (h, width), (sh, sw), (dh, dw), (top, bottom, left, right) = in_hw, stride, dilation, padding
@@ -65,8 +67,8 @@ def conv2d_input_grad(
 
 
 def conv2d_weight_grad(
-    x: np.ndarray, gy: np.ndarray, kernel_hw: Pair, stride: Pair, padding: Padding, dilation: Pair, groups: int
-) -> np.ndarray:
+    x: Array, gy: Array, kernel_hw: Pair, stride: Pair, padding: Padding, dilation: Pair, groups: int
+) -> Array:
     """The adjoint of conv2d in w: gw of shape (KH, KW, Cin / groups, Cout)."""
     n, oh, ow, cout = gy.shape
     windows = _windows(x, kernel_hw, stride, padding, dilation, groups)
@@ -77,33 +79,33 @@ def conv2d_weight_grad(
 # Elementwise functions.
 
 
-def leaky_relu(x: np.ndarray, slope: float) -> np.ndarray:
+def leaky_relu(x: Array, slope: float) -> Array:
     """x where x ≥ 0, slope · x elsewhere."""
     return contiguous(np.where(x < 0, x.dtype.type(slope) * x, x))
 
 
-def leaky_relu_grad(gy: np.ndarray, x: np.ndarray, slope: float) -> np.ndarray:
+def leaky_relu_grad(gy: Array, x: Array, slope: float) -> Array:
     """gy where x > 0, slope · gy elsewhere."""
     return contiguous(np.where(x <= 0, x.dtype.type(slope) * gy, gy))
 
 
-def sigmoid(x: np.ndarray) -> np.ndarray:
+def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x)), from exp(-|x|), which can not overflow."""
     e = np.exp(-np.abs(x))
     return contiguous(np.where(x >= 0, 1, e) / (1 + e))
 
 
-def sigmoid_grad(gy: np.ndarray, y: np.ndarray) -> np.ndarray:
+def sigmoid_grad(gy: Array, y: Array) -> Array:
     """gy · y · (1 - y), y = sigmoid(x)."""
     return contiguous(gy * (y - y * y))
 
 
-def tanh_grad(gy: np.ndarray, y: np.ndarray) -> np.ndarray:
+def tanh_grad(gy: Array, y: Array) -> Array:
     """gy · (1 - y²), y = tanh(x)."""
     return contiguous(gy * (1 - y * y))
 
 
-def softplus(x: np.ndarray) -> np.ndarray:
+def softplus(x: Array) -> Array:
     """log(1 + exp(x)), from exp(-|x|)."""
     return contiguous(np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))))
 
@@ -111,40 +113,37 @@ def softplus(x: np.ndarray) -> np.ndarray:
 _erf, _erfc = (np.vectorize(function, otypes=[np.float64]) for function in (math.erf, math.erfc))  # NumPy has none
 
 
-def erf(x: np.ndarray) -> np.ndarray:
+def erf(x: Array) -> Array:
     """2 / √π · ∫ exp(-t²) dt over t from 0 to x."""
     return _erf(x).astype(x.dtype)
 
 
-def _normal_cdf(x: np.ndarray) -> np.ndarray:
+def _normal_cdf(x: Array) -> Array:
     return (_erfc(x * -math.sqrt(0.5)) / 2).astype(x.dtype)
 
 
-def gelu(x: np.ndarray) -> np.ndarray:
+def gelu(x: Array) -> Array:
     """x · Φ(x), Φ the standard normal distribution function."""
     return contiguous(x * _normal_cdf(x))
 
 
-def gelu_grad(gy: np.ndarray, x: np.ndarray) -> np.ndarray:
+def gelu_grad(gy: Array, x: Array) -> Array:
     """gy · (Φ(x) + x · φ(x)), φ the standard normal density."""
     density = np.exp(x * x / -2) / math.sqrt(2 * math.pi)
     return contiguous(gy * (_normal_cdf(x) + x * density))
 
 
-def elu(x: np.ndarray, alpha: float) -> np.ndarray:
+def elu(x: Array, alpha: float) -> Array:
     """x where x > 0, alpha · (exp(x) - 1) elsewhere."""
     return contiguous(np.where(x > 0, x, x.dtype.type(alpha) * np.expm1(np.minimum(x, 0))))
 
 
-def elu_grad(gy: np.ndarray, x: np.ndarray, alpha: float) -> np.ndarray:
+def elu_grad(gy: Array, x: Array, alpha: float) -> Array:
     """gy where x > 0, gy · alpha · exp(x) elsewhere."""
     return contiguous(gy * np.where(x > 0, 1, x.dtype.type(alpha) * np.exp(np.minimum(x, 0))))
 
 
-DROPOUT_BLOCK = 16384
-
-
-def dropout(x: np.ndarray, key: int, p: float) -> np.ndarray:
+def dropout(x: Array, key: int, p: float) -> Array:
     """x / (1 - p) where a 32-bit hash of (two seeds of the block, index in the block) is at least p · 2³², else 0.
 
     The seeds of block b are the halves of splitmix64(key, b); the hash is MurmurHash3's finaliser, with the second
@@ -167,29 +166,29 @@ def dropout(x: np.ndarray, key: int, p: float) -> np.ndarray:
 # Softmax, over the rows of (M, K), and the losses that fuse it or the sigmoid.
 
 
-def softmax(x: np.ndarray) -> np.ndarray:
+def softmax(x: Array) -> Array:
     """exp(x) / sum of exp(x) in each row, from x - max, which can not overflow."""
     e = np.exp(x - x.max(axis=1, keepdims=True, initial=-np.inf))
     return contiguous(e / e.sum(axis=1, keepdims=True))
 
 
-def softmax_grad(gy: np.ndarray, y: np.ndarray) -> np.ndarray:
+def softmax_grad(gy: Array, y: Array) -> Array:
     """y · (gy - sum of gy · y in each row), y = softmax(x)."""
     return contiguous(y * (gy - (gy * y).sum(axis=1, keepdims=True)))
 
 
-def log_softmax(x: np.ndarray) -> np.ndarray:
+def log_softmax(x: Array) -> Array:
     """x - log(sum of exp(x)) in each row."""
     shifted = x - x.max(axis=1, keepdims=True, initial=-np.inf)
     return contiguous(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
 
 
-def log_softmax_grad(gy: np.ndarray, y: np.ndarray) -> np.ndarray:
+def log_softmax_grad(gy: Array, y: Array) -> Array:
     """gy - exp(y) · sum of gy in each row, y = log_softmax(x)."""
     return contiguous(gy - np.exp(y) * gy.sum(axis=1, keepdims=True))
 
 
-def cross_entropy(logits: np.ndarray, labels: np.ndarray, label_smoothing: float) -> tuple[np.ndarray, np.ndarray]:
+def cross_entropy(logits: Array, labels: Array, label_smoothing: float) -> tuple[Array, Array]:
     """(losses (M,), probabilities (M, K)): -sum over k of q[k] · log softmax(logits)[k].
 
     q = (1 - s) · onehot(label) + s / K, s the label smoothing.
@@ -203,9 +202,7 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray, label_smoothing: float
     return losses, np.exp(y)
 
 
-def cross_entropy_grad(
-    gy: np.ndarray, probabilities: np.ndarray, labels: np.ndarray, label_smoothing: float
-) -> np.ndarray:
+def cross_entropy_grad(gy: Array, probabilities: Array, labels: Array, label_smoothing: float) -> Array:
     """gy[m] · (probabilities - q), q as in cross_entropy; gy (M,)."""
     s = probabilities.dtype.type(label_smoothing)
     gx = probabilities - s / probabilities.dtype.type(probabilities.shape[1])
@@ -213,12 +210,12 @@ def cross_entropy_grad(
     return gx * gy[:, None]
 
 
-def bce_with_logits(x: np.ndarray, target: np.ndarray) -> np.ndarray:
+def bce_with_logits(x: Array, target: Array) -> Array:
     """-target · log sigmoid(x) - (1 - target) · log(1 - sigmoid(x)) = softplus(x) - target · x, elementwise."""
     return contiguous(np.maximum(x, 0) - target * x + np.log1p(np.exp(-np.abs(x))))
 
 
-def bce_with_logits_grad(x: np.ndarray, target: np.ndarray, scale: float) -> np.ndarray:
+def bce_with_logits_grad(x: Array, target: Array, scale: float) -> Array:
     """scale · (sigmoid(x) - target)."""
     return contiguous(x.dtype.type(scale) * (sigmoid(x) - target))
 
@@ -226,22 +223,18 @@ def bce_with_logits_grad(x: np.ndarray, target: np.ndarray, scale: float) -> np.
 # Normalization of (M, C): batch_norm over the rows, layer_norm over the columns. Variances are the biased ones.
 
 
-def batch_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float) -> Triple:
+def batch_norm(x: Array, weight: Array, bias: Array, eps: float) -> Triple:
     """(y, mean, var): y = (x - mean) / √(var + eps) · weight + bias, mean and var of each column."""
     mean, var = x.mean(axis=0), x.var(axis=0)
     return batch_norm_inference(x, weight, bias, mean, var, eps), mean, var
 
 
-def batch_norm_inference(
-    x: np.ndarray, weight: np.ndarray, bias: np.ndarray, mean: np.ndarray, var: np.ndarray, eps: float
-) -> np.ndarray:
+def batch_norm_inference(x: Array, weight: Array, bias: Array, mean: Array, var: Array, eps: float) -> Array:
     """(x - mean) / √(var + eps) · weight + bias with a given mean and var."""
     return contiguous((x - mean) * (weight / np.sqrt(var + x.dtype.type(eps))) + bias)
 
 
-def batch_norm_grad(
-    gy: np.ndarray, x: np.ndarray, weight: np.ndarray, mean: np.ndarray, var: np.ndarray, eps: float
-) -> Triple:
+def batch_norm_grad(gy: Array, x: Array, weight: Array, mean: Array, var: Array, eps: float) -> Triple:
     """(gx, gweight, gbias) of batch_norm, mean and var being functions of x."""
     invstd = 1 / np.sqrt(var + x.dtype.type(eps))
     normalised = (x - mean) * invstd
@@ -250,14 +243,14 @@ def batch_norm_grad(
     return contiguous(gx), gweight, gbias
 
 
-def layer_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float) -> Triple:
+def layer_norm(x: Array, weight: Array, bias: Array, eps: float) -> Triple:
     """(y, mean (M,), invstd (M,)): y = (x - mean) · invstd · weight + bias, mean and invstd of each row."""
     mean = x.mean(axis=1)
     invstd = 1 / np.sqrt(x.var(axis=1) + x.dtype.type(eps))
     return contiguous((x - mean[:, None]) * invstd[:, None] * weight + bias), mean, invstd
 
 
-def layer_norm_grad(gy: np.ndarray, x: np.ndarray, weight: np.ndarray, mean: np.ndarray, invstd: np.ndarray) -> Triple:
+def layer_norm_grad(gy: Array, x: Array, weight: Array, mean: Array, invstd: Array) -> Triple:
     """(gx, gweight, gbias) of layer_norm."""
     normalised = (x - mean[:, None]) * invstd[:, None]
     g = gy * weight
@@ -268,7 +261,7 @@ def layer_norm_grad(gy: np.ndarray, x: np.ndarray, weight: np.ndarray, mean: np.
 # Pooling, x (N, H, W, C), kernel (KH, KW), stride (SH, SW), padding (top, bottom, left, right).
 
 
-def max_pool2d(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding) -> tuple[np.ndarray, np.ndarray]:
+def max_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Padding) -> tuple[Array, Array]:
     """(y, index): the largest value of each window and its place, int32 h · W + w inside its image and channel.
 
     Padding counts as -inf. The first of equal values wins; a NaN wins over everything.
@@ -283,13 +276,13 @@ def max_pool2d(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding) -> t
     return np.take_along_axis(values, best, -1)[..., 0], np.take_along_axis(places, best, -1)[..., 0]
 
 
-def _pool_windows(padded: np.ndarray, kernel: Pair, stride: Pair) -> np.ndarray:
+def _pool_windows(padded: Array, kernel: Pair, stride: Pair) -> Array:
     """(N, OH, OW, C, KH · KW)."""
     windows = sliding_window_view(padded, kernel, axis=(1, 2))[:, :: stride[0], :: stride[1]]
     return windows.reshape(*windows.shape[:4], kernel[0] * kernel[1])
 
 
-def max_pool2d_scatter(gy: np.ndarray, index: np.ndarray, x_shape: tuple[int, ...]) -> np.ndarray:
+def max_pool2d_scatter(gy: Array, index: Array, x_shape: tuple[int, ...]) -> Array:
     """gx[n, index[n, i, j, c], c] += gy[n, i, j, c], of shape x_shape; elsewhere 0."""
     n, h, w, c = x_shape
     gx = np.zeros((n, h * w, c), gy.dtype)
@@ -297,23 +290,21 @@ def max_pool2d_scatter(gy: np.ndarray, index: np.ndarray, x_shape: tuple[int, ..
     return gx.reshape(x_shape)
 
 
-def max_pool2d_gather(x: np.ndarray, index: np.ndarray) -> np.ndarray:
+def max_pool2d_gather(x: Array, index: Array) -> Array:
     """y[n, i, j, c] = x[n, index[n, i, j, c], c]."""
     n, oh, ow, c = index.shape
     flat = x.reshape(n, -1, c)
     return np.take_along_axis(flat, index.reshape(n, oh * ow, c), axis=1).reshape(index.shape)
 
 
-def avg_pool2d(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding) -> np.ndarray:
+def avg_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Padding) -> Array:
     """The mean of each window; padding counts as zeros."""
     top, bottom, left, right = padding
     windows = _pool_windows(np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0))), kernel, stride)
     return contiguous(windows.mean(axis=-1, dtype=x.dtype))
 
 
-def avg_pool2d_grad(
-    gy: np.ndarray, x_shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Padding
-) -> np.ndarray:
+def avg_pool2d_grad(gy: Array, x_shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Padding) -> Array:
     """The adjoint of avg_pool2d: each gy / (KH · KW) added to every place of its window."""
     (n, h, w, c), (_, oh, ow, _), (top, bottom, left, right) = x_shape, gy.shape, padding
     padded = np.zeros((n, h + top + bottom, w + left + right, c), gy.dtype)
@@ -324,7 +315,7 @@ def avg_pool2d_grad(
     return contiguous(padded[:, top : top + h, left : left + w])
 
 
-def scatter_rows(gy: np.ndarray, indices: np.ndarray, rows: int) -> np.ndarray:
+def scatter_rows(gy: Array, indices: Array, rows: int) -> Array:
     """gw[indices[m]] += gy[m] for gy (M, D): the gradient of weight[indices], (rows, D)."""
     gw = np.zeros((rows, gy.shape[1]), gy.dtype)
     np.add.at(gw, indices, gy)
@@ -334,13 +325,8 @@ def scatter_rows(gy: np.ndarray, indices: np.ndarray, rows: int) -> np.ndarray:
 # Optimizers, in place over flat contiguous buffers: p the parameters, g their gradient, the rest state.
 
 
-def sgd(
-    p: np.ndarray, g: np.ndarray, velocity: np.ndarray, lr: float, momentum: float, nesterov: bool, weight_decay: float
-) -> None:
-    """velocity = momentum · velocity + g, p -= lr · velocity, where g includes weight_decay · p.
-
-    Nesterov: p -= lr · (g + momentum · velocity). With momentum 0, velocity is not touched and may be empty.
-    """
+def sgd(p: Array, g: Array, velocity: Array, lr: float, momentum: float, nesterov: bool, weight_decay: float) -> None:
+    """velocity = momentum · velocity + g, p -= lr · velocity (Nesterov: lr · (g + momentum · velocity))."""
     g = g + p.dtype.type(weight_decay) * p
     if momentum:
         velocity *= p.dtype.type(momentum)
@@ -350,10 +336,10 @@ def sgd(
 
 
 def rmsprop(
-    p: np.ndarray,
-    g: np.ndarray,
-    square: np.ndarray,
-    velocity: np.ndarray,
+    p: Array,
+    g: Array,
+    square: Array,
+    velocity: Array,
     lr: float,
     alpha: float,
     eps: float,
@@ -373,7 +359,7 @@ def rmsprop(
     p -= real(lr) * step
 
 
-def adagrad(p: np.ndarray, g: np.ndarray, square: np.ndarray, lr: float, eps: float, weight_decay: float) -> None:
+def adagrad(p: Array, g: Array, square: Array, lr: float, eps: float, weight_decay: float) -> None:
     """square += g², p -= lr · g / (√square + eps)."""
     g = g + p.dtype.type(weight_decay) * p
     square += g * g
@@ -381,10 +367,10 @@ def adagrad(p: np.ndarray, g: np.ndarray, square: np.ndarray, lr: float, eps: fl
 
 
 def adam(
-    p: np.ndarray,
-    g: np.ndarray,
-    m: np.ndarray,
-    v: np.ndarray,
+    p: Array,
+    g: Array,
+    m: Array,
+    v: Array,
     lr: float,
     beta1: float,
     beta2: float,
@@ -393,10 +379,7 @@ def adam(
     decoupled: bool,
     step: int,
 ) -> None:
-    """m, v: running means of g and g²; p -= lr · m̂ / (√v̂ + eps), with m̂ = m / (1 - beta1^step), v̂ likewise.
-
-    Weight decay is added to g, or, decoupled (AdamW), shrinks p by lr · weight_decay. step counts from 1.
-    """
+    """m, v: running means of g and g²; p -= lr · m̂ / (√v̂ + eps), with m̂ = m / (1 - beta1^step), v̂ likewise."""
     real = p.dtype.type
     if decoupled:
         p *= real(1 - lr * weight_decay)
@@ -409,6 +392,6 @@ def adam(
     p -= real(lr / (1 - beta1**step)) * m / (np.sqrt(v) / real(math.sqrt(1 - beta2**step)) + real(eps))
 
 
-def global_norm(g: np.ndarray) -> float:
+def global_norm(g: Array) -> float:
     """√ sum of g², summed in float64."""
     return float(np.sqrt(np.sum(np.square(g, dtype=np.float64))))

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from minigen.autograd.tensor import Tensor, as_array, check_differentiable
+from minigen.autograd.conversion import as_array, check_differentiable
+from minigen.autograd.tensor import Tensor
 from minigen.config import FLOAT_DTYPES
 from minigen.errors import ArgumentError, CheckpointError, DTypeError
 

@@ -12,6 +12,7 @@ import pytest
 
 import minigen as mg
 from minigen import layers
+from minigen.layers.module import array_of
 
 torch = pytest.importorskip("torch")
 
@@ -168,7 +169,7 @@ def test_values_and_gradients(name: str, dtype: str):
         ours.astype(dtype)
         theirs.to(getattr(torch, dtype))
         for own, other in zip(ours.named_state(), list(theirs.parameters()) + running_values(theirs), strict=True):
-            other.data.copy_(torch.from_numpy(converted(name, layers.module.array_of(own[1])).copy()))
+            other.data.copy_(torch.from_numpy(converted(name, array_of(own[1])).copy()))
 
         array = rng.standard_normal(shape).astype(dtype)
         x, tx = mg.tensor(array, requires_grad=True), to_torch(name, array).requires_grad_()

@@ -42,7 +42,25 @@ from minigen.autograd.ops.arithmetic import (
     subtract,
     where,
 )
+from minigen.autograd.ops.convolution import conv2d, conv_transpose2d
+from minigen.autograd.ops.dropout import dropout
+from minigen.autograd.ops.embedding import embedding
 from minigen.autograd.ops.linalg import einsum, linear, matmul
+from minigen.autograd.ops.loss import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    gaussian_kl,
+    hinge_loss,
+    huber_loss,
+    l1_loss,
+    l1_penalty,
+    l2_penalty,
+    mse_loss,
+    nll_loss,
+)
+from minigen.autograd.ops.normalization import batch_norm, layer_norm
+from minigen.autograd.ops.pooling import avg_pool2d, max_pool2d, upsample_nearest
 from minigen.autograd.ops.reduction import cumsum, logsumexp, max, mean, min, sum, var
 from minigen.autograd.ops.shape import (
     concatenate,
@@ -58,18 +76,28 @@ from minigen.autograd.ops.shape import (
     swapaxes,
     transpose,
 )
+from minigen.autograd.ops.softmax import log_softmax, softmax
 
 __all__ = [
     "abs",
     "add",
     "astype",
+    "avg_pool2d",
+    "batch_norm",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
     "clip",
     "concatenate",
+    "conv2d",
+    "conv_transpose2d",
     "cos",
+    "cross_entropy",
     "cumsum",
     "divide",
+    "dropout",
     "einsum",
     "elu",
+    "embedding",
     "equal",
     "erf",
     "exp",
@@ -77,25 +105,36 @@ __all__ = [
     "expand_dims",
     "expm1",
     "flip",
+    "gaussian_kl",
     "gelu",
     "getitem",
     "greater",
     "greater_equal",
+    "hinge_loss",
+    "huber_loss",
+    "l1_loss",
+    "l1_penalty",
+    "l2_penalty",
+    "layer_norm",
     "leaky_relu",
     "less",
     "less_equal",
     "linear",
     "log",
     "log1p",
+    "log_softmax",
     "logsumexp",
     "matmul",
     "max",
+    "max_pool2d",
     "maximum",
     "mean",
     "min",
     "minimum",
+    "mse_loss",
     "multiply",
     "negative",
+    "nll_loss",
     "not_equal",
     "pad",
     "power",
@@ -104,6 +143,7 @@ __all__ = [
     "sigmoid",
     "silu",
     "sin",
+    "softmax",
     "softplus",
     "split",
     "sqrt",
@@ -114,6 +154,7 @@ __all__ = [
     "swapaxes",
     "tanh",
     "transpose",
+    "upsample_nearest",
     "var",
     "where",
 ]
@@ -126,9 +167,11 @@ UFUNCS: dict[np.ufunc, Callable] = {
     )
 }
 
-NUMPY_FUNCTIONS = frozenset(
+REDUCTIONS = ("sum", "mean", "var", "max", "min")
+NUMPY_FUNCTIONS = frozenset(  # those whose arguments mean the same here; np.split's and np.pad's do not
     (
-        *("sum", "mean", "var", "max", "min", "cumsum", "clip", "where", "einsum"),
-        *("concatenate", "stack", "split", "pad", "flip", "reshape", "transpose", "swapaxes", "squeeze", "expand_dims"),
+        *REDUCTIONS,
+        *("cumsum", "clip", "where", "einsum", "concatenate", "stack", "flip"),
+        *("reshape", "transpose", "swapaxes", "squeeze", "expand_dims"),
     )
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from minigen.autograd.conversion import numeric_dtype
 from minigen.autograd.function import Function
 from minigen.autograd.ops.shape import sum_to
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
@@ -18,10 +19,12 @@ from minigen.errors import ArgumentError, DTypeError, ShapeError
 
 def operands(name: str, a: Operand, b: Operand) -> tuple[Tensor, Tensor]:
     """Both operands as tensors of one dtype. A Python number takes the dtype of the tensor beside it."""
-    if isinstance(b, (int, float)) and isinstance(a, Tensor):
-        return a if a.dtype in FLOAT_DTYPES else number_like(a, b), scalar_like(b, a)
-    if isinstance(a, (int, float)) and isinstance(b, Tensor):
-        return scalar_like(a, b), b if b.dtype in FLOAT_DTYPES else number_like(b, a)
+    if isinstance(b, (int, float)) and not isinstance(a, (int, float)):
+        a = as_tensor(a, name)
+        return a if a.dtype in FLOAT_DTYPES else number_like(a, b), scalar_like(b, a, name)
+    if isinstance(a, (int, float)) and not isinstance(b, (int, float)):
+        b = as_tensor(b, name)
+        return scalar_like(a, b, name), b if b.dtype in FLOAT_DTYPES else number_like(b, a)
     a, b = as_tensor(a, name), as_tensor(b, name)
     if a.dtype != b.dtype:
         floats = [x.dtype for x in (a, b) if x.dtype in FLOAT_DTYPES]
@@ -30,11 +33,16 @@ def operands(name: str, a: Operand, b: Operand) -> tuple[Tensor, Tensor]:
     return a, b
 
 
-def scalar_like(number: float, tensor: Tensor) -> Tensor:
+def scalar_like(number: float, tensor: Tensor, name: str) -> Tensor:
     """A 0-d tensor in the float dtype of `tensor`; for integer tensors NumPy's or the default float dtype."""
     if tensor.dtype in FLOAT_DTYPES:
         return Tensor(np.asarray(number, tensor.dtype))
-    return Tensor(np.asarray(number, config.dtype if isinstance(number, float) else tensor.dtype))
+    if tensor.dtype == bool:
+        return as_tensor(number, name)
+    try:
+        return Tensor(np.asarray(number, config.dtype if isinstance(number, float) else tensor.dtype))
+    except OverflowError:
+        raise DTypeError(f"{name}: {number} does not fit into {tensor.dtype}; convert the tensor with astype") from None
 
 
 def number_like(tensor: Tensor, number: float) -> Tensor:
@@ -97,7 +105,10 @@ class Subtract(Binary):
 
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         self.shapes = a.shape, b.shape
-        return a - b
+        try:
+            return a - b
+        except TypeError:
+            raise DTypeError("subtract: booleans have no difference; use not_equal, or .astype(np.float32)") from None
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         return self.reduced(0, lambda: gy), self.reduced(1, lambda: -gy)
@@ -147,9 +158,8 @@ class Power(Binary):
         a, b = self.saved_input(0), self.saved_input(1)
 
         def base() -> Tensor:
-            # b = 0 has slope 0 everywhere, also at a = 0, where a^(b-1) is infinite.
-            safe = where(b.data == 0, 1.0, b - 1)
-            return gy * where(b.data == 0, 0.0, b * power(a, safe))
+            zero = (a.data == 0) & (b.data == 0)  # there a^(b-1) is infinite, and the slope is 0
+            return gy * where(zero, 0.0, b * power(a, where(zero, 1.0, b - 1)))
 
         def exponent() -> Tensor:
             from minigen.autograd.ops.activation import log
@@ -203,6 +213,8 @@ class Where(Binary):
 
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         self.shapes = a.shape, b.shape
+        if True in self.needs:
+            self.condition = self.condition.copy()  # the caller may go on writing into it
         return np.where(self.condition, a, b)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
@@ -216,6 +228,8 @@ class Negative(Function):
     """y = -x."""
 
     def forward(self, x: np.ndarray) -> np.ndarray:
+        if x.dtype == bool:
+            raise DTypeError("negative: booleans have no negative; use 1 - x, or .astype(np.float32)")
         return -x
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
@@ -289,7 +303,7 @@ def divide(a: Operand, b: Operand) -> Tensor:
 def power(a: Operand, b: Operand) -> Tensor:
     """a ** b elementwise, broadcast. Negative bases with fractional exponents give NaN, as in NumPy."""
     if isinstance(b, (int, float)) and isinstance(a, Tensor) and a.dtype in FLOAT_DTYPES:
-        return PowerConstant(b)(a)
+        return PowerConstant(b if isinstance(b, int) else float(b))(a)
     a, b = operands("power", a, b)
     return binary("power", Power(), as_float(a, "power"), as_float(b, "power"))
 
@@ -327,14 +341,18 @@ def abs(x: Operand) -> Tensor:
 
 def clip(x: Operand, min: float | None = None, max: float | None = None) -> Tensor:
     """Each element limited to [min, max]; None leaves that side open. Raises ArgumentError when min > max."""
-    if min is not None and max is not None and min > max:
+    for bound in (min, max):
+        if bound is not None and not isinstance(bound, (int, float, np.number)):
+            raise ArgumentError(f"clip: bound {bound!r} is no number; for arrays of bounds use maximum and minimum")
+    low, high = (None if bound is None else float(bound) for bound in (min, max))
+    if low is not None and high is not None and low > high:
         raise ArgumentError(f"clip: min {min} is larger than max {max}")
-    return Clip(min, max)(as_float(x, "clip"))
+    return Clip(low, high)(as_float(x, "clip"))
 
 
 def astype(x: Operand, dtype: Any) -> Tensor:
     """x in another dtype; x itself when it already has it. No gradient flows through integers."""
-    x, dtype = as_tensor(x, "astype"), np.dtype(dtype)
+    x, dtype = as_tensor(x, "astype"), numeric_dtype(dtype, "astype")
     if x.dtype == dtype:
         return x
     if x.requires_grad and dtype not in FLOAT_DTYPES:
@@ -349,6 +367,8 @@ def comparison(ufunc: np.ufunc) -> Callable[[Operand, Operand], Tensor]:
         a, b = (x.data if isinstance(x, Tensor) else x for x in (a, b))
         try:
             return Tensor(np.asarray(ufunc(a, b)))
+        except TypeError:
+            raise DTypeError(f"{ufunc.__name__}: can not compare {a!r} with {b!r}; both must be numbers") from None
         except ValueError:
             raise ShapeError(f"{ufunc.__name__}: shapes {np.shape(a)} and {np.shape(b)} do not broadcast") from None
 

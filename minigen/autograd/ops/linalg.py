@@ -163,6 +163,8 @@ def einsum(subscripts: str, *operands: Operand) -> Tensor:
 
 def parse_subscripts(subscripts: str, tensors: list[Tensor]) -> tuple[list[str], str, str]:
     """A string of letters for each operand, one for the output, and the letters that "..." stands for."""
+    if not isinstance(subscripts, str):
+        raise ArgumentError(f"einsum: subscripts is {type(subscripts).__name__}; write a string such as 'ij,jk->ik'")
     left, arrow, output = subscripts.replace(" ", "").partition("->")
     terms = left.split(",")
     if len(terms) != len(tensors):

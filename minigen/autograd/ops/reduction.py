@@ -10,7 +10,7 @@ import numpy as np
 from minigen.autograd.function import Function
 from minigen.autograd.ops.activation import exp
 from minigen.autograd.ops.arithmetic import as_float
-from minigen.autograd.ops.shape import Reshape, expand, flip, normalize_axis
+from minigen.autograd.ops.shape import Reshape, expand, flip, normalize_axis, single_axis
 from minigen.autograd.tensor import Axis, Operand, Tensor, as_tensor
 from minigen.errors import ArgumentError, ShapeError
 
@@ -41,12 +41,16 @@ class Sum(Reduction):
         return (self.repeated(gy),)
 
 
-class Largest(Reduction):
-    """y = max x (of -x for the minimum); equal largest elements share the gradient evenly."""
+class Extreme(Reduction):
+    """y = max x or min x; equal ones share the gradient evenly."""
+
+    def __init__(self, axes: tuple[int, ...], keepdims: bool, largest: bool) -> None:
+        super().__init__(axes, keepdims)
+        self.largest = largest
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         self.source = x.shape
-        y = x.max(self.axes, keepdims=True)
+        y = (x.max if self.largest else x.min)(self.axes, keepdims=True)
         taken = x == y
         self.residuals = ((taken / taken.sum(self.axes, keepdims=True)).astype(x.dtype),)
         return y if self.keepdims else y.squeeze(self.axes)
@@ -115,12 +119,14 @@ def max(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Largest element over `axis`; equal ones share the gradient evenly. Raises ShapeError over no elements."""
     x = as_tensor(x, "max")
     count(x, axis, "max")
-    return Largest(normalize_axis(axis, x.ndim, "max"), keepdims)(x)
+    return Extreme(normalize_axis(axis, x.ndim, "max"), keepdims, largest=True)(x)
 
 
 def min(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Smallest element over `axis`; equal ones share the gradient evenly. Raises ShapeError over no elements."""
-    return -max(-as_tensor(x, "min"), axis, keepdims)
+    x = as_tensor(x, "min")
+    count(x, axis, "min")
+    return Extreme(normalize_axis(axis, x.ndim, "min"), keepdims, largest=False)(x)
 
 
 def logsumexp(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -133,7 +139,7 @@ def logsumexp(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
 def cumsum(x: Operand, axis: int) -> Tensor:
     """y_i = Σ_{j ≤ i} x_j along `axis`."""
     x = as_tensor(x, "cumsum")
-    (axis,) = normalize_axis(axis, x.ndim, "cumsum")
+    axis = single_axis(axis, x.ndim, "cumsum")
     return CumSum(axis)(x)
 
 

@@ -5,6 +5,7 @@ Each is linear, and its gradient is its adjoint: expand and sum_to, getitem and 
 
 import builtins
 import itertools
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,21 @@ def normalize_axis(axis: Axis, ndim: int, name: str) -> tuple[int, ...]:
     if len(set(axes)) != len(axes):
         raise ArgumentError(f"{name}: axis {axis} names one axis twice")
     return axes
+
+
+def single_axis(axis: int, ndim: int, name: str) -> int:
+    """`axis` as a non-negative int. Raises ArgumentError, also for None and tuples."""
+    if axis is None or isinstance(axis, tuple):
+        raise ArgumentError(f"{name}: axis is {axis}; name one axis by its number")
+    return normalize_axis(axis, ndim, name)[0]
+
+
+def whole_shape(shape: Any, name: str) -> tuple[int, ...]:
+    """`shape`, a number or several, as a tuple of ints. Raises ShapeError when it is anything else."""
+    try:
+        return (operator.index(shape),) if isinstance(shape, (int, np.integer)) else tuple(map(operator.index, shape))
+    except TypeError:
+        raise ShapeError(f"{name}: shape {shape!r} must be whole numbers") from None
 
 
 class Alias(Function):
@@ -182,7 +198,7 @@ def reshape(x: Operand, shape: int | Sequence[int]) -> Tensor:
     Raises ShapeError when the number of elements differs.
     """
     x = as_tensor(x, "reshape")
-    target = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    target = whole_shape(shape, "reshape")
     known = int(np.prod([n for n in target if n != -1], dtype=np.int64))
     unknown = target.count(-1)
     fits = known == x.size if unknown == 0 else unknown == 1 and known > 0 and x.size % known == 0
@@ -194,7 +210,8 @@ def reshape(x: Operand, shape: int | Sequence[int]) -> Tensor:
 def transpose(x: Operand, axes: Sequence[int] | None = None) -> Tensor:
     """Axes permuted, reversed when `axes` is None: y.shape[i] = x.shape[axes[i]]. A view."""
     x = as_tensor(x, "transpose")
-    order = tuple(range(x.ndim))[::-1] if axes is None else normalize_axis(tuple(axes), x.ndim, "transpose")
+    axes = tuple(range(x.ndim))[::-1] if axes is None else (axes,) if isinstance(axes, int) else tuple(axes)
+    order = normalize_axis(axes, x.ndim, "transpose")
     if len(order) != x.ndim:
         raise ArgumentError(f"transpose: axes {axes} must name each of the {x.ndim} axes of {x.shape} once")
     return Transpose(order)(x)
@@ -203,7 +220,7 @@ def transpose(x: Operand, axes: Sequence[int] | None = None) -> Tensor:
 def swapaxes(x: Operand, axis1: int, axis2: int) -> Tensor:
     """Two axes exchanged. A view."""
     x = as_tensor(x, "swapaxes")
-    (i,), (j,) = normalize_axis(axis1, x.ndim, "swapaxes"), normalize_axis(axis2, x.ndim, "swapaxes")
+    i, j = single_axis(axis1, x.ndim, "swapaxes"), single_axis(axis2, x.ndim, "swapaxes")
     order = list(range(x.ndim))
     order[i], order[j] = j, i
     return Transpose(tuple(order))(x)
@@ -211,7 +228,7 @@ def swapaxes(x: Operand, axis1: int, axis2: int) -> Tensor:
 
 def expand(x: Operand, shape: Sequence[int]) -> Tensor:
     """x broadcast to `shape`, as np.broadcast_to: axes of length one repeat, new axes come in front. A view."""
-    x, target = as_tensor(x, "expand"), tuple(shape)
+    x, target = as_tensor(x, "expand"), whole_shape(shape, "expand")
     try:
         fits = np.broadcast_shapes(x.shape, target) == target
     except ValueError:
@@ -253,7 +270,7 @@ def concatenate(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
         raise ShapeError("concatenate: no tensors given; at least one is needed")
     if xs[0].ndim == 0:
         raise ShapeError("concatenate: 0-d tensors have no axis to join; use stack")
-    (axis,) = normalize_axis(axis, xs[0].ndim, "concatenate")
+    axis = single_axis(axis, xs[0].ndim, "concatenate")
     rest = {x.shape[:axis] + x.shape[axis + 1 :] for x in xs}
     if len(rest) != 1 or len({x.ndim for x in xs}) != 1:
         raise ShapeError(f"concatenate: shapes {[x.shape for x in xs]} differ in more than axis {axis}")
@@ -275,14 +292,14 @@ def split(x: Operand, sections: int | Sequence[int], axis: int = 0) -> list[Tens
     Raises ShapeError when the lengths do not add up.
     """
     x = as_tensor(x, "split")
-    (axis,) = normalize_axis(axis, x.ndim, "split")
+    axis = single_axis(axis, x.ndim, "split")
     total = x.shape[axis]
     if isinstance(sections, (int, np.integer)):
         if sections < 1 or total % sections:
             raise ShapeError(f"split: axis {axis} of {x.shape} can not be cut into {sections} equal pieces")
         lengths = [total // int(sections)] * int(sections)
     else:
-        lengths = list(sections)
+        lengths = list(whole_shape(sections, "split"))
     if builtins.sum(lengths) != total or any(n < 0 for n in lengths):
         raise ShapeError(f"split: lengths {lengths} do not add up to axis {axis} of {x.shape}")
     edges = itertools.accumulate(lengths, initial=0)
@@ -293,10 +310,11 @@ def split(x: Operand, sections: int | Sequence[int], axis: int = 0) -> list[Tens
 def pad(x: Operand, pad_width: int | Sequence[tuple[int, int]], value: float = 0.0) -> Tensor:
     """x with constant elements around it, as np.pad: `pad_width` is one number, or (before, after) for each axis."""
     x = as_tensor(x, "pad")
-    if isinstance(pad_width, int):
-        widths = ((pad_width, pad_width),) * x.ndim
-    else:
-        widths = tuple((int(before), int(after)) for before, after in pad_width)
+    try:
+        widths = ((pad_width, pad_width),) * x.ndim if isinstance(pad_width, int) else pad_width
+        widths = tuple((operator.index(before), operator.index(after)) for before, after in widths)
+    except (TypeError, ValueError):
+        widths = ()
     if len(widths) != x.ndim or any(min(pair) < 0 for pair in widths):
         raise ArgumentError(f"pad: pad_width {pad_width} must be a number ≥ 0 or {x.ndim} pairs of them for {x.shape}")
     return Pad(widths, value)(x)
@@ -323,11 +341,16 @@ def getitem(x: Tensor, index: Any) -> Tensor:
 def raw_index(index: Any) -> Any:
     """An index with tensors and lists replaced by arrays of their own, so that later changes do not matter."""
     if isinstance(index, tuple):
-        return tuple(raw_index(part) for part in index)
+        return tuple(raw_index(list(part) if isinstance(part, tuple) else part) for part in index)
     if isinstance(index, Tensor):
         index = index.data
-    if isinstance(index, (list, np.ndarray)):
-        array = np.array(index) if len(np.shape(index)) == 0 or np.size(index) else np.array(index, np.int64)
+    if isinstance(index, (list, range, np.ndarray)):
+        try:
+            array = np.array(index)
+        except ValueError:
+            raise ShapeError("getitem: a nested list as index must not be ragged") from None
+        if array.ndim and not array.size and array.dtype.kind == "f":  # [] counts as integers
+            array = array.astype(np.int64)
         if array.dtype.kind not in "biu":
             raise DTypeError(f"getitem: index of dtype {array.dtype}; use integers or booleans")
         return array

@@ -1,0 +1,63 @@
+"""The README's table of results, made from the run folders of full runs.
+
+    python -m benchmarks.results runs/vae-1 runs/dcgan-1 …
+
+keeps what each run measured (recipe.json, run.json, metrics.csv) under docs/results/NAME, and writes one row for each
+kept run between the two markers in README.md: the command that was run, its seed, its results and its time.
+"""
+
+import argparse
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from minigen.cli import load_model
+
+ROOT = Path(__file__).resolve().parent.parent
+KEPT = ROOT / "docs" / "results"
+FILES = ("recipe.json", "run.json", "metrics.csv")
+MARKERS = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.DOTALL)
+
+
+def main() -> None:
+    """Keep the run folders named on the command line, and renew the table from all that are kept."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.results", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("runs", nargs="*", type=Path, metavar="FOLDER")
+    for folder in parser.parse_args().runs:
+        target = KEPT / command(json.loads((folder / "recipe.json").read_text())).replace("minigen train ", "")
+        target = target.with_name(re.sub(r"\W+", "-", target.name))
+        target.mkdir(parents=True, exist_ok=True)
+        for name in FILES:
+            shutil.copyfile(folder / name, target / name)
+    readme = ROOT / "README.md"
+    rows = "\n".join(row(folder) for folder in sorted(KEPT.iterdir()))
+    table = f"| command | result on the test images | steps | time |\n|---|---|---|---|\n{rows}\n"
+    readme.write_text(MARKERS.sub(lambda match: match[1] + table + match[2], readme.read_text()))
+
+
+def row(folder: Path) -> str:
+    """One line of the table."""
+    recipe, run = (json.loads((folder / name).read_text()) for name in FILES[:2])
+    results = ", ".join(f"{name.replace('_', ' ')} {figure(value)}" for name, value in run["results"].items())
+    minutes, seconds = divmod(round(run["seconds"]), 60)
+    link = f"[`{command(recipe)}`](docs/results/{folder.name}/metrics.csv), seed {recipe['recipe']['seed']}"
+    return f"| {link} | {results} | {run['step']:,} | {minutes} min {seconds:02d} s |"
+
+
+def command(document: dict[str, Any]) -> str:
+    """The command line of a recipe: the model and the fields that differ from their defaults."""
+    defaults = load_model(document["model"]).Recipe()
+    changed = {name: value for name, value in document["recipe"].items() if value != getattr(defaults, name)}
+    flags = [f"--{name.replace('_', '-')} {value}" for name, value in changed.items()]
+    return " ".join([f"minigen train {document['model']}", *flags])
+
+
+def figure(value: float) -> str:
+    """A number with as many digits as mean something."""
+    return f"{value:.4f}" if 0 < abs(value) < 1 else f"{value:.2f}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""User data as arrays: the one place that decides which dtypes are numbers here, and says so when they are not."""
+
+from typing import Any
+
+import numpy as np
+
+from minigen.config import FLOAT_DTYPES, config
+from minigen.errors import DTypeError, ShapeError
+
+
+def as_array(data: Any, operation: str, dtype: Any = None) -> np.ndarray:
+    """`data` as an ndarray of numbers, in `dtype` when it is given; otherwise Python floats become `config.dtype`."""
+    if isinstance(data, np.ndarray):
+        array = data
+    else:
+        try:
+            array = np.asarray(data)
+        except ValueError as error:
+            raise ShapeError(
+                f"{operation}: the nested sequence is ragged; all rows need one length ({error})"
+            ) from None
+        if dtype is None and array.dtype == np.float64 and not isinstance(data, np.float64):
+            array = array.astype(config.dtype)
+    check_numeric(array, operation)
+    return array if dtype is None else array.astype(numeric_dtype(dtype, operation), copy=False)
+
+
+def check_numeric(array: np.ndarray, operation: str) -> None:
+    """Raise DTypeError unless the array holds booleans, integers, float32 or float64."""
+    if array.dtype.kind not in "biu" and array.dtype not in FLOAT_DTYPES:
+        raise DTypeError(
+            f"{operation}: dtype {array.dtype} is not supported; use float32, float64, integers or booleans "
+            "(array.astype(np.float32))"
+        )
+
+
+def numeric_dtype(dtype: Any, operation: str) -> np.dtype:
+    """`dtype` as a NumPy dtype. Raises DTypeError when there is no such dtype, or tensors can not hold it."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        raise DTypeError(f"{operation}: {dtype!r} is no dtype; use np.float32, np.float64, np.int64 or bool") from None
+    check_numeric(np.empty(0, found), operation)
+    return found
+
+
+def check_differentiable(array: np.ndarray) -> bool:
+    """True for floats; DTypeError for anything else."""
+    if array.dtype not in FLOAT_DTYPES:
+        raise DTypeError(f"requires_grad: {array.dtype} has no gradient; use .astype(np.float32) or floats")
+    return True

@@ -1,0 +1,37 @@
+"""Dropout: a random mask that is redrawn in backward instead of being stored."""
+
+import numpy as np
+
+from minigen import kernels
+from minigen.autograd.function import Function
+from minigen.autograd.ops.arithmetic import as_float
+from minigen.autograd.tensor import Operand, Tensor
+from minigen.errors import ArgumentError
+from minigen.random import check_rng, key
+
+
+class Dropout(Function):
+    """y = x · mask / (1 - p), the mask a function of (key, position): linear, and its own adjoint."""
+
+    def __init__(self, key: int, p: float) -> None:
+        self.key, self.p = key, p
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return kernels.dropout(x, self.key, self.p)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (Dropout(self.key, self.p)(gy),)
+
+
+def dropout(x: Operand, p: float, rng: np.random.Generator, training: bool = True) -> Tensor:
+    """Each element 0 with probability p, else x / (1 - p); x itself when not training or p is 0.
+
+    Draws one number from `rng`, the key of the mask. Srivastava et al. 2014, with the scaling moved to training.
+    Raises ArgumentError unless 0 ≤ p ≤ 1.
+    """
+    if not 0 <= p <= 1:
+        raise ArgumentError(f"dropout: p is {p}; use the probability of dropping an element, from 0 to 1")
+    x = as_float(x, "dropout")
+    if not training or p == 0:
+        return x
+    return Dropout(key(check_rng(rng, "dropout")), p)(x)

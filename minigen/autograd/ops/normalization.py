@@ -1,0 +1,160 @@
+"""Batch norm over all axes but the last, and layer norm over the last.
+
+Both are fused: kernels compute the value and the first derivative, `compose` writes the same in primitives for
+derivatives of higher order.
+"""
+
+import numpy as np
+
+from minigen import kernels
+from minigen.autograd.function import FusedFunction
+from minigen.autograd.ops.activation import sqrt
+from minigen.autograd.ops.arithmetic import as_float
+from minigen.autograd.ops.linalg import same_dtype
+from minigen.autograd.ops.reduction import mean
+from minigen.autograd.tensor import Operand, Tensor
+from minigen.errors import ArgumentError, ShapeError
+
+Gradients = tuple[np.ndarray | None, ...]
+
+
+def rows(x: np.ndarray) -> np.ndarray:
+    """(M, C): the last axis kept, the others flat."""
+    return x.reshape(-1, x.shape[-1])
+
+
+class BatchNorm(FusedFunction):
+    """y = (x - mean) / √(var + eps) · weight + bias, with the batch's own mean and biased variance."""
+
+    def __init__(self, eps: float) -> None:
+        self.eps = eps
+
+    def forward(self, x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+        self.save_inputs(0, 1, 2)
+        y, self.mean, self.var = kernels.batch_norm(rows(x), weight, bias, self.eps)
+        return y.reshape(x.shape)
+
+    def backward_arrays(self, gy: np.ndarray) -> Gradients:
+        x, weight = rows(self.saved_array(0)), self.saved_array(1)
+        gx, gweight, gbias = kernels.batch_norm_grad(rows(gy), x, weight, self.mean, self.var, self.eps)
+        return gx.reshape(gy.shape), gweight, gbias
+
+    def compose(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return normalised(x, tuple(range(x.ndim - 1)), self.eps) * weight + bias
+
+
+class BatchNormInference(FusedFunction):
+    """y = (x - mean) / √(var + eps) · weight + bias, with a given mean and variance."""
+
+    def __init__(self, mean: np.ndarray, var: np.ndarray, eps: float) -> None:
+        self.mean, self.var, self.eps = mean, var, eps
+
+    def forward(self, x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+        self.save_inputs(0, 1, 2)
+        y = kernels.batch_norm_inference(rows(x), weight, bias, self.mean, self.var, self.eps)
+        return y.reshape(x.shape)
+
+    def invstd(self) -> np.ndarray:
+        """1 / √(var + eps)."""
+        return (1 / np.sqrt(self.var + self.eps)).astype(self.mean.dtype)
+
+    def backward_arrays(self, gy: np.ndarray) -> Gradients:
+        x, weight, invstd, g = rows(self.saved_array(0)), self.saved_array(1), self.invstd(), rows(gy)
+        return (
+            (g * (weight * invstd)).reshape(gy.shape) if self.needs[0] else None,
+            (g * (x - self.mean)).sum(axis=0) * invstd if self.needs[1] else None,
+            g.sum(axis=0) if self.needs[2] else None,
+        )
+
+    def compose(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return (x - Tensor(self.mean)) * Tensor(self.invstd()) * weight + bias
+
+
+class LayerNorm(FusedFunction):
+    """y = (x - mean) / √(var + eps) · weight + bias, with each row's own mean and biased variance."""
+
+    def __init__(self, eps: float) -> None:
+        self.eps = eps
+
+    def forward(self, x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+        self.save_inputs(0, 1, 2)
+        y, mean, invstd = kernels.layer_norm(rows(x), weight, bias, self.eps)
+        self.residuals = mean, invstd
+        return y.reshape(x.shape)
+
+    def backward_arrays(self, gy: np.ndarray) -> Gradients:
+        x, weight = rows(self.saved_array(0)), self.saved_array(1)
+        gx, gweight, gbias = kernels.layer_norm_grad(rows(gy), x, weight, *self.residuals)
+        return gx.reshape(gy.shape), gweight, gbias
+
+    def compose(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return normalised(x, (x.ndim - 1,), self.eps) * weight + bias
+
+
+def normalised(x: Tensor, axes: tuple[int, ...], eps: float) -> Tensor:
+    """(x - mean) / √(var + eps) over `axes`, in primitives."""
+    centred = x - mean(x, axes, keepdims=True)
+    return centred / sqrt(mean(centred * centred, axes, keepdims=True) + eps)
+
+
+def batch_norm(
+    x: Operand,
+    weight: Operand,
+    bias: Operand,
+    running_mean: np.ndarray | None,
+    running_var: np.ndarray | None,
+    training: bool,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """(x - mean) / √(var + eps) · weight + bias for each channel, x (…, C), weight and bias (C,).
+
+    Training: mean and biased variance of the batch, over all axes but the last; the running arrays (C,), unless None,
+    move towards them in place by `momentum`, the variance in its unbiased form, as in PyTorch. Not training: the
+    running arrays take their place. Ioffe & Szegedy 2015, algorithms 1 and 2.
+    Raises ShapeError in training when there is only one value for each channel.
+    """
+    x, weight, bias = checked(x, weight, bias, "batch_norm", eps)
+    c = x.shape[-1]
+    for role, array in (("running_mean", running_mean), ("running_var", running_var)):
+        if array is not None and array.shape != (c,):
+            raise ShapeError(f"batch_norm: {role} is {array.shape}, but x {x.shape} has {c} channels")
+    if not training:
+        if running_mean is None or running_var is None:
+            raise ArgumentError("batch_norm: running_mean and running_var are needed when not training; pass arrays")
+        # Copies: a later training step would change the originals under this node.
+        return BatchNormInference(running_mean.astype(x.dtype), running_var.astype(x.dtype), eps)(x, weight, bias)
+    m = x.size // c
+    if m < 2:
+        raise ShapeError(
+            f"batch_norm: x {x.shape} has {m} value(s) for each channel, which have no variance; train on at least two "
+            "(DataLoader(..., drop_last=True) leaves out a last batch of one), or call eval()"
+        )
+    function = BatchNorm(eps)
+    y = function(x, weight, bias)
+    if running_mean is not None:
+        running_mean += momentum * (function.mean - running_mean)
+    if running_var is not None:
+        running_var += momentum * (function.var * (m / (m - 1)) - running_var)
+    return y
+
+
+def layer_norm(x: Operand, weight: Operand, bias: Operand, eps: float = 1e-5) -> Tensor:
+    """(x - mean) / √(var + eps) · weight + bias over the last axis, x (…, C), weight and bias (C,).
+
+    Mean and biased variance of each row. Ba et al. 2016, section 3.
+    """
+    return LayerNorm(eps)(*checked(x, weight, bias, "layer_norm", eps))
+
+
+def checked(x: Operand, weight: Operand, bias: Operand, name: str, eps: float) -> list[Tensor]:
+    """The three as float tensors of one dtype and fitting shapes."""
+    x, weight, bias = (as_float(t, name) for t in (x, weight, bias))
+    if x.ndim < 2 or x.shape[-1] == 0:
+        raise ShapeError(f"{name}: x is {x.shape}; pass (N, C) or (N, H, W, C), the channels last")
+    for role, t in (("weight", weight), ("bias", bias)):
+        if t.shape != x.shape[-1:]:
+            raise ShapeError(f"{name}: {role} is {t.shape}, but x {x.shape} has {x.shape[-1]} channels (the last axis)")
+    if not eps >= 0:
+        raise ArgumentError(f"{name}: eps is {eps}; use a small number ≥ 0, such as 1e-5")
+    return same_dtype([x, weight, bias])

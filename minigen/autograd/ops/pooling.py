@@ -1,0 +1,162 @@
+"""Max and average pooling and nearest upsampling of channels-last images (N, H, W, C).
+
+Each is linear in its input, given where the maxima lie, so gradients of any order are the operation and its adjoint
+taking turns: gather and scatter, averaging and spreading.
+"""
+
+import numpy as np
+
+from minigen import kernels
+from minigen.autograd.function import Function
+from minigen.autograd.ops.arithmetic import as_float
+from minigen.autograd.tensor import Operand, Tensor
+from minigen.errors import ArgumentError, ShapeError
+
+Pair = tuple[int, int]
+Padding = tuple[int, int, int, int]
+Window = tuple[Pair, Pair, Padding]  # kernel, stride, padding
+
+
+class MaxPool2d(Function):
+    """y = the largest value of each window; gx puts gy where it was taken from."""
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        y, index = kernels.max_pool2d(x, *self.window)
+        self.residuals, self.source = (index,), x.shape
+        return y
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (MaxPoolScatter(self.residuals[0], self.source)(gy),)
+
+
+class MaxPoolScatter(Function):
+    """gx[place of the maximum] += gy."""
+
+    def __init__(self, index: np.ndarray, shape: tuple[int, ...]) -> None:
+        self.residuals, self.target = (index,), shape
+
+    def forward(self, gy: np.ndarray) -> np.ndarray:
+        return kernels.max_pool2d_scatter(gy, self.residuals[0], self.target)
+
+    def backward(self, ggx: Tensor) -> tuple[Tensor | None, ...]:
+        return (MaxPoolGather(self.residuals[0], self.target)(ggx),)
+
+
+class MaxPoolGather(Function):
+    """y = x[place of the maximum]."""
+
+    def __init__(self, index: np.ndarray, shape: tuple[int, ...]) -> None:
+        self.residuals, self.source = (index,), shape
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return kernels.max_pool2d_gather(x, self.residuals[0])
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (MaxPoolScatter(self.residuals[0], self.source)(gy),)
+
+
+class AvgPool2d(Function):
+    """y = the mean of each window; gx spreads gy / (KH · KW) over the window."""
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.source = x.shape
+        return kernels.avg_pool2d(x, *self.window)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (AvgPoolSpread(self.window, self.source)(gy),)
+
+
+class AvgPoolSpread(Function):
+    """The adjoint of AvgPool2d."""
+
+    def __init__(self, window: Window, shape: tuple[int, ...]) -> None:
+        self.window, self.target = window, shape
+
+    def forward(self, gy: np.ndarray) -> np.ndarray:
+        return kernels.avg_pool2d_grad(gy, self.target, *self.window)
+
+    def backward(self, ggx: Tensor) -> tuple[Tensor | None, ...]:
+        return (AvgPool2d(self.window)(ggx),)
+
+
+class UpsampleNearest(Function):
+    """Each pixel repeated over a block of SH · SW; gx is the sum over the block, which is its mean times SH · SW."""
+
+    def __init__(self, scale: Pair) -> None:
+        self.scale = scale
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        (n, h, w, c), (sh, sw) = x.shape, self.scale
+        repeated = np.broadcast_to(x[:, :, None, :, None], (n, h, sh, w, sw, c))
+        return repeated.reshape(n, h * sh, w * sw, c)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        window = self.scale, self.scale, (0, 0, 0, 0)
+        return (AvgPool2d(window)(gy) * float(self.scale[0] * self.scale[1]),)
+
+
+def max_pool2d(
+    x: Operand, kernel_size: int | Pair, stride: int | Pair | None = None, padding: int | Pair = 0
+) -> Tensor:
+    """The largest value of each window, (N, H, W, C) → (N, OH, OW, C), OH = (H + 2·padding - KH) // stride + 1.
+
+    `stride` defaults to `kernel_size`; padding counts as -inf and is at most half the kernel. The first of equal
+    values takes the gradient. Raises ShapeError or ArgumentError when no window fits.
+    """
+    x = images(x, "max_pool2d")
+    return MaxPool2d(window(x, kernel_size, stride, padding, "max_pool2d"))(x)
+
+
+def avg_pool2d(
+    x: Operand, kernel_size: int | Pair, stride: int | Pair | None = None, padding: int | Pair = 0
+) -> Tensor:
+    """The mean of each window; shapes as max_pool2d. Padding counts as zeros, as in PyTorch's default."""
+    x = images(x, "avg_pool2d")
+    return AvgPool2d(window(x, kernel_size, stride, padding, "avg_pool2d"))(x)
+
+
+def upsample_nearest(x: Operand, scale_factor: int | Pair) -> Tensor:
+    """Each pixel repeated: (N, H, W, C) → (N, H · scale, W · scale, C), scale a whole number or a pair (SH, SW)."""
+    return UpsampleNearest(pair(scale_factor, 1, "scale_factor", "upsample_nearest"))(images(x, "upsample_nearest"))
+
+
+def images(x: Operand, name: str) -> Tensor:
+    """`x` as a float tensor with four axes."""
+    x = as_float(x, name)
+    if x.ndim != 4:
+        raise ShapeError(f"{name}: x is {x.shape}; images are channels-last with four axes, (N, H, W, C)")
+    return x
+
+
+def pair(value: int | Pair, least: int, option: str, name: str) -> Pair:
+    """`value` as two ints, for rows and columns. Raises ArgumentError unless both are whole numbers ≥ least."""
+    values = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    whole = all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) for v in values)
+    if len(values) != 2 or not whole or min(values) < least:
+        raise ArgumentError(f"{name}: {option} is {value!r}; use a whole number ≥ {least}, or a pair of them")
+    return int(values[0]), int(values[1])
+
+
+def window(x: Tensor, kernel_size: int | Pair, stride: int | Pair | None, padding: int | Pair, name: str) -> Window:
+    """(kernel, stride, padding) as the kernels take them, checked against x."""
+    kernel = pair(kernel_size, 1, "kernel_size", name)
+    step = kernel if stride is None else pair(stride, 1, "stride", name)
+    rows, columns = pair(padding, 0, "padding", name)
+    if 2 * rows > kernel[0] or 2 * columns > kernel[1]:
+        raise ArgumentError(
+            f"{name}: padding {(rows, columns)} is more than half of kernel_size {kernel}; a window could lie in the "
+            "padding alone"
+        )
+    _, h, w, _ = x.shape
+    if h + 2 * rows < kernel[0] or w + 2 * columns < kernel[1] or 0 in (h, w):
+        raise ShapeError(
+            f"{name}: a window of {kernel} does not fit into x {x.shape} with padding {(rows, columns)}; images are "
+            "channels-last (N, H, W, C)"
+        )
+    return kernel, step, (rows, rows, columns, columns)

@@ -1,0 +1,176 @@
+"""The deep convolutional generative adversarial network.
+
+A. Radford, L. Metz, S. Chintala (2016), Unsupervised representation learning with deep convolutional generative
+adversarial networks, https://arxiv.org/abs/1511.06434.
+
+The game is that of gan.py, with the losses
+
+    L_D = E_x[-log D(x)] + E_z[-log(1 - D(G(z)))],        L_G = E_z[-log D(G(z))]
+
+and the players are convolutional. What keeps them stable is, after section 3: strided and transposed convolutions
+instead of pooling, batch normalisation in the generator but not in its last layer, tanh at its end, LeakyReLU in the
+discriminator, and Adam with a small beta1 (section 4). Weights start as N(0, 0.02²), also section 4. The discriminator
+sees images and samples in separate batches; it has dropout, and no batch norm that would tell the two apart by their
+statistics. Samples are drawn with the generator's running statistics, so that an image depends on its z alone.
+
+What to expect: strokes within the first epoch, digits within a few. The losses do not fall; see gan.py for what does
+tell how it goes.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+import minigen as mg
+from minigen import data, layers, optim, plots
+from minigen.errors import ArgumentError
+from minigen.training import Run, checkpoint
+
+from . import require_positive
+from .gan import GAN, ImageShape, discriminator_loss, draw, generator_loss, mean_d, measure, noise
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to train, on what, and for how long."""
+
+    data: str = "mnist"  # mnist, fashion-mnist, a folder of images, or a .npz file
+    latent: int = 100  # how many numbers of noise z an image is made from
+    epochs: int = 10  # passes over the training images
+    batch_size: int = 128  # images a step; a last, smaller batch of an epoch is left out
+    lr: float = 1e-4  # learning rate of Adam, for both networks
+    beta1: float = 0.5  # share of the old mean gradient that Adam keeps
+    dropout: float = 0.3  # share of the discriminator's features that is dropped in training
+    seed: int = 0  # decides everything random: weights, order of the images, z, dropout
+    max_steps: int | None = None  # stop after so many steps, whatever epochs says
+
+    def __post_init__(self) -> None:
+        require_positive(self, "latent", "epochs", "batch_size", "lr", "max_steps")
+
+
+# ---------------------------------------------------------------- the networks
+
+init = partial(layers.init.normal, std=0.02)
+
+
+def generator(image: ImageShape, recipe: Recipe, rng: np.random.Generator) -> layers.Sequential:
+    """z (N, latent) → images (N, H, W, C) in [-1, 1], by way of (H/4, W/4, 128) and (H/2, W/2, 64)."""
+    height, width, channels = image
+    small = (height // 4, width // 4, 128)
+    transposed = partial(layers.ConvTranspose2d, kernel_size=5, padding=2, bias=False, rng=rng, init=init)
+    return layers.Sequential(
+        layers.Linear(recipe.latent, math.prod(small), bias=False, rng=rng, init=init),
+        layers.BatchNorm(math.prod(small)),
+        layers.LeakyReLU(0.2),
+        layers.Reshape(*small),
+        transposed(128, 128, stride=1),
+        layers.BatchNorm(128),
+        layers.LeakyReLU(0.2),
+        transposed(128, 64, stride=2, output_padding=1),
+        layers.BatchNorm(64),
+        layers.LeakyReLU(0.2),
+        transposed(64, channels, stride=2, output_padding=1),
+        layers.Tanh(),
+    )
+
+
+def discriminator(image: ImageShape, recipe: Recipe, rng: np.random.Generator) -> layers.Sequential:
+    """Images (N, H, W, C) → the logit of D, (N, 1)."""
+    height, width, channels = image
+    convolution = partial(layers.Conv2d, kernel_size=5, stride=2, padding=2, rng=rng, init=init)
+    return layers.Sequential(
+        convolution(channels, 64),
+        layers.LeakyReLU(0.2),
+        layers.Dropout(recipe.dropout, rng=rng),
+        convolution(64, 128),
+        layers.LeakyReLU(0.2),
+        layers.Dropout(recipe.dropout, rng=rng),
+        layers.Flatten(),
+        layers.Linear(height // 4 * (width // 4) * 128, 1, rng=rng, init=init),
+    )
+
+
+def build(image: ImageShape, recipe: Recipe, rng: np.random.Generator) -> GAN:
+    """Both networks with their first weights. Raises ArgumentError when the images can not be halved twice."""
+    height, width, _ = image
+    if height % 4 or width % 4:
+        raise ArgumentError(
+            f"dcgan: images are {height}×{width}, but the networks halve and double height and width twice; "
+            "use images whose sides are multiples of 4, or the gan"
+        )
+    return GAN(generator(image, recipe, rng), discriminator(image, recipe, rng), image)
+
+
+# ---------------------------------------------------------------- training
+
+
+def train(recipe: Recipe, run: Run) -> None:
+    """Play Algorithm 1 of the GAN paper, and fill the run folder."""
+    rng = mg.random.generator(recipe.seed)
+    images = data.load(recipe.data, "train", range=(-1, 1))
+    model = build(images.image_shape, recipe, rng)
+    g, d = model.generator, model.discriminator
+    g_optimizer = optim.Adam(g.parameters(), lr=recipe.lr, betas=(recipe.beta1, 0.999))
+    d_optimizer = optim.Adam(d.parameters(), lr=recipe.lr, betas=(recipe.beta1, 0.999))
+    loader = data.DataLoader(images, recipe.batch_size, shuffle=True, rng=rng, drop_last=True)
+    total = recipe.epochs * len(loader)
+    if recipe.max_steps is not None:
+        total = min(total, recipe.max_steps)
+
+    state = {"model": model, "g_optimizer": g_optimizer, "d_optimizer": d_optimizer, "loader": loader, "rng": rng}
+    start = run.restore(state)
+    with run.progress(total, start) as progress:
+        for step, (x, *_) in loader.steps(start, total):
+            # One batch of G's, normalised by its own statistics, serves both steps.
+            fake = g(mg.tensor(noise(len(x), recipe.latent, rng)))
+
+            # D's step. `detach`: nothing of this loss goes back into G.
+            real_logits, fake_logits = d(mg.tensor(x)), d(fake.detach())
+            d_loss = discriminator_loss(real_logits, fake_logits)
+            d_optimizer.zero_grad()
+            d_loss.backward()
+            d_optimizer.step()
+
+            # G's step, through D as it is now. `frozen`: D's own weights need no gradient for it.
+            with d.frozen():
+                g_loss = generator_loss(d(fake))
+            g_optimizer.zero_grad()
+            g_loss.backward()
+            g_optimizer.step()
+
+            values = {"d_loss": d_loss, "g_loss": g_loss, "d_real": mean_d(real_logits), "d_fake": mean_d(fake_logits)}
+            progress.update(step, **values)
+            if step % 50 == 0 or step == total:
+                run.log(step, **values)
+            if loader.epoch_done or step == total:
+                z = noise(64, recipe.latent, mg.random.generator(recipe.seed))  # the same for every sheet
+                plots.save_grid(run.sample_path(step), draw(model, z))
+            if loader.epoch_done or step == total or progress.interrupted:
+                run.save(state, step)
+            if progress.interrupted:
+                break
+    run.finish(**({} if run.interrupted else evaluate(run)))
+
+
+def load(run: Run) -> GAN:
+    """Both networks of a run, as they were saved last."""
+    _, saved = checkpoint.read(run.checkpoint_path)
+    model = build(tuple(saved["model"]["image"].tolist()), run.load_recipe(Recipe), mg.random.generator(0))
+    model.load_state_dict(saved["model"])
+    return model
+
+
+# ---------------------------------------------------------------- sampling and evaluation
+
+
+def sample(run: Run, n: int, rng: np.random.Generator) -> np.ndarray:
+    """n images, (n, H, W, C) in [0, 1]."""
+    return draw(load(run), noise(n, run.load_recipe(Recipe).latent, rng))
+
+
+def evaluate(run: Run) -> dict[str, float]:
+    """What D says, and how the pixels are spread, on test images and on as many samples; see gan.measure."""
+    recipe = run.load_recipe(Recipe)
+    return measure(load(run), data.load(recipe.data, "test"), recipe.latent)

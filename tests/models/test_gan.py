@@ -1,0 +1,131 @@
+"""The GAN: the paper's losses, whose weights which step changes, and that the game moves; on a few hundred digits."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minigen as mg
+from minigen import data, layers, optim
+from minigen.errors import MinigenError
+from minigen.random import generator
+from minigen.training import Run, checkpoint
+
+gan = import_module("minigen.models.gan")
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An archive of 192 digits."""
+    path = tmp_path_factory.mktemp("data") / "digits.npz"
+    x, y = data.mnist("test")[:192]
+    np.savez(path, images=x, labels=y)
+    return str(path)
+
+
+def trained(folder: Path, **fields: Any) -> Run:
+    recipe = gan.Recipe(batch_size=32, **fields)
+    run = Run.create(folder, "gan", recipe)
+    gan.train(recipe, run)
+    return run
+
+
+def weights(module: layers.Module) -> np.ndarray:
+    return np.concatenate([p.data.ravel() for p in module.parameters()])
+
+
+def test_the_networks_are_the_papers():
+    model = gan.build((28, 28, 1), gan.Recipe(), generator(0))
+    shapes = [p.shape for p in model.generator.parameters() + model.discriminator.parameters() if p.ndim == 2]
+    assert shapes == [(100, 256), (256, 512), (512, 784), (784, 512), (512, 256), (256, 1)]
+    z = mg.tensor(gan.noise(3, 100, generator(0)))
+    assert model.generator(z).shape == (3, 28, 28, 1)
+    assert model.discriminator(model.generator(z)).shape == (3, 1)
+
+
+def test_the_losses_are_the_papers():
+    real, fake = generator(0).normal(0, 3, (2, 50, 1))
+    d_real, d_fake = 1 / (1 + np.exp(-real)), 1 / (1 + np.exp(-fake))
+    value = np.log(d_real).mean() + np.log(1 - d_fake).mean()  # equation 1
+    np.testing.assert_allclose(gan.discriminator_loss(mg.tensor(real), mg.tensor(fake)).item(), -value, rtol=1e-12)
+    np.testing.assert_allclose(gan.generator_loss(mg.tensor(fake)).item(), -np.log(d_fake).mean(), rtol=1e-12)
+    np.testing.assert_allclose(gan.mean_d(mg.tensor(real)), d_real.mean(), rtol=1e-12)
+
+
+def test_each_step_reaches_its_own_network_only():
+    model = gan.build((4, 4, 1), gan.Recipe(latent=5), generator(0))
+    g, d = model.generator, model.discriminator
+    x = mg.tensor(generator(1).uniform(-1, 1, (6, 4, 4, 1)).astype(np.float32))
+    fake = g(mg.tensor(gan.noise(6, 5, generator(2))))
+
+    gan.discriminator_loss(d(x), d(fake.detach())).backward()
+    assert all(p.grad is None for p in g.parameters())
+    assert all(p.grad is not None and np.abs(p.grad.data).max() > 0 for p in d.parameters())
+
+    d.zero_grad()
+    with d.frozen():
+        loss = gan.generator_loss(d(fake))
+    loss.backward()
+    assert all(p.grad is None for p in d.parameters())
+    assert all(p.grad is not None and np.abs(p.grad.data).max() > 0 for p in g.parameters())
+
+
+def test_one_training_step_is_algorithm_1(digits: str, tmp_path: Path):
+    """The step written out again, with the gradients of both losses taken on their own."""
+    recipe = gan.Recipe(data=digits, batch_size=32, max_steps=1)
+    run = Run.create(tmp_path / "run", "gan", recipe)
+    gan.train(recipe, run)
+
+    rng = generator(0)
+    images = data.load(digits, "train", range=(-1, 1))
+    model = gan.build(images.image_shape, recipe, rng)
+    (x, _) = next(iter(data.DataLoader(images, 32, shuffle=True, rng=rng)))
+    fake = model.generator(mg.tensor(gan.noise(32, 100, rng)))
+    for network in (model.discriminator, model.generator):  # D first: G's loss is taken through the new D
+        optimizer = optim.Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999))
+        if network is model.discriminator:
+            loss = gan.discriminator_loss(network(mg.tensor(x)), network(fake.detach()))
+        else:
+            loss = gan.generator_loss(model.discriminator(fake))
+        for p, gradient in zip(optimizer.parameters, mg.grad(loss, optimizer.parameters), strict=True):
+            p.grad = gradient
+        optimizer.step()
+
+    loaded = gan.load(run)
+    for own, expected in [(loaded.generator, model.generator), (loaded.discriminator, model.discriminator)]:
+        np.testing.assert_allclose(weights(own), weights(expected), rtol=0, atol=1e-6)
+    start = gan.build(images.image_shape, recipe, generator(0))
+    assert np.abs(weights(loaded.generator) - weights(start.generator)).max() > 1e-4
+
+
+def test_training_moves_the_samples_towards_the_data(digits: str, tmp_path: Path):
+    first, last = (trained(tmp_path / str(n), data=digits, epochs=20, max_steps=n) for n in (1, 60))
+    before, after = gan.evaluate(first), gan.evaluate(last)
+    assert after["pixel_mean_error"] < 0.7 * before["pixel_mean_error"]
+    assert last.history()["d_loss"][-1] < first.history()["d_loss"][-1] - 0.1
+    assert set(last.history()) == {"step", "d_loss", "g_loss", "d_real", "d_fake"}
+    assert last.history()["step"] == [50, 60]
+    assert last.sample_path(60).exists() and last.sample_path(6).exists()
+
+
+def test_k_steps_saved_and_k_more_equal_2k(digits: str, tmp_path: Path):
+    whole = trained(tmp_path / "whole", data=digits, max_steps=8)
+    trained(tmp_path / "halves", data=digits, max_steps=4)
+    halves = Run.open(tmp_path / "halves")
+    gan.train(gan.Recipe(data=digits, batch_size=32, max_steps=8), halves)
+    assert halves.checkpoint_path.read_bytes() == whole.checkpoint_path.read_bytes()
+
+
+def test_a_checkpoint_alone_gives_samples(digits: str, tmp_path: Path):
+    run = trained(tmp_path / "run", data=digits, max_steps=1, latent=7)
+    images = gan.sample(run, 3, generator(0))
+    assert images.shape == (3, 28, 28, 1) and 0 <= images.min() < images.max() <= 1
+    assert checkpoint.read(run.checkpoint_path)[1]["model"]["generator.0.weight"].shape == (7, 256)
+
+
+def test_a_folder_of_another_recipe_is_refused(digits: str, tmp_path: Path):
+    run = trained(tmp_path / "run", data=digits, max_steps=1, latent=7)
+    with pytest.raises(MinigenError, match=r"generator.0.weight"):
+        gan.train(gan.Recipe(data=digits, batch_size=32, max_steps=2), run)
