@@ -8,6 +8,7 @@ Exit codes: 0 done, 2 a wrong command line, 1 any other error, 130 interrupted.
 import contextlib
 import dataclasses
 import importlib
+import io
 import json
 import pkgutil
 import re
@@ -24,6 +25,7 @@ from minigen.config import config
 from minigen.errors import ArgumentError, MinigenError
 from minigen.random import generator
 from minigen.training import Run
+from minigen.training.files import write_atomic
 
 RUNS = Path("runs")
 EXTENDABLE = ("epochs", "max_steps")
@@ -144,16 +146,23 @@ def dry_run(module: ModuleType, model: str, recipe: Any) -> int:
     recipe = dataclasses.replace(recipe, max_steps=2)
     for field in dataclasses.fields(recipe):
         print(f"{field.name:<16} {getattr(recipe, field.name)}")
-    with tempfile.TemporaryDirectory() as folder:
-        run = Run.create(Path(folder) / "run", model, recipe)
-        module.train(recipe, run)
-        parameters = list(module.load(run).named_parameters())
     print()
+    parameters = two_steps(module, model, recipe).named_parameters()
     for name, parameter in parameters:
         print(f"{name:<32} {parameter.shape!s:<20} {parameter.size:>10,}")
     print(f"{'parameters':<53} {sum(parameter.size for _, parameter in parameters):>10,}")
     print("dry run: two steps done, nothing kept")
     return 0
+
+
+def two_steps(module: ModuleType, model: str, recipe: Any) -> Any:
+    """The networks after the training that `recipe` limits to two steps, silently, in a folder that is then removed."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        run = Run.create(Path(folder) / "run", model, recipe)
+        module.train(recipe, run)
+        if run.interrupted:
+            raise KeyboardInterrupt
+        return module.load(run)
 
 
 def run_training(module: ModuleType, recipe: Any, run: Run) -> int:
@@ -221,7 +230,7 @@ def evaluate(argv: list[str]) -> int:
     numbers = load_model(run.model).evaluate(run)
     for name, number in numbers.items():
         print(f"{name:<24} {number:.6g}")
-    (run.folder / "evaluation.json").write_text(json.dumps(numbers, indent=2) + "\n")
+    write_atomic(run.folder / "evaluation.json", json.dumps(numbers, indent=2).encode() + b"\n")
     for path in sorted(run.folder.glob("*.png")):
         print(path)
     return 0
@@ -249,9 +258,7 @@ def warmup(argv: list[str]) -> int:
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     for model in parser.parse(argv).models or model_names():
         module = load_model(model)
-        recipe = module.Recipe(max_steps=2)
-        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(None):
-            module.train(recipe, Run.create(Path(folder) / "run", model, recipe))
+        two_steps(module, model, module.Recipe(max_steps=2))
         print(f"{model}: ready")
     return 0
 

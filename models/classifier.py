@@ -129,9 +129,9 @@ def labelled(name: str, part: str) -> data.ImageDataset:
 
 def split(images: data.ImageDataset) -> tuple[data.ImageDataset, data.ImageDataset]:
     """Training images, and every twelfth image (of all classes, however they are sorted) for validation."""
-    held = np.arange(len(images)) % 12 == 11
+    held, labels = np.arange(len(images)) % 12 == 11, np.asarray(images.labels)
     training, validation = (
-        dataclasses.replace(images, images=images.images[part], labels=images.labels[part]) for part in (~held, held)
+        dataclasses.replace(images, images=images.images[part], labels=labels[part]) for part in (~held, held)
     )
     return training, validation
 

@@ -104,9 +104,9 @@ def conv2d(x: Array, w: Array, b: Any = None, stride: Any = 1, padding: Any = 0,
     oh, ow = (x.shape[1] - dh * (kh - 1) - 1) // sh + 1, (x.shape[2] - dw * (kw - 1) - 1) // sw + 1
     y = np.zeros((len(x), oh, ow, cout))
     for n, i, j, o in np.ndindex(y.shape):
-        group = o // (cout // groups)
-        for a, c, k in itertools.product(range(kh), range(kw), range(cin)):
-            y[n, i, j, o] += x[n, i * sh + a * dh, j * sw + c * dw, group * cin + k] * w[a, c, k, o]
+        first = o // (cout // groups) * cin
+        rows, columns = i * sh + dh * np.arange(kh), j * sw + dw * np.arange(kw)
+        y[n, i, j, o] = (x[n, rows[:, None], columns, first : first + cin] * w[..., o]).sum()
     return y if b is None else y + b
 
 
@@ -117,11 +117,13 @@ def conv_transpose2d(
     (sh, sw), (dh, dw), (ph, pw) = pair(stride), pair(dilation), pair(output_padding)
     kh, kw, cout, cin = w.shape
     n, h, width, _ = x.shape
-    full = np.zeros((n, (h - 1) * sh + dh * (kh - 1) + 1 + ph, (width - 1) * sw + dw * (kw - 1) + 1 + pw, cout * groups))
+    oh, ow = (h - 1) * sh + dh * (kh - 1) + 1 + ph, (width - 1) * sw + dw * (kw - 1) + 1 + pw
+    full = np.zeros((n, oh, ow, cout * groups))
     for i, j, a, c in itertools.product(range(h), range(width), range(kh), range(kw)):
-        for o, k in itertools.product(range(cout * groups), range(cin // groups)):
-            source = o // cout * (cin // groups) + k
-            full[:, i * sh + a * dh, j * sw + c * dw, o] += x[:, i, j, source] * w[a, c, o % cout, source]
+        for o in range(cout * groups):
+            first = o // cout * (cin // groups)
+            seen = slice(first, first + cin // groups)
+            full[:, i * sh + a * dh, j * sw + c * dw, o] += x[:, i, j, seen] @ w[a, c, o % cout, seen]
     if padding == "same":  # as many rows as stride · H: the surplus is cut, the smaller half in front
         surplus = [max(0, d * (k - 1) + 1 - s) for k, s, d in ((kh, sh, dh), (kw, sw, dw))]
         (top, left), (high, wide) = [s // 2 for s in surplus], (h * sh, width * sw)
@@ -293,17 +295,21 @@ def oracle(case: Sample, arrays: list[Array]) -> list[Array]:
     return [np.asarray(part) for part in (y if isinstance(y, list) else [y])]
 
 
+SAME_IN_TORCH = (
+    *("add", "subtract", "multiply", "divide", "maximum", "minimum", "where", "negative", "abs", "clip", "matmul"),
+    *("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "sigmoid", "erf"),
+)
+SAME_IN_FUNCTIONAL = (
+    *("softplus", "gelu", "silu", "relu", "leaky_relu", "elu", "mse_loss", "l1_loss", "huber_loss"),
+    *("binary_cross_entropy", "binary_cross_entropy_with_logits"),
+)
+
+
 def twins(torch: Any) -> dict[str, Callable[..., Any]]:
     """The same operations in PyTorch. Those without a counterpart there are absent."""
     F = torch.nn.functional
-    as_is = {name: getattr(torch, name) for name in (
-        "add subtract multiply divide maximum minimum where negative abs clip exp expm1 log log1p sqrt sin cos tanh "
-        "sigmoid erf matmul"
-    ).split()}  # fmt: skip
-    activations = {name: getattr(F, name) for name in "softplus gelu silu relu leaky_relu elu".split()}
-    losses = {name: getattr(F, name) for name in (
-        "mse_loss l1_loss huber_loss binary_cross_entropy binary_cross_entropy_with_logits"
-    ).split()}  # fmt: skip
+    as_is = {name: getattr(torch, name) for name in SAME_IN_TORCH}
+    as_is |= {name: getattr(F, name) for name in SAME_IN_FUNCTIONAL}
     images = SimpleNamespace(to=lambda x: x.permute(0, 3, 1, 2), back=lambda y: y.permute(0, 2, 3, 1))
 
     def extreme(function: Any) -> Callable[..., Any]:
@@ -339,8 +345,6 @@ def twins(torch: Any) -> dict[str, Callable[..., Any]]:
 
     return {
         **as_is,
-        **activations,
-        **losses,
         "power": lambda a, n=None, b=None: torch.pow(a, n if b is None else b),
         "softmax": lambda x, axis=-1: torch.softmax(x, axis),
         "log_softmax": lambda x, axis=-1: torch.log_softmax(x, axis),

@@ -132,6 +132,12 @@ def test_dry_run_leaves_nothing(workplace: Path, capsys: pytest.CaptureFixture):
     assert list(workplace.iterdir()) == []
 
 
+def test_warmup_leaves_nothing(workplace: Path, capsys: pytest.CaptureFixture):
+    assert cli.main(["warmup", "toy"]) == 0
+    assert capsys.readouterr().out == "toy: ready\n"
+    assert list(workplace.iterdir()) == []
+
+
 def test_sample_writes_a_picture_of_n_images():
     cli.main(["train", "toy", "--out", "here"])
     assert cli.main(["sample", "here", "-n", "9", "-o", "nine.png"]) == 0

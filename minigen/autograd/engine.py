@@ -51,7 +51,8 @@ def grad(
     create_graph: record the sweep, so that the result can be differentiated again (WGAN-GP, Hessians).
     allow_unused: give None, instead of raising GradientError, for an input that the outputs do not depend on.
     """
-    outputs, inputs = (list(x) if isinstance(x, (list, tuple)) else [x] for x in (outputs, inputs))
+    outputs = list(outputs) if isinstance(outputs, Sequence) else [outputs]
+    inputs = list(inputs) if isinstance(inputs, Sequence) else [inputs]
     given = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs or [None] * len(outputs))
     if len(given) != len(outputs):
         raise ShapeError(f"grad: {len(outputs)} outputs but {len(given)} grad_outputs; give one for each")

@@ -106,7 +106,8 @@ class Sample:
 
     def call(self, *inputs: Any) -> Any:
         """The operation on the given inputs, with this sample's options."""
-        return CALLS.get(self.operation, getattr(ops, self.operation))(*inputs, **self.options)
+        function = CALLS.get(self.operation) or getattr(ops, self.operation)
+        return function(*inputs, **self.options)
 
 
 # Operations whose tensors are not simply their first arguments.

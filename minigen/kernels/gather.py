@@ -88,7 +88,8 @@ class Outer(NamedTuple):
     """The plan of an outer product, windows of x and pixels of gy to the weight gradient.
 
     Window (n, i, j) begins at origin + n * image_step + i * row_step + j * column_step. The taps of a window are `run`
-    contiguous numbers each; `merged`, when short, into one row. Pixels are summed in `splits` shares.
+    contiguous numbers each; `merged`, when short, into one row. Pixels are summed in `splits` shares, for each tap over
+    those rows of pixels alone where it meets the image.
     """
 
     images: int
@@ -201,8 +202,8 @@ def multiply_class(source, origin, starts, windows, taps, plan, run, element, pa
 
 
 @jit
-def gather_task(task, x, plan, classes, taps, panels, panel, out):
-    """The result of a few images, or of a band of one."""
+def gather_task(task, x, plan, classes, taps, panels, panel, out, scratch):
+    """The result of a few images, or of a band of one. `scratch` holds their padded rows."""
     bands = -(-plan.windows_h // plan.task_rows)
     image, low = task // bands * plan.task_images, task % bands * plan.task_rows
     images = min(plan.task_images, plan.images - image)
@@ -210,7 +211,7 @@ def gather_task(task, x, plan, classes, taps, panels, panel, out):
     channels = plan.channels
     if plan.copied:
         height, width, origin = (high - low - 1) * plan.step_h + plan.reach, plan.padded_width, 0
-        source = np.empty(images * height * width * channels, x.dtype)
+        source = scratch
         for n in range(images):
             copy_padded(
                 x, image + n, plan.height, plan.width, channels, plan.top - low * plan.step_h, plan.left,
@@ -248,10 +249,11 @@ def gather_task(task, x, plan, classes, taps, panels, panel, out):
 
 
 @jit(parallel=True)
-def gather_all(tasks, x, plan, classes, taps, panels, panel, out):
-    """Every task of a gathered product."""
-    for task in prange(tasks):
-        gather_task(task, x, plan, classes, taps, panels, panel, out)
+def gather_all(tasks, workers, x, plan, classes, taps, panels, panel, out, scratch):
+    """Every task of a gathered product, an equal share for each worker, who has a row of `scratch`."""
+    for worker in prange(workers):
+        for task in range(worker * tasks // workers, (worker + 1) * tasks // workers):
+            gather_task(task, x, plan, classes, taps, panels, panel, out, scratch[worker])
 
 
 @jit
@@ -293,7 +295,7 @@ def scatter_all(images, gy, plan, taps, panels, panel, out):
 
 
 @jit
-def add_outer(a, first, starts, terms, rows, b, b_first, ldb, columns, panel, c, c_first, ldc):
+def add_outer(a, first, starts, rows, b, b_first, b_starts, columns, panel, terms, c, c_first, ldc):
     """c += sum of outer products of `rows` x `columns` numbers, tile by tile.
 
     The last tile of rows or columns begins early enough to lie inside its operand, and repeats what it must. So rows
@@ -308,7 +310,7 @@ def add_outer(a, first, starts, terms, rows, b, b_first, ldb, columns, panel, c,
             if not whole:
                 spare[:] = 0
             tile_outer(
-                a, first + m_first, starts, terms, b, b_first + j_first, ldb,
+                a, first + m_first, starts, b, b_first + j_first, b_starts, terms,
                 c if whole else spare, c_first + m * ldc + j if whole else 0, ldc if whole else panel,
             )  # fmt: skip
             if not whole:
@@ -318,44 +320,49 @@ def add_outer(a, first, starts, terms, rows, b, b_first, ldb, columns, panel, c,
 
 
 @jit
-def outer_task(task, x, gy, plan, taps, panel, out):
-    """One tap (or all, merged) of one group, summed over one share of the pixels."""
+def outer_task(task, x, gy, plan, taps, low, high, panel, out):
+    """One tap (or all, merged) of one group, summed over one share of the pixels in rows [low, high) of the tap."""
     parts = 1 if plan.merged else taps.size
     share, rest = task // (plan.groups * parts), task % (plan.groups * parts)
     group, part = rest // parts, rest % parts
-    rows = taps.size * plan.run if plan.merged else plan.run
-    first_channel = group * plan.depth
-    result = share * taps.size * plan.run * plan.out_c + part * plan.run * plan.out_c + group * plan.columns
+    size = taps.size * plan.run if plan.merged else plan.run  # rows of the result
+    first_channel, first_column = group * plan.depth, group * plan.columns
+    result = (share * taps.size + part) * plan.run * plan.out_c + first_column
 
-    starts, merged_starts = np.empty(BLOCK, np.int64), np.arange(BLOCK) * max(rows, ROWS)
-    merged = np.zeros(BLOCK * max(rows, ROWS) if plan.merged else 1, x.dtype)
+    starts, pixels = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
+    merged_starts, padded_starts = np.arange(BLOCK) * max(size, ROWS), np.arange(BLOCK) * panel
+    merged = np.zeros(BLOCK * max(size, ROWS) if plan.merged else 1, x.dtype)
     narrow = plan.columns < panel
     padded = np.zeros(BLOCK * panel if narrow else 1, x.dtype)
-    pixels = plan.images * plan.pixels_h * plan.pixels_w
-    blocks = -(-pixels // BLOCK)
-    for first in range(share * blocks // plan.splits * BLOCK, (share + 1) * blocks // plan.splits * BLOCK, BLOCK):
-        terms = min(BLOCK, pixels - first)
-        locate(starts, first, terms, plan.pixels_h, plan.pixels_w, plan.image_step, plan.row_step, plan.column_step)
+    rows, row = high[part] - low[part], plan.pixels_w * plan.out_c
+    x_first = plan.origin + low[part] * plan.row_step + first_channel
+    gy_first = low[part] * row + first_column
+    count = plan.images * rows * plan.pixels_w
+    blocks = -(-count // BLOCK)
+    for block in range(share * blocks // plan.splits, (share + 1) * blocks // plan.splits):
+        first = block * BLOCK
+        terms = min(BLOCK, count - first)
+        locate(starts, first, terms, rows, plan.pixels_w, plan.image_step, plan.row_step, plan.column_step)
+        locate(pixels, first, terms, rows, plan.pixels_w, plan.pixels_h * row, row, plan.out_c)
         if plan.merged:
             for k in range(terms):
                 for t in range(taps.size):
-                    source = plan.origin + starts[k] + taps[t] + first_channel
                     for i in range(plan.run):
-                        merged[merged_starts[k] + t * plan.run + i] = x[source + i]
+                        merged[merged_starts[k] + t * plan.run + i] = x[x_first + starts[k] + taps[t] + i]
         if narrow:
             for k in range(terms):
                 for i in range(plan.columns):
-                    padded[k * panel + i] = gy[(first + k) * plan.out_c + group * plan.columns + i]
+                    padded[padded_starts[k] + i] = gy[gy_first + pixels[k] + i]
         add_outer(
-            merged if plan.merged else x, 0 if plan.merged else plan.origin + taps[part] + first_channel,
-            merged_starts if plan.merged else starts, terms, rows,
-            padded if narrow else gy, 0 if narrow else first * plan.out_c + group * plan.columns,
-            panel if narrow else plan.out_c, plan.columns, panel, out, result, plan.out_c,
+            merged if plan.merged else x, 0 if plan.merged else x_first + taps[part],
+            merged_starts if plan.merged else starts, size,
+            padded if narrow else gy, 0 if narrow else gy_first, padded_starts if narrow else pixels,
+            plan.columns, panel, terms, out, result, plan.out_c,
         )  # fmt: skip
 
 
 @jit(parallel=True)
-def outer_all(tasks, x, gy, plan, taps, panel, out):
+def outer_all(tasks, x, gy, plan, taps, low, high, panel, out):
     """Every task of an outer product."""
     for task in prange(tasks):
-        outer_task(task, x, gy, plan, taps, panel, out)
+        outer_task(task, x, gy, plan, taps, low, high, panel, out)

@@ -5,7 +5,7 @@ while a long sum runs: each term costs a few loads and ROWS * VECTORS multiply-a
 Numba can not be told to keep an array in registers, so two intrinsics spell the loop out as LLVM instructions:
 
     tile_rows:   C[r, :]  = sum over t, k of  A[starts[r] + taps[t] + k] * B[t * depth + k, :]
-    tile_outer:  C[r, :] += sum over k of     A[starts[k] + r]           * B[k, :]
+    tile_outer:  C[r, :] += sum over k of     A[starts[k] + r]           * B[k, :]       B[k, :] from b_starts[k] on
 
 A row of A is named by where it starts in a flat array. That is what makes convolution a matrix product without a copy
 of its windows: an output pixel's window is a few runs of the image, one per tap, `depth` contiguous numbers each.
@@ -192,36 +192,32 @@ def tile_rows(
 
 @intrinsic
 def tile_outer(
-    typingctx: Any, a: Any, a_first: Any, starts: Any, terms: Any, b: Any, b_first: Any, ldb: Any, c: Any, c_first: Any,
-    ldc: Any,
+    typingctx: Any, a: Any, a_first: Any, starts: Any, b: Any, b_first: Any, b_starts: Any, terms: Any, c: Any,
+    c_first: Any, ldc: Any,
 ):  # fmt: skip
     """C[r, :] += sum over k < terms of A[starts[k] + r] * B[k, :], for r < ROWS.
 
-    a, b, c: flat arrays, in which A begins at a_first. Row k of B begins at b[b_first + k * ldb], row r of C at
-    c[c_first + r * ldc]. starts: int64, at least `terms` of them.
+    a, b, c: flat arrays, in which A begins at a_first. Row k of B begins at b[b_first + b_starts[k]], row r of C at
+    c[c_first + r * ldc]. starts, b_starts: int64, at least `terms` of them.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         emit = Emitter(context, builder, c.dtype)
-        a_data = emit.at(emit.data(a, arguments[0]), arguments[1])
-        starts_data = emit.data(starts, arguments[2])
-        b_data = emit.at(emit.data(b, arguments[4]), arguments[5])
-        c_data = emit.at(emit.data(c, arguments[7]), arguments[8])
+        a_data, b_data, c_data = (
+            emit.at(emit.data(kind, arguments[i]), arguments[i + 1]) for kind, i in ((a, 0), (b, 3), (c, 7))
+        )
+        a_starts, b_rows = emit.data(starts, arguments[2]), emit.data(b_starts, arguments[5])
         c_rows = [emit.at(c_data, builder.mul(arguments[9], emit.index(r))) for r in range(ROWS)]
 
-        def add_term(k: Any, carried: list[Any]) -> list[Any]:
-            row, *acc = carried
-            left = emit.at(a_data, emit.load(starts_data, k))
-            return [
-                emit.at(row, arguments[6]),
-                *emit.add_product([emit.at(left, r) for r in range(ROWS)], row, acc),
-            ]
+        def add_term(k: Any, acc: list[Any]) -> list[Any]:
+            left = emit.at(a_data, emit.load(a_starts, k))
+            row = emit.at(b_data, emit.load(b_rows, k))
+            return emit.add_product([emit.at(left, r) for r in range(ROWS)], row, acc)
 
-        acc = [vector for pointer in c_rows for vector in emit.load_row(pointer)]
-        _, *acc = emit.loop(arguments[3], [b_data, *acc], add_term)
+        acc = emit.loop(arguments[6], [vector for pointer in c_rows for vector in emit.load_row(pointer)], add_term)
         for r, pointer in enumerate(c_rows):
             emit.store_row(acc[r * VECTORS : (r + 1) * VECTORS], pointer)
         return context.get_dummy_value()
 
     index = types.intp
-    return types.none(a, index, starts, index, b, index, index, c, index, index), generate
+    return types.none(a, index, starts, b, index, b_starts, index, c, index, index), generate

@@ -179,13 +179,6 @@ def _layer_norm(x, weight, bias, eps, y, statistics):
         statistics[i, 0], statistics[i, 1] = mean, scale
 
 
-@jit(parallel=True)
-def _layer_norm_blocks(count, rows, x, weight, bias, eps, y, statistics):
-    for b in prange(count):
-        part = slice(b * rows, (b + 1) * rows)
-        _layer_norm(x[part], weight, bias, eps, y[part], statistics[part])
-
-
 def layer_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float) -> Triple:
     """(y, mean (M,), invstd (M,)): each row normalised by its own mean and biased variance.
 
@@ -194,12 +187,7 @@ def layer_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float) 
     """
     x = np.ascontiguousarray(x)
     y, statistics = np.empty_like(x), np.empty((len(x), 2), x.dtype)
-    arguments = x, np.ascontiguousarray(weight), np.ascontiguousarray(bias), x.dtype.type(eps), y, statistics
-    rows, count = _blocks(x)
-    if count > FEW:
-        _layer_norm_blocks(count, rows, *arguments)
-    else:
-        _layer_norm(*arguments)
+    _layer_norm(x, np.ascontiguousarray(weight), np.ascontiguousarray(bias), x.dtype.type(eps), y, statistics)
     return y, statistics[:, 0].copy(), statistics[:, 1].copy()
 
 
@@ -223,13 +211,6 @@ def _layer_norm_grad(gy, x, weight, statistics, gx, sums):
             gx[i, c] = scale * (g * weight[c] - share * (total + normalised * product))
 
 
-@jit(parallel=True)
-def _layer_norm_grad_blocks(rows, gy, x, weight, statistics, gx, sums):
-    for b in prange(sums.shape[0]):
-        part = slice(b * rows, (b + 1) * rows)
-        _layer_norm_grad(gy[part], x[part], weight, statistics[part], gx[part], sums[b])
-
-
 def layer_norm_grad(gy: np.ndarray, x: np.ndarray, weight: np.ndarray, mean: np.ndarray, invstd: np.ndarray) -> Triple:
     """(gx, gweight, gbias) of layer_norm.
 
@@ -239,11 +220,8 @@ def layer_norm_grad(gy: np.ndarray, x: np.ndarray, weight: np.ndarray, mean: np.
     statistics, gx = np.stack([mean, invstd], axis=1), np.empty_like(x)
     rows, count = _blocks(x)
     sums = np.zeros((count, 2, x.shape[1]), x.dtype)
-    if count > FEW:
-        _layer_norm_grad_blocks(rows, gy, x, weight, statistics, gx, sums)
-    else:
-        for b in range(count):
-            part = slice(b * rows, (b + 1) * rows)
-            _layer_norm_grad(gy[part], x[part], weight, statistics[part], gx[part], sums[b])
+    for b in range(count):
+        part = slice(b * rows, (b + 1) * rows)
+        _layer_norm_grad(gy[part], x[part], weight, statistics[part], gx[part], sums[b])
     gweight, gbias = sums.sum(axis=0, dtype=np.float64).astype(x.dtype)
     return gx, gweight, gbias

@@ -2,6 +2,7 @@
 
 p holds all parameters, g all gradients, the others the optimizer's state: 1-D, contiguous, of one dtype and length.
 NumPy would go over memory once for each arithmetic sign. Hyperparameters are worked out in float64 and rounded once.
+SGD and Adam have a parallel form; the rarer ones are not worth its compile time.
 """
 
 import math
@@ -64,13 +65,6 @@ def _rmsprop(p, g, square, velocity, lr, alpha, beta, eps, momentum, decay):
             p[i] -= lr * v
 
 
-@jit(parallel=True)
-def _rmsprop_blocks(p, g, square, velocity, lr, alpha, beta, eps, momentum, decay):
-    for block in prange((p.size + BLOCK - 1) // BLOCK):
-        part = slice(block * BLOCK, (block + 1) * BLOCK)
-        _rmsprop(p[part], g[part], square[part], velocity[part], lr, alpha, beta, eps, momentum, decay)
-
-
 def rmsprop(
     p: np.ndarray,
     g: np.ndarray,
@@ -88,10 +82,9 @@ def rmsprop(
     touched and may be empty.
     """
     real = p.dtype.type
-    step = _rmsprop if p.size <= SERIAL else _rmsprop_blocks
     velocity = velocity if momentum else p  # not touched
     options = lr, alpha, 1 - alpha, eps, momentum, weight_decay
-    step(p, g, square, velocity, *(real(option) for option in options))
+    _rmsprop(p, g, square, velocity, *(real(option) for option in options))
 
 
 @jit
@@ -103,18 +96,10 @@ def _adagrad(p, g, square, lr, eps, decay):
         p[i] -= lr * d / (np.sqrt(s) + eps)
 
 
-@jit(parallel=True)
-def _adagrad_blocks(p, g, square, lr, eps, decay):
-    for block in prange((p.size + BLOCK - 1) // BLOCK):
-        part = slice(block * BLOCK, (block + 1) * BLOCK)
-        _adagrad(p[part], g[part], square[part], lr, eps, decay)
-
-
 def adagrad(p: np.ndarray, g: np.ndarray, square: np.ndarray, lr: float, eps: float, weight_decay: float) -> None:
     """square += g², p -= lr · g / (√square + eps) (Duchi et al., 2011, diagonal form)."""
     real = p.dtype.type
-    step = _adagrad if p.size <= SERIAL else _adagrad_blocks
-    step(p, g, square, real(lr), real(eps), real(weight_decay))
+    _adagrad(p, g, square, real(lr), real(eps), real(weight_decay))
 
 
 @jit

@@ -115,7 +115,7 @@ _erf, _erfc = (np.vectorize(function, otypes=[np.float64]) for function in (math
 
 def erf(x: Array) -> Array:
     """2 / √π · ∫ exp(-t²) dt over t from 0 to x."""
-    return _erf(x).astype(x.dtype)
+    return _erf(x).astype(x.dtype, order="C")
 
 
 def _normal_cdf(x: Array) -> Array:
@@ -225,7 +225,7 @@ def bce_with_logits_grad(x: Array, target: Array, scale: float) -> Array:
 
 def batch_norm(x: Array, weight: Array, bias: Array, eps: float) -> Triple:
     """(y, mean, var): y = (x - mean) / √(var + eps) · weight + bias, mean and var of each column."""
-    mean, var = x.mean(axis=0), x.var(axis=0)
+    mean, var = (f(x, axis=0, dtype=np.float64).astype(x.dtype) for f in (np.mean, np.var))
     return batch_norm_inference(x, weight, bias, mean, var, eps), mean, var
 
 
@@ -293,7 +293,7 @@ def max_pool2d_scatter(gy: Array, index: Array, x_shape: tuple[int, ...]) -> Arr
 def max_pool2d_gather(x: Array, index: Array) -> Array:
     """y[n, i, j, c] = x[n, index[n, i, j, c], c]."""
     n, oh, ow, c = index.shape
-    flat = x.reshape(n, -1, c)
+    flat = x.reshape(n, x.shape[1] * x.shape[2], c)
     return np.take_along_axis(flat, index.reshape(n, oh * ow, c), axis=1).reshape(index.shape)
 
 

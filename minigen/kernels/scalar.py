@@ -60,7 +60,6 @@ def log1p_unit(u):
 @jit
 def erfc_parts(a):
     """(scale, tail) with erfc(a) = scale + tail and erf(a) = (1 - scale) - tail, for a ≥ 0."""
-    a = ERFC_HIGHEST if a > ERFC_HIGHEST else a
     low = (((C5 * a + C4) * a + C3) * a + C2) * a + C1
     p = ((((((C10 * a + C9) * a + C8) * a + C7) * a + C6) * (a * a * a * a * a)) + low) * a + C0
-    return exp_parts(-(a * p))
+    return exp_parts(EXP_LOWEST if a > ERFC_HIGHEST else -(a * p))

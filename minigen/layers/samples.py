@@ -73,9 +73,7 @@ def weighted() -> Iterator[LayerSample]:
     yield drawn(layers.Linear, normal(2, 2, 3), 3, 2, bias=False)
     images = normal(2, 5, 6, 2)
     yield drawn(layers.Conv2d, images, 2, 3, 3)
-    yield drawn(
-        layers.Conv2d, images, 2, 4, (2, 3), stride=(2, 1), padding=(0, 1), dilation=(1, 2), groups=2, bias=False
-    )
+    yield drawn(layers.Conv2d, images, 2, 4, (2, 3), (2, 1), (0, 1), dilation=(1, 2), groups=2, bias=False)
     yield drawn(layers.Conv2d, images, 2, 3, 3, stride=2, padding="same")
     yield drawn(layers.ConvTranspose2d, normal(2, 3, 2, 2), 2, 3, 3)
     yield drawn(layers.ConvTranspose2d, normal(1, 3, 2, 2), 2, 4, 5, stride=2, padding=2, output_padding=1, groups=2)

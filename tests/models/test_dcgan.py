@@ -19,10 +19,10 @@ dcgan = import_module("minigen.models.dcgan")
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An archive of 80 digits."""
+    """An archive of 80 digits, every other pixel of their middle: 12×12."""
     path = tmp_path_factory.mktemp("data") / "digits.npz"
     x, y = data.mnist("test")[:80]
-    np.savez(path, images=x, labels=y)
+    np.savez(path, images=x[:, 2:26:2, 2:26:2], labels=y)
     return str(path)
 
 
@@ -83,11 +83,11 @@ def test_the_generators_step_gives_the_discriminator_no_gradient(model: Any):
 
 
 def test_training_lowers_the_discriminators_loss_and_changes_every_weight(digits: str, tmp_path: Path):
-    first, last = (trained(tmp_path / str(n), data=digits, epochs=20, max_steps=n) for n in (1, 10))
+    first, last = (trained(tmp_path / str(n), data=digits, epochs=3, lr=1e-3, max_steps=n) for n in (1, 10))
     assert last.history()["d_loss"][-1] < first.history()["d_loss"][-1] - 0.1
     before, after = dcgan.load(first).state_dict(), dcgan.load(last).state_dict()
     assert [name for name in before if np.array_equal(before[name], after[name])] == ["image"]
-    assert last.sample_path(10).exists() and last.sample_path(5).exists()
+    assert last.sample_path(4).exists() and last.sample_path(10).exists()  # end of an epoch, end of the run
 
 
 def test_k_steps_saved_and_k_more_equal_2k(digits: str, tmp_path: Path):

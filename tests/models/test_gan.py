@@ -18,10 +18,10 @@ gan = import_module("minigen.models.gan")
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An archive of 192 digits."""
+    """An archive of 192 digits, every other pixel of their middle: 12×12."""
     path = tmp_path_factory.mktemp("data") / "digits.npz"
     x, y = data.mnist("test")[:192]
-    np.savez(path, images=x, labels=y)
+    np.savez(path, images=x[:, 2:26:2, 2:26:2], labels=y)
     return str(path)
 
 
@@ -101,13 +101,13 @@ def test_one_training_step_is_algorithm_1(digits: str, tmp_path: Path):
 
 
 def test_training_moves_the_samples_towards_the_data(digits: str, tmp_path: Path):
-    first, last = (trained(tmp_path / str(n), data=digits, epochs=20, max_steps=n) for n in (1, 60))
+    first, last = (trained(tmp_path / str(n), data=digits, epochs=20, max_steps=n, lr=5e-4) for n in (1, 52))
     before, after = gan.evaluate(first), gan.evaluate(last)
     assert after["pixel_mean_error"] < 0.7 * before["pixel_mean_error"]
     assert last.history()["d_loss"][-1] < first.history()["d_loss"][-1] - 0.1
     assert set(last.history()) == {"step", "d_loss", "g_loss", "d_real", "d_fake"}
-    assert last.history()["step"] == [50, 60]
-    assert last.sample_path(60).exists() and last.sample_path(6).exists()
+    assert last.history()["step"] == [50, 52]
+    assert last.sample_path(6).exists() and last.sample_path(52).exists()  # end of an epoch, end of the run
 
 
 def test_k_steps_saved_and_k_more_equal_2k(digits: str, tmp_path: Path):
@@ -121,7 +121,7 @@ def test_k_steps_saved_and_k_more_equal_2k(digits: str, tmp_path: Path):
 def test_a_checkpoint_alone_gives_samples(digits: str, tmp_path: Path):
     run = trained(tmp_path / "run", data=digits, max_steps=1, latent=7)
     images = gan.sample(run, 3, generator(0))
-    assert images.shape == (3, 28, 28, 1) and 0 <= images.min() < images.max() <= 1
+    assert images.shape == (3, 12, 12, 1) and 0 <= images.min() < images.max() <= 1
     assert checkpoint.read(run.checkpoint_path)[1]["model"]["generator.0.weight"].shape == (7, 256)
 
 

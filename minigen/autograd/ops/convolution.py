@@ -123,9 +123,9 @@ def conv2d(
 
     x (N, H, W, Cin), w (KH, KW, Cin / groups, Cout), bias (Cout,) → y (N, OH, OW, Cout),
     OH = ⌊(H + 2p - d (KH - 1) - 1) / s⌋ + 1. x counts as zero outside. As in PyTorch the kernel is not flipped, and
-    group g of the output channels sees group g of the input channels. stride, padding and dilation are numbers, or pairs
-    for height and width; padding may be "valid" (none) or "same": OH = ⌈H / s⌉, where an odd row or column of zeros goes
-    to the bottom or right.
+    group g of the output channels sees group g of the input channels. stride, padding and dilation are numbers, or
+    pairs for height and width; padding may be "valid" (none) or "same": OH = ⌈H / s⌉, where an odd row or column of
+    zeros goes to the bottom or right.
     Raises ShapeError for shapes that do not fit and ArgumentError for bad options.
     """
     name = "conv2d"

@@ -51,8 +51,10 @@ class Extreme(Reduction):
     def forward(self, x: np.ndarray) -> np.ndarray:
         self.source = x.shape
         y = (x.max if self.largest else x.min)(self.axes, keepdims=True)
-        taken = x == y
-        self.residuals = ((taken / taken.sum(self.axes, keepdims=True)).astype(x.dtype),)
+        if self.needs[0]:
+            taken = x == y
+            with np.errstate(invalid="ignore"):  # where y is NaN, so is its gradient
+                self.residuals = ((taken / taken.sum(self.axes, keepdims=True)).astype(x.dtype),)
         return y if self.keepdims else y.squeeze(self.axes)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
