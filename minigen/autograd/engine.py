@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from minigen.autograd.function import Edge, Function
+from minigen.autograd.function import Edge, Function, NotFinite
 from minigen.autograd.modes import modes, set_grad_enabled
 from minigen.autograd.tensor import Tensor, accumulate_grad
 from minigen.errors import GradientError, ShapeError
@@ -125,7 +125,7 @@ def visit(node: Function, gy: Tensor, send: Deliver, leads: set[int] | None) -> 
             node.needs = needs
             return False
     try:
-        gradients = node.backward(gy)
+        gradients = node_gradients(node, gy)
         for i, (edge, g) in enumerate(zip(node.edges, gradients, strict=True)):
             if g is None or not node.needs[i]:
                 continue
@@ -139,6 +139,14 @@ def visit(node: Function, gy: Tensor, send: Deliver, leads: set[int] | None) -> 
         return True
     finally:
         node.needs = needs
+
+
+def node_gradients(node: Function, gy: Tensor) -> tuple[Tensor | None, ...]:
+    """node.backward; when an operation inside it makes NaN, the error names the node and where it was made."""
+    try:
+        return node.backward(gy)
+    except NotFinite as error:
+        raise GradientError(f"{node.name}, backward of the one called at {node.line}: {error}") from None
 
 
 def add_gradient(pending: dict[int, Tensor], owned: set[int], key: int, g: Tensor, create_graph: bool) -> None:

@@ -25,6 +25,10 @@ creation_order = itertools.count()
 Edge = Any  # Function | Tensor (a leaf) | None (no gradient needed); recursive, so not spelled out
 
 
+class NotFinite(GradientError):
+    """NaN or infinity, found by detect_anomaly."""
+
+
 class Saved(NamedTuple):
     """An input or output array kept for backward, with the version its tensor had then."""
 
@@ -97,7 +101,7 @@ class Function:
             i: Saved(inputs[i].data, self.edges[i], inputs[i].version, inputs[i].version[0]) for i in self._keep_inputs
         }
         if self._keep_output:
-            self._output = Saved(out.data, self, out.version, out.version[0])
+            self._output = Saved(out.data, None, out.version, out.version[0])  # its edge is this node: no cycle
         out.node, out.requires_grad = self, True
 
     def save_inputs(self, *indices: int) -> None:
@@ -147,7 +151,7 @@ class Function:
         """Raise GradientError when `array` holds NaN or infinity (anomaly detection)."""
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             kind = "NaN" if np.isnan(array).any() else "infinity"
-            raise GradientError(f"{self.name}, {phase}: {kind} in the result; shapes {shapes}; called at {self.line}")
+            raise NotFinite(f"{self.name}, {phase}: {kind} in the result; shapes {shapes}; called at {self.line}")
 
 
 class FusedFunction(Function):
@@ -174,6 +178,8 @@ class FusedFunction(Function):
         if not modes.recording:
             gradients = self.backward_arrays(gy.data)
             return tuple([None if g is None else Tensor(np.asarray(g)) for g in gradients])
+        if type(self).compose is FusedFunction.compose:
+            self.compose()
         from minigen.autograd.engine import grad
         from minigen.autograd.ops.shape import alias
 

@@ -8,12 +8,13 @@ g(x, u) = ∂<u, f(x)>/∂x, in x and in u; it is evaluated by the first-order c
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from minigen.autograd.engine import grad
-from minigen.autograd.modes import enable_grad, is_grad_enabled, no_grad
+from minigen.autograd.modes import enable_grad
 from minigen.autograd.tensor import Tensor
 from minigen.errors import ArgumentError, DTypeError, GradientError
 from minigen.random import check_rng, generator
@@ -46,7 +47,8 @@ class Settings:
 class Problem:
     """One function to hold against its differences: f itself, or its gradient at order 2."""
 
-    f: Callable[..., Any]
+    f: Callable[..., Any]  # its outputs can be differentiated
+    value: Callable[..., Any]  # the same outputs, by first-order code alone
     arguments: list[Any]
     variables: list[int]  # positions in `arguments` that are differentiated
     labels: list[str]  # how messages call each variable
@@ -59,8 +61,8 @@ class Problem:
 
     def values(self) -> np.ndarray:
         """All outputs at the present point as one float64 vector."""
-        with no_grad():
-            ys = outputs_of(self.f(*self.arguments))
+        with enable_grad():
+            ys = outputs_of(self.value(*self.arguments))
         return np.concatenate([np.zeros(0), *[y.data.ravel() for y in ys]])
 
 
@@ -240,7 +242,7 @@ def first_order(f: Callable[..., Any], arguments: list[Any], variables: list[int
         raise GradientError(
             "gradcheck: no output of f requires a gradient: it detaches its inputs or does not use them"
         )
-    problem = Problem(f, arguments, variables, [f"input {i}" for i in variables], (made or ["Identity"])[0], 1)
+    problem = Problem(f, f, arguments, variables, [f"input {i}" for i in variables], (made or ["Identity"])[0], 1)
     values = problem.values()
     if not np.isfinite(values).all():
         raise GradientError(
@@ -256,23 +258,22 @@ def first_order(f: Callable[..., Any], arguments: list[Any], variables: list[int
 
 def second_order(problem: Problem, rng: np.random.Generator) -> Problem:
     """g(x, u) = ∂<u, f(x)>/∂x as the function to check, with random u as further inputs."""
-    with no_grad():
+    with enable_grad():
         ys = outputs_of(problem.f(*problem.arguments))
     us = [Tensor(random_sizes(y.shape, rng), requires_grad=True) for y in ys]
     count = len(problem.arguments)
 
-    def gradient(*arguments: Any) -> tuple[Tensor, ...]:
+    def gradient(*arguments: Any, create_graph: bool = True) -> tuple[Tensor, ...]:
         xs = [arguments[i] for i in problem.variables]
-        record = is_grad_enabled()
-        with enable_grad():
-            pairs = [(y, u) for y, u in zip(outputs_of(problem.f(*arguments[:count])), arguments[count:], strict=True)]
-            pairs = [(y, u) for y, u in pairs if y.requires_grad]
-            gradients = grad([y for y, _ in pairs], xs, [u for _, u in pairs], create_graph=record, allow_unused=True)
+        pairs = [(y, u) for y, u in zip(outputs_of(problem.f(*arguments[:count])), arguments[count:], strict=True)]
+        pairs = [(y, u) for y, u in pairs if y.requires_grad]
+        gradients = grad([y for y, _ in pairs], xs, [u for _, u in pairs], create_graph, allow_unused=True)
         return tuple(Tensor(np.zeros_like(x.data)) if g is None else g for x, g in zip(xs, gradients, strict=True))
 
     labels = [*problem.labels, *[f"the gradient of output {k}" for k in range(len(us))]]
     variables = [*problem.variables, *range(count, count + len(us))]
-    return Problem(gradient, [*problem.arguments, *us], variables, labels, problem.name, 2)
+    value = partial(gradient, create_graph=False)
+    return Problem(gradient, value, [*problem.arguments, *us], variables, labels, problem.name, 2)
 
 
 def check(problem: Problem, settings: Settings) -> float:

@@ -90,15 +90,21 @@ def flat(array: np.ndarray) -> np.ndarray:
     return np.require(array, requirements=["C", "A", "W"]).reshape(-1)
 
 
-kept = threading.local()
+class Room(threading.local):
+    """Memory of a thread to work in."""
+
+    bytes = np.empty(0, np.uint8)
+
+
+room = Room()
 
 
 def scratch(count: int, dtype: np.dtype) -> np.ndarray:
     """Room for `count` numbers, the same from call to call: fresh memory costs more than the arithmetic on it."""
     size = count * dtype.itemsize
-    if getattr(kept, "room", np.empty(0)).nbytes < size:
-        kept.room = np.empty(size, np.uint8)
-    return kept.room[:size].view(dtype)
+    if room.bytes.size < size:
+        room.bytes = np.empty(size, np.uint8)
+    return room.bytes[:size].view(dtype)
 
 
 # Gathered products: the convolution, and its input gradient.
@@ -110,13 +116,13 @@ def multiply(plan: Plan, x: np.ndarray, w: np.ndarray, steps: tuple[int, int, in
     shape = plan.gather
     panels = gather.pack(flat(w), plan.order, shape.groups, shape.depth, shape.columns, *steps, panel)
     arguments = (flat(x), shape, plan.classes, plan.taps, panels, panel, out.reshape(-1))
-    workers = 1 if plan.work < SMALL else min(plan.tasks, config.threads)
-    room = scratch(workers * plan.scratch, x.dtype).reshape(workers, plan.scratch)
+    workers = 1 if plan.work < SMALL else max(1, min(plan.tasks, config.threads))
+    padded = scratch(workers * plan.scratch, x.dtype).reshape(workers, plan.scratch)
     if workers == 1:
         for task in range(plan.tasks):
-            gather.gather_task(task, *arguments, room[0])
+            gather.gather_task(task, *arguments, padded[0])
     else:
-        gather.gather_all(plan.tasks, workers, *arguments, room)
+        gather.gather_all(plan.tasks, workers, *arguments, padded)
 
 
 # Scattered products: the input gradient when there are few input channels, so that a tile's columns would stay empty.

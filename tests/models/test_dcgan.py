@@ -82,12 +82,12 @@ def test_the_generators_step_gives_the_discriminator_no_gradient(model: Any):
     assert all(p.grad is not None and np.abs(p.grad.data).max() > 0 for p in model.generator.parameters())
 
 
-def test_training_lowers_the_discriminators_loss_and_changes_every_weight(digits: str, tmp_path: Path):
-    first, last = (trained(tmp_path / str(n), data=digits, epochs=3, lr=1e-3, max_steps=n) for n in (1, 10))
-    assert last.history()["d_loss"][-1] < first.history()["d_loss"][-1] - 0.1
+def test_training_moves_the_samples_towards_the_data_and_changes_every_weight(digits: str, tmp_path: Path):
+    first, last = (trained(tmp_path / str(n), data=digits, epochs=5, lr=5e-4, max_steps=n) for n in (1, 20))
+    assert dcgan.evaluate(last)["pixel_mean_error"] < 0.6 * dcgan.evaluate(first)["pixel_mean_error"]
     before, after = dcgan.load(first).state_dict(), dcgan.load(last).state_dict()
     assert [name for name in before if np.array_equal(before[name], after[name])] == ["image"]
-    assert last.sample_path(4).exists() and last.sample_path(10).exists()  # end of an epoch, end of the run
+    assert last.sample_path(4).exists() and last.sample_path(20).exists()  # end of an epoch, end of the run
 
 
 def test_k_steps_saved_and_k_more_equal_2k(digits: str, tmp_path: Path):

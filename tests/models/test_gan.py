@@ -101,9 +101,9 @@ def test_one_training_step_is_algorithm_1(digits: str, tmp_path: Path):
 
 
 def test_training_moves_the_samples_towards_the_data(digits: str, tmp_path: Path):
-    first, last = (trained(tmp_path / str(n), data=digits, epochs=20, max_steps=n, lr=5e-4) for n in (1, 52))
+    first, last = (trained(tmp_path / str(n), data=digits, epochs=20, max_steps=n) for n in (1, 52))
     before, after = gan.evaluate(first), gan.evaluate(last)
-    assert after["pixel_mean_error"] < 0.7 * before["pixel_mean_error"]
+    assert after["pixel_mean_error"] < 0.6 * before["pixel_mean_error"]
     assert last.history()["d_loss"][-1] < first.history()["d_loss"][-1] - 0.1
     assert set(last.history()) == {"step", "d_loss", "g_loss", "d_real", "d_fake"}
     assert last.history()["step"] == [50, 52]

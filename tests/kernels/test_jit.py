@@ -1,0 +1,155 @@
+"""The cache of compiled kernels: keyed by the sources, safe between processes, never in anyone's way."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numba
+import pytest
+
+import minigen
+from minigen.kernels import jit
+
+SIGNATURES = """
+import sys
+import numpy as np
+from minigen.kernels.gather import locate, copy_padded
+dtype = sys.argv[1]
+x, out = np.arange(4).astype(dtype), np.zeros(16, dtype)
+copy_padded(x, 0, 2, 2, 1, 1, 1, out, 4, 4, 0)
+assert out.reshape(4, 4)[1:3, 1:3].ravel().tolist() == [0, 1, 2, 3], out
+assert copy_padded.signatures[0][0].dtype.name == dtype
+places = np.empty(3, np.int64)
+locate(places, 1, 3, 2, 2, 100, 10, 1)
+assert places.tolist() == [1, 10, 11]
+"""
+
+
+def start(code: str, *arguments: str, package: Path | None = None, **environment: str) -> subprocess.Popen:
+    """A process that runs `code`, with minigen from `package` when given."""
+    path = {} if package is None else {"PYTHONPATH": str(package)}
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments], env=os.environ | environment | path, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=package,
+    )  # fmt: skip
+
+
+def finish(process: subprocess.Popen) -> tuple[str, str]:
+    """What it printed; fails when it failed."""
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    return out, err
+
+
+def copies(folder: Path) -> Path:
+    """A copy of the package, to edit."""
+    shutil.copytree(
+        Path(minigen.__file__).parent, folder / "minigen", ignore=shutil.ignore_patterns("__pycache__", "files")
+    )
+    return folder
+
+
+def test_folder_is_keyed_by_every_source(tmp_path: Path) -> None:
+    package = copies(tmp_path)
+    code = "from minigen.kernels.jit import cache_folder; print(cache_folder())"
+    before = finish(start(code, package=package, MINIGEN_CACHE="/somewhere"))[0]
+    assert finish(start(code, package=package, MINIGEN_CACHE="/somewhere"))[0] == before
+    with (tmp_path / "minigen" / "kernels" / "reference.py").open("a") as source:
+        source.write("# edited\n")
+    assert finish(start(code, package=package, MINIGEN_CACHE="/somewhere"))[0] != before
+
+
+def test_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINIGEN_CACHE", "/a")
+    assert jit.cache_folder().parent == Path("/a")
+    monkeypatch.delenv("MINIGEN_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/b")
+    assert jit.cache_folder().parent == Path("/b/minigen")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "/c")
+    assert jit.cache_folder().parent == Path("/c/.cache/minigen")
+
+
+def test_first_run_compiles_aloud_and_the_second_loads(tmp_path: Path) -> None:
+    _, said = finish(start(SIGNATURES, "float32", MINIGEN_CACHE=str(tmp_path)))
+    assert said.count("compiling kernels") == 1
+    _, said = finish(start(SIGNATURES, "float32", MINIGEN_CACHE=str(tmp_path)))
+    assert said == ""
+
+
+def test_processes_at_once_on_an_empty_cache(tmp_path: Path) -> None:
+    """Each compiles other signatures of the same functions; afterwards every one must load its own."""
+    for process in [start(SIGNATURES, dtype, MINIGEN_CACHE=str(tmp_path)) for dtype in ("float32", "float64") * 2]:
+        finish(process)
+    for dtype in ("float32", "float64"):
+        assert finish(start(SIGNATURES, dtype, MINIGEN_CACHE=str(tmp_path)))[1] == ""
+
+
+def test_writing_takes_the_lock(tmp_path: Path) -> None:
+    """While another process holds the folder's lock, nobody writes there."""
+    hold = """
+import sys, time
+from pathlib import Path
+from minigen.kernels.jit import Lock, cache_folder
+cache_folder().mkdir(parents=True)
+with Lock(cache_folder()):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", hold], env=os.environ | {"MINIGEN_CACHE": str(tmp_path)}, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+    other = start(SIGNATURES, "float32", MINIGEN_CACHE=str(tmp_path))
+    with pytest.raises(subprocess.TimeoutExpired):
+        other.wait(timeout=2)
+    assert not list(tmp_path.rglob("*.nbi"))
+    holder.communicate("")
+    finish(other)
+    assert list(tmp_path.rglob("*.nbi"))
+
+
+def test_unwritable_folder_works_and_says_so_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    _, said = finish(start(SIGNATURES, "float32", MINIGEN_CACHE=str(tmp_path / "file" / "cache")))
+    assert said.count("can not be kept") == 1 and "MINIGEN_CACHE" in said
+    assert said.count("compiling kernels") == 1
+
+
+def test_damaged_files_are_compiled_again(tmp_path: Path) -> None:
+    finish(start(SIGNATURES, "float32", MINIGEN_CACHE=str(tmp_path)))
+    files = [*tmp_path.rglob("*.nbc"), *tmp_path.rglob("*.nbi")]
+    assert files
+    for file in files:
+        file.write_bytes(file.read_bytes()[:100])
+    finish(start(SIGNATURES, "float32", MINIGEN_CACHE=str(tmp_path)))
+
+
+def test_other_users_of_numba_keep_their_cache(tmp_path: Path) -> None:
+    code = """
+import numba
+from pathlib import Path
+Path("mine.py").write_text("import numba\\n@numba.njit(cache=True)\\ndef f(x):\\n    return x + 1\\n")
+before = numba.config.CACHE_DIR
+import minigen.kernels.gather
+import sys
+sys.path.insert(0, "")
+import mine
+mine.f(1)
+assert numba.config.CACHE_DIR == before
+print(mine.f.stats.cache_path)
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=os.environ | {"MINIGEN_CACHE": str(tmp_path / "ours")},
+    )  # fmt: skip
+    out, _ = finish(process)
+    assert Path(out.strip()) == tmp_path / "__pycache__"
+
+
+def test_kernels_never_assume_numbers_are_finite() -> None:
+    assert jit.FASTMATH.isdisjoint({"nnan", "ninf", "fast"})
+    assert numba.njit is not jit.jit
