@@ -2,13 +2,12 @@
 # Builds the wheel, installs it into an empty environment outside the repository, and uses it there: what is missing
 # from the wheel (a package, the data, the command) is missing here too. PYTHON needs the package `build`.
 set -eu
-PYTHON=$(cd "$(dirname "${PYTHON:-python3}")" && pwd)/$(basename "${PYTHON:-python3}")
 repository=$(cd "$(dirname "$0")/.." && pwd)
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-"$PYTHON" -m build --wheel --outdir "$folder/dist" "$repository" >"$folder/build.log" 2>&1 || { cat "$folder/build.log"; exit 1; }
-"$PYTHON" -m venv "$folder/venv"
+"${PYTHON:-python3}" -m build --wheel --outdir "$folder/dist" "$repository" >"$folder/build.log" 2>&1 || { cat "$folder/build.log"; exit 1; }
+"${PYTHON:-python3}" -m venv "$folder/venv"
 PIP_DISABLE_PIP_VERSION_CHECK=1 "$folder/venv/bin/pip" install -qq "$folder"/dist/minigen-*.whl
 
 cd "$folder"

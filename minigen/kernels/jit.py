@@ -32,6 +32,10 @@ except ImportError:  # not a POSIX system: two processes compiling at the same m
 SETTINGS: Any = numba.core.config
 FASTMATH = {"contract", "reassoc", "nsz", "arcp"}  # never nnan or ninf: NaN and Inf must stay visible
 
+# OpenMP's workers wait in a busy loop after each kernel, which starves NumPy's own threads: a matrix product after a
+# kernel took three times as long. GNU's runtime reads this once, when the first parallel kernel loads it.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
 if "NUMBA_THREADING_LAYER_PRIORITY" not in os.environ:  # OpenMP starts a loop soonest; each is tried in turn
     SETTINGS.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 

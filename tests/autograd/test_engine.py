@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from common import gradient, leaf, no_garbage_collector, one
+from autograd_helpers import gradient, leaf, no_garbage_collector, one
 
 import minigen as mg
 from minigen.autograd.tensor import Tensor

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from common import Square, gradient, leaf
+from autograd_helpers import Square, gradient, leaf
 
 import minigen as mg
 from minigen.autograd.tensor import Tensor

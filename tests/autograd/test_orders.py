@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from common import Square, gradient, leaf, one
+from autograd_helpers import Square, gradient, leaf, one
 
 import minigen as mg
 from minigen.autograd.tensor import Tensor

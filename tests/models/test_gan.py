@@ -72,30 +72,32 @@ def test_each_step_reaches_its_own_network_only():
     assert all(p.grad is not None and np.abs(p.grad.data).max() > 0 for p in g.parameters())
 
 
-def test_one_training_step_is_algorithm_1(digits: str, tmp_path: Path):
-    """The step written out again, with the gradients of both losses taken on their own."""
-    recipe = gan.Recipe(data=digits, batch_size=32, max_steps=1)
+def test_training_is_algorithm_1(digits: str, tmp_path: Path):
+    """Two steps written out again, with the gradients of both losses taken on their own."""
+    recipe = gan.Recipe(data=digits, batch_size=32, max_steps=2)
     run = Run.create(tmp_path / "run", "gan", recipe)
     gan.train(recipe, run)
 
     rng = generator(0)
     images = data.load(digits, "train", range=(-1, 1))
     model = gan.build(images.image_shape, recipe, rng)
-    (x, _) = next(iter(data.DataLoader(images, 32, shuffle=True, rng=rng)))
-    fake = model.generator(mg.tensor(gan.noise(32, 100, rng)))
-    for network in (model.discriminator, model.generator):  # D first: G's loss is taken through the new D
-        optimizer = optim.Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999))
-        if network is model.discriminator:
-            loss = gan.discriminator_loss(network(mg.tensor(x)), network(fake.detach()))
-        else:
-            loss = gan.generator_loss(model.discriminator(fake))
-        for p, gradient in zip(optimizer.parameters, mg.grad(loss, optimizer.parameters), strict=True):
-            p.grad = gradient
-        optimizer.step()
+    g, d = model.generator, model.discriminator
+    optimizers = [optim.Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999)) for network in (d, g)]
+    for _, (x, _) in data.DataLoader(images, 32, shuffle=True, rng=rng).steps(0, 2):
+        fake = g(mg.tensor(gan.noise(32, 100, rng)))
+        losses = (
+            lambda x=x, fake=fake: gan.discriminator_loss(d(mg.tensor(x)), d(fake.detach())),
+            lambda fake=fake: gan.generator_loss(d(fake)),  # through the new D
+        )
+        for optimizer, loss in zip(optimizers, losses, strict=True):
+            gradients = mg.grad(loss(), optimizer.parameters)
+            for p, gradient in zip(optimizer.parameters, gradients, strict=True):
+                p.grad = gradient
+            optimizer.step()
 
     loaded = gan.load(run)
-    for own, expected in [(loaded.generator, model.generator), (loaded.discriminator, model.discriminator)]:
-        np.testing.assert_allclose(weights(own), weights(expected), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(weights(loaded.generator), weights(g), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(weights(loaded.discriminator), weights(d), rtol=0, atol=1e-6)
     start = gan.build(images.image_shape, recipe, generator(0))
     assert np.abs(weights(loaded.generator) - weights(start.generator)).max() > 1e-4
 
