@@ -15,7 +15,7 @@ from minigen.autograd.engine import grad
 from minigen.autograd.function import Function, FusedFunction
 from minigen.autograd.gradcheck import gradcheck
 from minigen.autograd.modes import detect_anomaly, enable_grad, is_grad_enabled, no_grad
-from minigen.autograd.ops import *  # noqa: F403
+from minigen.autograd.ops import *
 from minigen.errors import MinigenError
 from minigen.layers.summary import summary
 

@@ -10,6 +10,7 @@ import dataclasses
 import importlib
 import io
 import json
+import os
 import pkgutil
 import re
 import sys
@@ -21,7 +22,7 @@ from types import ModuleType
 from typing import Any
 
 from minigen import flags
-from minigen.config import config
+from minigen.config import Config, config
 from minigen.errors import ArgumentError, MinigenError
 from minigen.random import generator
 from minigen.training import Run
@@ -38,6 +39,7 @@ def main(argv: list[str] | None = None) -> int:
         config.debug = True
         argv = [argument for argument in argv if argument != "--debug"]
     try:
+        Config.from_environment(os.environ)
         return dispatch(argv)
     except KeyboardInterrupt:
         print("minigen: interrupted", file=sys.stderr)

@@ -5,6 +5,7 @@ changed afterwards, except the backend, which is fixed when the first kernel is 
 """
 
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -55,4 +56,8 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-config = Config.from_environment(os.environ)
+try:
+    config = Config.from_environment(os.environ)
+except ArgumentError as problem:  # `import minigen` still works; the command line refuses
+    warnings.warn(f"minigen: {problem}; using the defaults", stacklevel=2)
+    config = Config.from_environment({})

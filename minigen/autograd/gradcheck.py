@@ -7,7 +7,7 @@ g(x, u) = ∂<u, f(x)>/∂x, in x and in u; it is evaluated by the first-order c
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -23,9 +23,11 @@ PROJECTIONS = 3  # random directions tried for each input
 NUDGES = 3  # moves tried before a kink is reported
 NUDGE = 1e-3  # how far a point is moved off a kink, relative to each element's size
 SMALLEST = 1e-3  # elements smaller than this, relative to the root mean square, step as if they had this size
-FINER = 64.0  # by how much the step shrinks when a first comparison fails
+FINER = 16.0  # by how much the step shrinks when a first comparison fails
 TINY = 1e-300
-ROUNDING = 20 * np.finfo(np.float64).eps  # relative error granted to one value of f
+LAST_BIT = np.finfo(np.float64).eps / 2
+ROUNDING = 20 * LAST_BIT  # relative error granted to one value of f
+NOTHING = 1e-12  # a gradient this small, relative to f / x, may be rounding alone
 
 
 class Kink(GradientError):
@@ -54,6 +56,7 @@ class Problem:
     labels: list[str]  # how messages call each variable
     name: str
     order: int
+    floor: np.ndarray = field(default_factory=lambda: np.zeros(0))  # error of each output however small it is
 
     def tensors(self) -> list[Tensor]:
         """The arguments that are differentiated."""
@@ -105,8 +108,12 @@ class Probe:
     def numeric(self, eps: float) -> tuple[np.ndarray, float]:
         """The difference quotient of each projection, and what rounding in f may add to it."""
         y = [self.moved(k * eps) for k in (-2, -1, 1, 2)]
-        rounding = ROUNDING / eps * np.max(np.abs(self.weights) @ np.abs(y[1]))
-        return self.weights @ ((8 * (y[2] - y[1]) - (y[3] - y[0])) / (12 * eps)), float(rounding)
+        return self.weights @ ((8 * (y[2] - y[1]) - (y[3] - y[0])) / (12 * eps)), self.rounding(y, eps)
+
+    def rounding(self, y: list[np.ndarray], eps: float) -> float:
+        """What rounding may add to a difference quotient; in outputs that do not move, one last bit is lost at most."""
+        relative = np.where(np.ptp(np.stack(y), axis=0) > 0, ROUNDING, LAST_BIT)
+        return float(np.max(np.abs(self.weights) @ (relative * np.abs(y[0]) + self.problem.floor))) / eps
 
     def errors(self, eps: float, settings: Settings) -> np.ndarray:
         """|analytic - numeric| of each projection, relative to its size; what rounding explains counts as size."""
@@ -121,14 +128,15 @@ class Probe:
         At a kink the two one-sided quotients keep their distance; at a jump they grow without bound.
         """
         center = self.problem.values()
-        apart, steep, noise = [], [], 0.0
-        for eps in (settings.eps, settings.eps / FINER):
-            after, before = self.moved(eps) - center, center - self.moved(-eps)
+        apart, steep, noise = [], [], []
+        for eps in (4 * settings.eps, 4 * settings.eps / FINER):  # wider than the steps that failed
+            y = [center, self.moved(eps), self.moved(-eps)]
+            after, before = y[1] - center, center - y[2]
             apart.append(np.abs(self.weights @ (after - before)).max() / eps)
             steep.append(np.abs(self.weights @ np.stack([after, before], 1)).max() / eps)
-            noise = ROUNDING / eps * np.max(np.abs(self.weights) @ np.abs(center))
-        kink = apart[1] > max(apart[0] / np.sqrt(FINER), noise)
-        jump = steep[1] > max(steep[0] * np.sqrt(FINER), noise)
+            noise.append(self.rounding(y, eps))
+        kink = apart[1] > max(apart[0] / np.sqrt(FINER), noise[1])
+        jump = steep[1] > max(steep[0] * np.sqrt(FINER), noise[1])
         return not (kink or jump)
 
     def row(self, i: int) -> "Probe":
@@ -253,6 +261,7 @@ def first_order(f: Callable[..., Any], arguments: list[Any], variables: list[int
             f"gradcheck: {problem.name}: two calls of f differ; make it deterministic (a generator with a fixed "
             "seed, or a fixed key, made inside f)"
         )
+    problem.floor = ROUNDING * np.abs(values)
     return problem
 
 
@@ -260,6 +269,7 @@ def second_order(problem: Problem, rng: np.random.Generator) -> Problem:
     """g(x, u) = ∂<u, f(x)>/∂x as the function to check, with random u as further inputs."""
     with enable_grad():
         ys = outputs_of(problem.f(*problem.arguments))
+    values, xs = problem.values(), problem.tensors()
     us = [Tensor(random_sizes(y.shape, rng), requires_grad=True) for y in ys]
     count = len(problem.arguments)
 
@@ -273,7 +283,10 @@ def second_order(problem: Problem, rng: np.random.Generator) -> Problem:
     labels = [*problem.labels, *[f"the gradient of output {k}" for k in range(len(us))]]
     variables = [*problem.variables, *range(count, count + len(us))]
     value = partial(gradient, create_graph=False)
-    return Problem(gradient, value, [*problem.arguments, *us], variables, labels, problem.name, 2)
+    second = Problem(gradient, value, [*problem.arguments, *us], variables, labels, problem.name, 2)
+    scale = np.abs(values).sum() / np.concatenate([sizes(x.data).ravel() for x in xs])
+    second.floor = np.where(np.abs(second.values()) <= NOTHING * scale, ROUNDING * scale, 0.0)
+    return second
 
 
 def check(problem: Problem, settings: Settings) -> float:

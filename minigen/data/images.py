@@ -27,7 +27,7 @@ def image_folder(
     split: str | None = None,
     range: tuple[float, float] = UNIT_RANGE,
 ) -> ImageDataset:
-    """The pictures in a folder, sorted by name; needs Pillow (`pip install "minigen[images]"`).
+    """The pictures in a folder, sorted by name.
 
     Subfolders are classes; a folder without subfolders has no labels. A folder with subfolders `train` and `test` has
     its own split, taken from there. size: height and width, or one number for both; pictures are cropped around the
@@ -130,7 +130,7 @@ def read_image(path: Path, size: tuple[int, int] | None, channels: int | None) -
     try:
         from PIL import Image, ImageOps
     except ImportError as error:
-        raise DataError(f'{path}: reading images needs Pillow; pip install "minigen[images]"') from error
+        raise DataError(f'{path}: reading images needs Pillow: pip install pillow') from error
     try:
         with Image.open(path) as picture:
             if picture.mode == "F" or picture.mode.startswith("I"):
