@@ -39,7 +39,7 @@ class Recipe:
     data: str = "mnist"  # mnist, fashion-mnist, a folder of images, or a .npz file
     latent: int = 100  # how many numbers of noise z an image is made from
     epochs: int = 10  # passes over the training images
-    batch_size: int = 128  # images a step; a last, smaller batch of an epoch is left out
+    batch_size: int = 64  # images a step; a last, smaller batch of an epoch is left out
     lr: float = 1e-4  # learning rate of Adam, for both networks
     beta1: float = 0.5  # share of the old mean gradient that Adam keeps
     dropout: float = 0.3  # share of the discriminator's features that is dropped in training

@@ -86,20 +86,19 @@ def pair(value: Any) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else value
 
 
-def padding_of(padding: Any, kernel: tuple[int, int], dilation: tuple[int, int]) -> list[tuple[int, int]]:
-    """(before, after) for rows and columns, of a convolution with stride 1 when padding is "same"."""
-    if padding == "valid":
-        padding = 0
+def padding_of(padding: Any, size: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
+    """(before, after) along one axis; "same" makes ceil(size / stride) results, the odd zero goes behind."""
     if padding == "same":
-        totals = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
-        return [(total // 2, total - total // 2) for total in totals]
-    return [(p, p) for p in pair(padding)]
+        total = max(0, (math.ceil(size / stride) - 1) * stride + dilation * (kernel - 1) + 1 - size)
+        return total // 2, total - total // 2
+    return padding, padding
 
 
 def conv2d(x: Array, w: Array, b: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1):
     (sh, sw), (dh, dw) = pair(stride), pair(dilation)
     kh, kw, cin, cout = w.shape
-    rows, columns = padding_of(padding, (kh, kw), (dh, dw))
+    vertical, horizontal = (padding, padding) if padding == "same" else (0, 0) if padding == "valid" else pair(padding)
+    rows, columns = padding_of(vertical, x.shape[1], kh, sh, dh), padding_of(horizontal, x.shape[2], kw, sw, dw)
     x = pad(x, [(0, 0), rows, columns, (0, 0)])
     oh, ow = (x.shape[1] - dh * (kh - 1) - 1) // sh + 1, (x.shape[2] - dw * (kw - 1) - 1) // sw + 1
     y = np.zeros((len(x), oh, ow, cout))
@@ -322,6 +321,8 @@ def twins(torch: Any) -> dict[str, Callable[..., Any]]:
         return torch.var(x, axis, correction=ddof, keepdim=keepdims)
 
     def conv2d(x: Any, w: Any, b: Any = None, **options: Any) -> Any:
+        if options.get("padding") == "same" and "stride" in options:
+            return None
         return images.back(F.conv2d(images.to(x), w.permute(3, 2, 0, 1), b, **options))
 
     def conv_transpose2d(x: Any, w: Any, b: Any = None, padding: Any = 0, **options: Any) -> Any:

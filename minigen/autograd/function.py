@@ -95,7 +95,7 @@ class Function:
     def link(self, inputs: list[Tensor], out: Tensor) -> None:
         """Become the node that made `out`."""
         if self.edges or self.freed:
-            raise GradientError(f"{self.name}: called a second time; an instance is one node, so make one for each call")
+            raise GradientError(f"{self.name}: called a second time; an instance is one node: make one for each call")
         self.edges = tuple([(x.node or x) if need else None for x, need in zip(inputs, self.needs, strict=True)])
         self.order = next(creation_order)
         self.shape, self.dtype = out.data.shape, out.data.dtype

@@ -101,9 +101,13 @@ class Probe:
         return values
 
     def analytic(self) -> tuple[np.ndarray, np.ndarray]:
-        """The analytic derivative of each projection, and the sum of the magnitudes of its terms."""
+        """The analytic derivative of each projection, and its size: the sum of the magnitudes of its terms.
+
+        A size counts as no less than a thousandth of the largest term of the variable in any direction.
+        """
         terms = (self.jacobian * self.direction).reshape(len(self.weights), -1)
-        return terms.sum(1), np.abs(terms).sum(1)
+        largest = np.abs(self.jacobian * sizes(self.problem.tensors()[self.variable].data)).max()
+        return terms.sum(1), np.maximum(np.abs(terms).sum(1), SMALLEST * largest)
 
     def numeric(self, eps: float) -> tuple[np.ndarray, float]:
         """The difference quotient of each projection, and what rounding in f may add to it."""
@@ -128,33 +132,32 @@ class Probe:
         At a kink the two one-sided quotients keep their distance; at a jump they grow without bound.
         """
         center = self.problem.values()
-        apart, steep, noise = [], [], []
-        for eps in (4 * settings.eps, 4 * settings.eps / FINER):  # wider than the steps that failed
+
+        def quotients(eps: float) -> tuple[float, float, float]:
+            """How far the one-sided quotients are apart, the larger of them, and what rounding adds."""
             y = [center, self.moved(eps), self.moved(-eps)]
-            after, before = y[1] - center, center - y[2]
-            apart.append(np.abs(self.weights @ (after - before)).max() / eps)
-            steep.append(np.abs(self.weights @ np.stack([after, before], 1)).max() / eps)
-            noise.append(self.rounding(y, eps))
-        kink = apart[1] > max(apart[0] / np.sqrt(FINER), noise[1])
-        jump = steep[1] > max(steep[0] * np.sqrt(FINER), noise[1])
-        return not (kink or jump)
+            sides = self.weights @ np.stack([y[1] - center, center - y[2]], 1) / eps
+            return np.abs(np.diff(sides)).max(), np.abs(sides).max(), self.rounding(y, eps)
 
-    def row(self, i: int) -> "Probe":
-        """This probe with only projection i."""
-        return replace(self, weights=self.weights[i : i + 1], jacobian=self.jacobian[i : i + 1])
+        apart, steep, _ = quotients(4 * settings.eps)
+        for factor in (4, 3, 2):  # as wide as the steps that failed, or wider
+            fine_apart, fine_steep, noise = quotients(factor * settings.eps / FINER)
+            kink = fine_apart > max(apart / np.sqrt(FINER), noise)
+            jump = fine_steep > max(steep * np.sqrt(FINER), noise)
+            if kink or jump:
+                return False
+        return True
 
-    def culprit(self, settings: Settings) -> tuple[tuple[int, ...], float, float]:
-        """Index, analytic and numeric derivative of the element most at fault, found by halving the direction."""
+    def culprit(self, eps: float, settings: Settings) -> "Probe":
+        """The projection and the single element most at fault, found by halving the direction."""
+        i = int(np.argmax(self.errors(eps, settings)))
+        probe = replace(self, weights=self.weights[i : i + 1], jacobian=self.jacobian[i : i + 1])
         indices = np.flatnonzero(self.direction)
         while len(indices) > 1:
-            halves = np.array_split(indices, 2)
-            parts = [replace(self, direction=only(self.direction, half)) for half in halves]
-            indices = halves[int(np.argmax([part.errors(settings.eps, settings).max() for part in parts]))]
-        single = replace(self, direction=only(self.direction, indices))
-        step = self.direction.flat[indices[0]]
-        index = np.unravel_index(indices[0], self.direction.shape)
-        analytic, numeric = single.analytic()[0][0], single.numeric(settings.eps)[0][0]
-        return tuple(int(i) for i in index), float(analytic / step), float(numeric / step)
+            parts = [replace(probe, direction=only(self.direction, half)) for half in np.array_split(indices, 2)]
+            probe = max(parts, key=lambda part: float(part.errors(eps, settings)[0]))
+            indices = np.flatnonzero(probe.direction)
+        return probe
 
 
 def gradcheck(
@@ -340,22 +343,25 @@ def gradients_of(problem: Problem, weights: np.ndarray) -> list[np.ndarray]:
 
 def compare(probe: Probe, settings: Settings) -> float:
     """The largest relative error along one direction, or GradientError when it is too large."""
-    errors = probe.errors(settings.eps, settings)
-    if not (errors <= settings.rtol).all():  # a finer step does not reach a kink that is near, but not here
-        errors = probe.errors(settings.eps / FINER, settings)
-    if (errors <= settings.rtol).all():
-        return float(errors.max())
-    problem = probe.problem
+    steps = settings.eps, settings.eps / FINER  # the finer one does not reach a kink that is near, but not here
+    for eps in steps:
+        errors = probe.errors(eps, settings)
+        if (errors <= settings.rtol).all():
+            return float(errors.max())
+    probe, name = probe.culprit(steps[1], settings), f"gradcheck: {probe.problem.name}, order {probe.problem.order}"
     if not probe.smooth(settings):
         raise Kink(
-            f"gradcheck: {problem.name}, order {problem.order}: {probe.label} lies on a kink or a jump, and so do "
-            "points around it; there is no derivative to compare with. Choose inputs away from it"
+            f"{name}: {probe.label} lies on a kink or a jump, and so do points around it; there is no derivative to "
+            "compare with. Choose inputs away from it"
         )
-    index, analytic, numeric = probe.row(int(np.argmax(errors))).culprit(settings)
+    index = tuple(int(i[0]) for i in np.nonzero(np.atleast_1d(probe.direction)))[: probe.direction.ndim]
+    step = float(probe.direction[index])
+    worse = max(steps, key=lambda eps: float(probe.errors(eps, settings)[0]))
+    analytic, numeric = float(probe.analytic()[0][0]) / step, float(probe.numeric(worse)[0][0]) / step
     relative = abs(analytic - numeric) / max(abs(analytic), abs(numeric), TINY)
     raise GradientError(
-        f"gradcheck: {problem.name}, order {problem.order}: wrong gradient for {probe.label} at index {index}: "
-        f"analytic {analytic:.10g}, numeric {numeric:.10g}, relative error {relative:.2g}"
+        f"{name}: wrong gradient for {probe.label} at index {index}: analytic {analytic:.10g}, numeric {numeric:.10g}, "
+        f"relative error {relative:.2g}"
     )
 
 

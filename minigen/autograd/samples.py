@@ -267,6 +267,7 @@ def images() -> Iterator[Sample]:
     for options in (
         *({}, {"stride": 2}, {"stride": (2, 1), "padding": 1}, {"padding": (2, 1)}, {"padding": "same"}),
         *({"padding": "valid"}, {"dilation": 2}, {"dilation": (1, 2), "padding": "same"}, {"stride": 3, "padding": 2}),
+        *({"stride": (2, 3), "padding": "same"},),
     ):
         yield sample("conv2d", x, w, b, **options)
     yield sample("conv2d", x, w)

@@ -130,7 +130,7 @@ def read_image(path: Path, size: tuple[int, int] | None, channels: int | None) -
     try:
         from PIL import Image, ImageOps
     except ImportError as error:
-        raise DataError(f'{path}: reading images needs Pillow: pip install pillow') from error
+        raise DataError(f"{path}: reading images needs Pillow: pip install pillow") from error
     try:
         with Image.open(path) as picture:
             if picture.mode == "F" or picture.mode.startswith("I"):

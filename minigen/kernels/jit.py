@@ -21,6 +21,7 @@ from typing import Any
 import numba
 import numba.core.config
 from numba.core.caching import FunctionCache
+from threadpoolctl import threadpool_limits
 
 from minigen.config import config
 
@@ -32,9 +33,12 @@ except ImportError:  # not a POSIX system: two processes compiling at the same m
 SETTINGS: Any = numba.core.config
 FASTMATH = {"contract", "reassoc", "nsz", "arcp"}  # never nnan or ninf: NaN and Inf must stay visible
 
-# OpenMP's workers wait in a busy loop after each kernel, which starves NumPy's own threads: a matrix product after a
-# kernel took three times as long. GNU's runtime reads this once, when the first parallel kernel loads it.
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+# One pool of threads. After each product the workers of NumPy's BLAS go on spinning, and take the cores from the kernels
+# that follow: a VAE step of 8 ms took from 17 to 300. So BLAS gets one thread, for the whole process.
+BLAS_LIMIT = threadpool_limits(1, user_api="blas")
+
+# OpenMP's workers spin too. GNU's runtime reads how long once, when the first parallel kernel loads it.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 if "NUMBA_THREADING_LAYER_PRIORITY" not in os.environ:  # OpenMP starts a loop soonest; each is tried in turn
     SETTINGS.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
