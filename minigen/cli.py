@@ -1,4 +1,4 @@
-"""The command line: minigen train | sample | eval | info | warmup.
+"""The command line: minigen train | sample | eval | gradcheck | info | warmup.
 
 `train` takes its flags from the model's Recipe; `sample` and `eval` work from a run folder alone. Every error is one
 line that starts with "minigen: error:", without a traceback unless --debug is given.
@@ -238,7 +238,36 @@ def evaluate(argv: list[str]) -> int:
     return 0
 
 
-# ---------------------------------------------------------------- info, warmup
+# ---------------------------------------------------------------- gradcheck, info, warmup
+
+
+def gradcheck(argv: list[str]) -> int:
+    """Verify the gradients of every operation and layer, at order 1 and 2, and print a table."""
+    parser = flags.Parser(prog="minigen gradcheck", description=first_line(gradcheck))
+    parser.add_argument("names", nargs="*", metavar="NAME", help="operations or layers (default: all)")
+    parser.add_argument("--seed", type=flags.converter(int), default=0, metavar="N", help="of the inputs (default: 0)")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    arguments = parser.parse(argv)
+    from minigen.autograd import samples as operations
+    from minigen.autograd.verification import verify_each
+    from minigen.layers import samples as layers
+
+    known = [*operations.SAMPLES, *layers.SAMPLES]
+    for name in arguments.names:
+        if name not in {sample.operation for sample in known}:
+            near = flags.suggestion(name, sorted({sample.operation for sample in known}))
+            raise ArgumentError(f"unknown operation or layer {name}{near}")
+    failures = []
+    print(f"{'largest relative error':<34} {'samples':>8} {'order 1':>10} {'order 2':>10}")
+    wanted = [sample for sample in known if not arguments.names or sample.operation in arguments.names]
+    for row in verify_each(wanted, seed=arguments.seed):
+        first, second = (f"{error:.1e}" for error in row.errors)
+        second = "–" if row.once_only else second
+        print(f"{row.operation:<34} {row.samples:>8} {first:>10} {second:>10}  {row.once_only}", flush=True)
+        if not row.passed:
+            failures.append(f"{row.operation}: {row.failure}")
+    print("\n".join(failures) or "all gradients agree with central differences")
+    return 1 if failures else 0
 
 
 def info(argv: list[str]) -> int:
@@ -291,6 +320,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": train,
     "sample": sample,
     "eval": evaluate,
+    "gradcheck": gradcheck,
     "info": info,
     "warmup": warmup,
 }

@@ -33,8 +33,8 @@ except ImportError:  # not a POSIX system: two processes compiling at the same m
 SETTINGS: Any = numba.core.config
 FASTMATH = {"contract", "reassoc", "nsz", "arcp"}  # never nnan or ninf: NaN and Inf must stay visible
 
-# One pool of threads. After each product the workers of NumPy's BLAS go on spinning, and take the cores from the kernels
-# that follow: a VAE step of 8 ms took from 17 to 300. So BLAS gets one thread, for the whole process.
+# One pool of threads. After each product the workers of NumPy's BLAS go on spinning, and take the cores from the
+# kernels that follow: a VAE step of 8 ms took from 17 to 300. So BLAS gets one thread, for the whole process.
 BLAS_LIMIT = threadpool_limits(1, user_api="blas")
 
 # OpenMP's workers spin too. GNU's runtime reads how long once, when the first parallel kernel loads it.

@@ -89,7 +89,8 @@ def test_other_operators():
     np.testing.assert_array_equal((-t).data, -VALUES)
     np.testing.assert_array_equal(abs(-t).data, VALUES)
     np.testing.assert_allclose((t @ VALUES.T).data, VALUES @ VALUES.T)
-    np.testing.assert_allclose((VALUES @ t.T).data, VALUES @ VALUES.T)
+    product: Any = VALUES @ t.T
+    np.testing.assert_allclose(product.data, VALUES @ VALUES.T)
 
 
 def test_augmented_assignment_makes_a_new_tensor():

@@ -101,7 +101,8 @@ def sum(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
 def mean(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Σ x / n over `axis`. Raises ShapeError over no elements."""
     x = as_float(x, "mean")
-    return sum(x, axis, keepdims) * (1.0 / count(x, axis, "mean"))
+    n = count(x, axis, "mean")
+    return sum(x, axis, keepdims) * (1.0 / n)
 
 
 def var(x: Operand, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Tensor:
