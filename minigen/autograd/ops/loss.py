@@ -46,6 +46,24 @@ class FusedLoss(FusedFunction):
         return gy / gy.dtype.type(terms) if self.reduction == "mean" else gy
 
 
+class SquaredError(FusedLoss):
+    """(x - t)²; gx = 2 gy (x - t) = -gt."""
+
+    def forward(self, x: np.ndarray, target: np.ndarray) -> np.ndarray:
+        self.save_inputs(0, 1)
+        difference = x - target
+        return self.reduced(difference * difference)
+
+    def backward_arrays(self, gy: np.ndarray) -> tuple[np.ndarray | None, ...]:
+        x, target = self.saved_array(0), self.saved_array(1)
+        gx = (x - target) * (2 * self.share(gy, x.size))
+        return gx, -gx if self.needs[1] else None
+
+    def compose(self, x: Tensor, target: Tensor) -> Tensor:
+        difference = x - target
+        return reduce(difference * difference, self.reduction)
+
+
 class CrossEntropy(FusedLoss):
     """-Σ_k q_k log softmax(x)_k, q = (1 - s) onehot(label) + s / K; gx = gy (softmax(x) - q)."""
 
@@ -119,8 +137,7 @@ class BCE(FusedLoss):
 def mse_loss(input: Operand, target: Operand, reduction: str = "mean") -> Tensor:
     """(input - target)²."""
     input, target = alike(input, target, "mse_loss", reduction)
-    difference = input - target
-    return reduce(difference * difference, reduction)
+    return SquaredError(reduction)(input, target)
 
 
 def l1_loss(input: Operand, target: Operand, reduction: str = "mean") -> Tensor:
