@@ -151,6 +151,7 @@ def test_memory_layout_does_not_matter(case: Sample):
 FUSED = {
     "elu": {"ELU"},
     "gelu": {"GELU"},
+    "mse_loss": {"SquaredError"},
     "cross_entropy": {"CrossEntropy"},
     "binary_cross_entropy": {"BCE"},
     "binary_cross_entropy_with_logits": {"BCEWithLogits"},

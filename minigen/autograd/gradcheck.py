@@ -185,7 +185,7 @@ def gradcheck(
     rng: for the directions; a fixed seed by default, so that a check gives the same answer every time.
 
     Kinks (relu at 0, a tie in max): where the differences show that f has no derivative at the point, the inputs are
-    moved by up to 0.1 % and checked there. When that does not help, GradientError reports a kink.
+    moved by up to 0.2 % and checked there. When that does not help, GradientError reports a kink.
     Raises GradientError (wrong gradient; f not deterministic, not finite, or without gradient), DTypeError (not
     float64), NotTwiceDifferentiable (order 2 of an operation without second derivative), ArgumentError (options).
     """
