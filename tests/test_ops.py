@@ -149,6 +149,7 @@ def test_memory_layout_does_not_matter(case: Sample):
 
 
 FUSED = {
+    "linear": {"Linear"},
     "elu": {"ELU"},
     "gelu": {"GELU"},
     "mse_loss": {"SquaredError"},

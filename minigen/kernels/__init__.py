@@ -12,6 +12,7 @@ from typing import Any
 from minigen.config import config
 
 MODULES: dict[str, tuple[str, ...]] = {
+    "dense": ("matmul",),
     "convolution": ("conv2d", "conv2d_input_grad", "conv2d_weight_grad"),
     "pooling": ("max_pool2d", "max_pool2d_scatter", "max_pool2d_gather", "avg_pool2d", "avg_pool2d_grad"),
     "elementwise": (

@@ -2,13 +2,15 @@
 
 A tile is a small piece of a matrix product, ROWS x panel numbers of C, that stays in the processor's vector registers
 while a long sum runs: each term costs a few loads and ROWS * VECTORS multiply-adds, and C is touched once, at the end.
-Numba can not be told to keep an array in registers, so two intrinsics spell the loop out as LLVM instructions:
+Numba can not be told to keep an array in registers, so intrinsics spell the loop out as LLVM instructions:
 
-    tile_rows:   C[r, :]  = sum over t, k of  A[starts[r] + taps[t] + k] * B[t * depth + k, :]
-    tile_outer:  C[r, :] += sum over k of     A[starts[k] + r]           * B[k, :]       B[k, :] from b_starts[k] on
+    tile_strided:  C[r, :]  = sum over k of     A[r * a_row + k * a_term]   * B[k, :]
+    tile_rows:     C[r, :]  = sum over t, k of  A[starts[r] + taps[t] + k]  * B[t * depth + k, :]
+    tile_outer:    C[r, :] += sum over k of     A[starts[k] + r]            * B[k, :]      B[k, :] from b_starts[k] on
 
-A row of A is named by where it starts in a flat array. That is what makes convolution a matrix product without a copy
-of its windows: an output pixel's window is a few runs of the image, one per tap, `depth` contiguous numbers each.
+The first is the plain product. In the others a row of A is named by where it starts in a flat array. That is what makes
+convolution a matrix product without a copy of its windows: an output pixel's window is a few runs of the image, one per
+tap, `depth` contiguous numbers each.
 
 All arrays are flat, of one dtype, float32 or float64. A row of B is `panel_width(dtype)` contiguous numbers; columns
 that do not exist are the caller's business, who pads B or throws those columns of C away. Nothing is checked here:
@@ -54,6 +56,11 @@ ROWS, VECTORS, VECTOR_BYTES = tile_shape(cpu_features())
 def panel_width(dtype: np.dtype) -> int:
     """Columns of a tile: numbers of `dtype` in VECTORS vector registers."""
     return VECTORS * VECTOR_BYTES // dtype.itemsize
+
+
+def vector_width(dtype: np.dtype) -> int:
+    """Numbers of `dtype` in one vector register."""
+    return VECTOR_BYTES // dtype.itemsize
 
 
 class Emitter:
@@ -123,6 +130,22 @@ class Emitter:
             for v in range(VECTORS):
                 result.append(self.build.call(self.multiply_add, [left, right[v], c[r * VECTORS + v]]))
         return result
+
+    def transposed(self, block: list[Any]) -> list[Any]:
+        """The transpose of a square block: for each bit of the indices, rows swap what has that bit different."""
+        mask = ir.VectorType(ir.IntType(32), self.lanes)
+        bit = 1
+        while bit < self.lanes:
+            upper = [j if not j & bit else self.lanes + j - bit for j in range(self.lanes)]
+            lower = [j + bit if not j & bit else self.lanes + j for j in range(self.lanes)]
+            block = [
+                self.build.shuffle_vector(
+                    block[i & ~bit], block[i | bit], ir.Constant(mask, lower if i & bit else upper)
+                )
+                for i in range(self.lanes)
+            ]
+            bit *= 2
+        return block
 
     def loop(self, count: Any, carried: list[Any], body: Callable[[Any, list[Any]], list[Any]]) -> list[Any]:
         """for i in range(count): carried = body(i, carried). Returns the last `carried`; count is at least 1."""
@@ -221,3 +244,82 @@ def tile_outer(
 
     index = types.intp
     return types.none(a, index, starts, b, index, b_starts, index, c, index, index), generate
+
+
+@intrinsic
+def tile_strided(
+    typingctx: Any, rows: Any, a: Any, a_first: Any, a_row: Any, a_term: Any, b: Any, b_first: Any, b_term: Any,
+    terms: Any, c: Any, c_first: Any, c_row: Any,
+):  # fmt: skip
+    """C[r, :] = sum over k < terms of A[r * a_row + k * a_term] * B[k, :], for r < rows, from ROWS // 2 to ROWS.
+
+    a, b, c: flat arrays, in which A begins at a_first. Row k of B begins at b[b_first + k * b_term], row r of C at
+    c[c_first + r * c_row]. Every number of rows has its own loop, so that a short tile takes less time; any number of
+    rows from ROWS // 2 on can be shared out evenly into tiles of these sizes.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        emit = Emitter(context, builder, c.dtype)
+        a_data, b_data, c_data = (
+            emit.at(emit.data(kind, arguments[i]), arguments[i + 1]) for kind, i in ((a, 1), (b, 5), (c, 9))
+        )
+        a_row, a_term, b_term, c_row = (arguments[i] for i in (3, 4, 7, 11))
+        end = builder.append_basic_block("tile.end")
+        choice = builder.switch(arguments[0], end)
+
+        for count in range(ROWS // 2, ROWS + 1):
+            choice.add_case(count, block := builder.append_basic_block("tile"))
+            builder.position_at_end(block)
+
+            def add_term(k: Any, carried: list[Any], count: int = count) -> list[Any]:
+                left, row, *acc = carried
+                column = [emit.at(left, builder.mul(a_row, emit.index(r))) for r in range(count)]
+                return [emit.at(left, a_term), emit.at(row, b_term), *emit.add_product(column, row, acc)]
+
+            zero = [ir.Constant(emit.vector, [0.0] * emit.lanes)] * (count * VECTORS)
+            _, _, *acc = emit.loop(arguments[8], [a_data, b_data, *zero], add_term)
+            for r in range(count):
+                pointer = emit.at(c_data, builder.mul(c_row, emit.index(r)))
+                emit.store_row(acc[r * VECTORS : (r + 1) * VECTORS], pointer)
+            builder.branch(end)
+        builder.position_at_end(end)
+        return context.get_dummy_value()
+
+    index = types.intp
+    return types.none(index, a, index, index, index, b, index, index, index, c, index, index), generate
+
+
+@intrinsic
+def transpose_block(typingctx: Any, a: Any, a_first: Any, a_row: Any, out: Any, out_first: Any, out_row: Any):
+    """out[out_first + j * out_row + i] = a[a_first + i * a_row + j] for i, j < vector_width(dtype)."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        emit = Emitter(context, builder, out.dtype)
+        source, target = (emit.at(emit.data(kind, arguments[i]), arguments[i + 1]) for kind, i in ((a, 0), (out, 3)))
+
+        def rows(pointer: Any, step: Any) -> list[Any]:
+            """Addresses of the vectors that are the rows of a block."""
+            places = [emit.at(pointer, builder.mul(step, emit.index(i))) for i in range(emit.lanes)]
+            return [builder.bitcast(place, emit.vector.as_pointer()) for place in places]
+
+        block = [builder.load(cell, align=emit.scalar_bytes) for cell in rows(source, arguments[2])]
+        for vector, cell in zip(emit.transposed(block), rows(target, arguments[5]), strict=True):
+            builder.store(vector, cell, align=emit.scalar_bytes)
+        return context.get_dummy_value()
+
+    index = types.intp
+    return types.none(a, index, index, out, index, index), generate
+
+
+@intrinsic
+def copy_row(typingctx: Any, a: Any, a_first: Any, out: Any, out_first: Any):
+    """out[out_first + k] = a[a_first + k] for k < panel_width(dtype)."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        emit = Emitter(context, builder, out.dtype)
+        source, target = (emit.at(emit.data(kind, arguments[i]), arguments[i + 1]) for kind, i in ((a, 0), (out, 2)))
+        emit.store_row(emit.load_row(source), target)
+        return context.get_dummy_value()
+
+    index = types.intp
+    return types.none(a, index, out, index), generate

@@ -20,6 +20,11 @@ DROPOUT_BLOCK = 16384  # elements that share two seeds
 contiguous = functools.partial(np.asarray, order="C")  # np.ascontiguousarray would make a 0-d array 1-d
 
 
+def matmul(a: Array, b: Array) -> Array:
+    """C[i, j] = sum over k of A[i, k] · B[k, j]; a (M, K), b (K, N) → (M, N)."""
+    return np.matmul(a, b)
+
+
 # Convolution. Images are channels-last, x (N, H, W, Cin); weights w (KH, KW, Cin / groups, Cout); padding is
 # (top, bottom, left, right), of which bottom and right may be negative: so much of x is then not read. As everywhere in
 # deep learning the kernel is not flipped (cross-correlation).
@@ -336,16 +341,9 @@ def sgd(p: Array, g: Array, velocity: Array, lr: float, momentum: float, nestero
 
 
 def rmsprop(
-    p: Array,
-    g: Array,
-    square: Array,
-    velocity: Array,
-    lr: float,
-    alpha: float,
-    eps: float,
-    momentum: float,
-    weight_decay: float,
-) -> None:
+    p: Array, g: Array, square: Array, velocity: Array,
+    lr: float, alpha: float, eps: float, momentum: float, weight_decay: float,
+) -> None:  # fmt: skip
     """square = alpha · square + (1 - alpha) · g², p -= lr · g / (√square + eps), through velocity with momentum."""
     real = p.dtype.type
     g = g + real(weight_decay) * p
@@ -367,18 +365,9 @@ def adagrad(p: Array, g: Array, square: Array, lr: float, eps: float, weight_dec
 
 
 def adam(
-    p: Array,
-    g: Array,
-    m: Array,
-    v: Array,
-    lr: float,
-    beta1: float,
-    beta2: float,
-    eps: float,
-    weight_decay: float,
-    decoupled: bool,
-    step: int,
-) -> None:
+    p: Array, g: Array, m: Array, v: Array,
+    lr: float, beta1: float, beta2: float, eps: float, weight_decay: float, decoupled: bool, step: int,
+) -> None:  # fmt: skip
     """m, v: running means of g and g²; p -= lr · m̂ / (√v̂ + eps), with m̂ = m / (1 - beta1^step), v̂ likewise."""
     real = p.dtype.type
     if decoupled:

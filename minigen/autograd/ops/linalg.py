@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minigen.autograd.function import Function
+from minigen import kernels
+from minigen.autograd.function import Function, FusedFunction
 from minigen.autograd.ops.arithmetic import as_float, astype, broadcastable
-from minigen.autograd.ops.reduction import sum as sum_
 from minigen.autograd.ops.shape import expand_dims, getitem, reshape, squeeze, sum_to, swapaxes, transpose
 from minigen.autograd.tensor import Operand, Tensor
 from minigen.errors import ArgumentError, ShapeError
@@ -20,7 +20,7 @@ class MatMul(Function):
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         self.shapes = a.shape, b.shape
         self.save_inputs(*[i for i in (0, 1) if self.needs[1 - i]])
-        return np.matmul(a, b)
+        return kernels.matmul(a, b) if a.ndim == b.ndim == 2 else np.matmul(a, b)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         ga = gb = None
@@ -31,21 +31,30 @@ class MatMul(Function):
         return ga, gb
 
 
-class Linear(Function):
-    """y = x w + b on rows x (M, in); gx = gy wᵀ, gw = xᵀ gy, gb = Σ_rows gy."""
+class Linear(FusedFunction):
+    """y = x w + b, x (…, in); gx = gy wᵀ, and over all rows gw = xᵀ gy, gb = Σ gy. One node, for small layers' sake."""
 
-    def forward(self, *arrays: np.ndarray) -> np.ndarray:
-        x, w, *bias = arrays
-        self.save_inputs(*[i for i in (0, 1) if self.needs[1 - i]])
-        y = np.matmul(x, w)
+    def forward(self, x: np.ndarray, w: np.ndarray, *bias: np.ndarray) -> np.ndarray:
+        self.save_inputs(*range(2 + len(bias)))
+        y = kernels.matmul(rows(x), w)
         if bias:
             y += bias[0]
-        return y
+        return y.reshape(*x.shape[:-1], w.shape[1])
 
-    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
-        gx = matmul(gy, transpose(self.saved_input(1))) if self.needs[0] else None
-        gw = matmul(transpose(self.saved_input(0)), gy) if self.needs[1] else None
-        return (gx, gw, *[sum_(gy, 0) if need else None for need in self.needs[2:]])
+    def backward_arrays(self, gy: np.ndarray) -> tuple[np.ndarray | None, ...]:
+        x, w, g = self.saved_array(0), self.saved_array(1), rows(gy)
+        gx = kernels.matmul(g, w.T).reshape(x.shape) if self.needs[0] else None
+        gw = kernels.matmul(rows(x).T, g) if self.needs[1] else None
+        return (gx, gw, *[g.sum(0) if need else None for need in self.needs[2:]])
+
+    def compose(self, x: Tensor, w: Tensor, *bias: Tensor) -> Tensor:
+        y = matmul(x, w)
+        return y + bias[0] if bias else y
+
+
+def rows(x: np.ndarray) -> np.ndarray:
+    """(…, C) as (M, C), also when it is empty."""
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 class Einsum(Function):
@@ -88,11 +97,6 @@ def same_dtype(tensors: Sequence[Tensor]) -> list[Tensor]:
     return [astype(x, dtype) for x in tensors]
 
 
-def as_rows(x: Tensor) -> Tensor:
-    """(…, C) as (M, C), also when it is empty."""
-    return reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
-
-
 def matmul(a: Operand, b: Operand) -> Tensor:
     """Matrix product over the last two axes: (…, M, K) · (…, K, N) → (…, M, N), leading axes broadcast.
 
@@ -110,7 +114,7 @@ def matmul(a: Operand, b: Operand) -> Tensor:
         return squeeze(matmul(a, expand_dims(b, 1)), -1)
     if b.ndim == 2 and a.ndim > 2:
         # One product of all rows, instead of one for each leading index.
-        return reshape(MatMul()(as_rows(a), b), (*a.shape[:-1], b.shape[-1]))
+        return reshape(MatMul()(reshape(a, (math.prod(a.shape[:-1]), a.shape[-1])), b), (*a.shape[:-1], b.shape[-1]))
     if not broadcastable(a.shape[:-2], b.shape[:-2]):
         raise ShapeError(f"matmul: leading axes of {a.shape} and {b.shape} do not broadcast")
     return MatMul()(a, b)
@@ -130,9 +134,7 @@ def linear(x: Operand, weight: Operand, bias: Operand | None = None) -> Tensor:
         )
     if bias is not None and operands[2].shape != weight.shape[1:]:
         raise ShapeError(f"linear: bias {operands[2].shape} must have shape {weight.shape[1:]}, one value per output")
-    if x.ndim == 2:
-        return Linear()(*operands)
-    return reshape(Linear()(as_rows(x), *operands[1:]), (*x.shape[:-1], weight.shape[1]))
+    return Linear()(*operands)
 
 
 def einsum(subscripts: str, *operands: Operand) -> Tensor:

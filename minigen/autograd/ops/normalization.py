@@ -10,17 +10,12 @@ from minigen import kernels
 from minigen.autograd.function import FusedFunction
 from minigen.autograd.ops.activation import sqrt
 from minigen.autograd.ops.arithmetic import as_float
-from minigen.autograd.ops.linalg import same_dtype
+from minigen.autograd.ops.linalg import rows, same_dtype
 from minigen.autograd.ops.reduction import mean
 from minigen.autograd.tensor import Operand, Tensor
 from minigen.errors import ArgumentError, ShapeError
 
 Gradients = tuple[np.ndarray | None, ...]
-
-
-def rows(x: np.ndarray) -> np.ndarray:
-    """(M, C): the last axis kept, the others flat."""
-    return x.reshape(-1, x.shape[-1])
 
 
 class BatchNorm(FusedFunction):

@@ -1,0 +1,153 @@
+"""The product of two matrices, on the same threads as every other kernel.
+
+NumPy's BLAS has threads of its own, which would fight with ours for the cores, so it is kept at one (`jit.py`). A
+product worth both cores is computed here instead: C is cut into tiles of at most ROWS x panel numbers, each of which
+stays in registers while the whole sum over k runs (`microkernel.py`), and every worker takes an equal run of tiles.
+
+C is made in bands of rows, a band panel by panel (a panel is as many columns as a tile has), a panel tile by tile.
+First the panel of B is packed, its rows one after the other, since all tiles of the band read it; but rows that are
+contiguous are read where they lie when there are few tiles. A is read where it lies, whether its rows or its columns
+are contiguous: a tile takes single numbers of A, so that only two distances matter. The exception is an A whose rows
+are a multiple of 4096 bytes apart: they would share a few places of the first-level cache and evict each other, so a
+tile's rows are copied first.
+
+A tile's sum runs in a fixed order, in blocks of DEPTH terms, so the bits do not depend on the threads.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import prange
+
+from minigen.config import config
+from minigen.kernels.convolution import flat, scratch
+from minigen.kernels.jit import jit
+from minigen.kernels.microkernel import ROWS, copy_row, panel_width, tile_strided, transpose_block, vector_width
+
+SMALL = 1_500_000  # multiply-adds up to which one thread of BLAS is done before ours are well under way
+DEPTH = 1024  # terms of a block: its panel of B, and a tile's rows of A, stay in the second-level cache
+BAND = 24  # most tiles below each other that read a panel before the next is packed
+FEW = 6  # tiles in a band up to which packing does not pay
+PAGE = 4096  # bytes after which places in the first-level cache repeat
+GAP = 64  # bytes more than DEPTH numbers between copied rows of A: they must not repeat
+
+
+class Product(NamedTuple):
+    """C (m, n) = A (m, depth) · B (depth, n): sizes, and distances between neighbours in each flat array."""
+
+    m: int
+    depth: int
+    n: int
+    a_row: int
+    a_term: int
+    b_term: int
+    b_column: int
+    tiles: int  # below each other
+    panels: int  # side by side
+    band: int  # tiles below each other in a band; the last may have fewer
+    panel: int  # columns of a panel
+    lanes: int  # numbers in a vector register
+
+
+@jit
+def pack(b, first, width, terms, plan, out):
+    """out[k * panel + i] = B's row k, column i, counted from `first`; columns that do not exist are zeros."""
+    panel, lanes = plan.panel, plan.lanes
+    if plan.b_column == 1 and width == panel:
+        for k in range(terms):
+            copy_row(b, first + k * plan.b_term, out, k * panel)
+    elif plan.b_term == 1 and width == panel and terms >= lanes:
+        for k in range(0, terms, lanes):
+            inside = min(k, terms - lanes)  # the last block begins early enough to lie inside, and repeats some terms
+            for i in range(0, panel, lanes):
+                source = first + inside + i * plan.b_column
+                transpose_block(b, source, plan.b_column, out, inside * panel + i, panel)
+    else:
+        for k in range(terms):
+            for i in range(panel):
+                out[k * panel + i] = b[first + k * plan.b_term + i * plan.b_column] if i < width else 0
+
+
+@jit
+def multiply_share(start, stop, a, b, plan, out, room):
+    """Tiles [start, stop) of C."""
+    m, n, panel = plan.m, plan.n, plan.panel
+    width = min(panel, n)
+    line = min(plan.depth, DEPTH) + GAP // a.itemsize
+    spare, lines, packed = room[: ROWS * panel], room[ROWS * panel :], room[ROWS * (panel + line) :]
+    copied = plan.a_term == 1 and plan.a_row * a.itemsize % PAGE == 0
+    direct = plan.b_column == 1 and width == panel and plan.band <= FEW
+    for low in range(0, plan.depth, DEPTH):
+        terms = min(DEPTH, plan.depth - low)
+        for tile in range(start, stop):
+            above = tile // (plan.band * plan.panels) * plan.band
+            band = min(plan.band, plan.tiles - above)
+            j, i = (tile - above * plan.panels) // band, (tile - above * plan.panels) % band
+            top, bottom = (above + i) * m // plan.tiles, (above + i + 1) * m // plan.tiles
+            column = min(j * panel, n - width)  # the last panel begins early enough to lie inside, and repeats some
+
+            b_first = low * plan.b_term + column * plan.b_column
+            if not direct and (tile == start or i == 0):
+                pack(b, b_first, width, terms, plan, packed)
+            a_first = top * plan.a_row + low * plan.a_term
+            if copied:
+                for r in range(bottom - top):
+                    target, source = lines[r * line :], a[a_first + r * plan.a_row :]
+                    for k in range(terms):
+                        target[k] = source[k]
+            first = top * n + column
+            whole = low == 0 and width == panel and column == j * panel
+            tile_strided(
+                bottom - top,
+                lines if copied else a, 0 if copied else a_first, line if copied else plan.a_row, plan.a_term,
+                b if direct else packed, b_first if direct else 0, plan.b_term if direct else panel, terms,
+                out if whole else spare, first if whole else 0, n if whole else panel,
+            )  # fmt: skip
+            if not whole:
+                for r in range(bottom - top):
+                    for k in range(j * panel - column, width):
+                        before = 0 if low == 0 else out[first + r * n + k]
+                        out[first + r * n + k] = before + spare[r * panel + k]
+
+
+@jit(parallel=True)
+def multiply_all(workers, a, b, plan, out, room):
+    """All of C, an equal share for each worker, who has a row of `room`."""
+    tiles = plan.tiles * plan.panels
+    for worker in prange(workers):
+        multiply_share(worker * tiles // workers, (worker + 1) * tiles // workers, a, b, plan, out, room[worker])
+
+
+def strided(x: np.ndarray) -> tuple[np.ndarray, int, int]:
+    """(flat array, distance between rows, distance between columns); no copy of a contiguous x or its transpose."""
+    if x.T.flags.c_contiguous and not x.flags.c_contiguous:
+        return flat(x.T), 1, x.shape[0]
+    return flat(x), x.shape[1], 1
+
+
+def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """C[i, j] = sum over k of A[i, k] · B[k, j]; a (M, K), b (K, N) → (M, N).
+
+    Small products are left to BLAS, and so are those that would fill only a few rows or columns of a tile.
+    """
+    (m, depth), n = a.shape, b.shape[1]
+    panel = panel_width(a.dtype)
+    if depth == 1:
+        return np.multiply(a, b, order="C")
+    if m * depth * n <= SMALL or m < ROWS // 2 or n < panel // 2:
+        return np.matmul(a, b)
+    (a, a_row, a_term), (b, b_term, b_column) = strided(a), strided(b)
+    tiles, panels = -(-m // ROWS), -(-n // panel)
+    band = -(-tiles // -(-tiles // BAND))
+    lanes = vector_width(a.dtype)
+    plan = Product(m, depth, n, a_row, a_term, b_term, b_column, tiles, panels, band, panel, lanes)
+    out = np.empty((m, n), a.dtype)
+    workers = max(1, min(tiles * panels, config.threads))
+    terms = min(depth, DEPTH)
+    size = ROWS * (panel + terms + GAP // a.itemsize) + terms * panel
+    room = scratch(workers * size, a.dtype).reshape(workers, size)
+    if workers == 1:
+        multiply_share(0, tiles * panels, a, b, plan, out.reshape(-1), room[0])
+    else:
+        multiply_all(workers, a, b, plan, out.reshape(-1), room)
+    return out

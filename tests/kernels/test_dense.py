@@ -1,0 +1,98 @@
+"""The compiled product against NumPy's, which is its twin; sizes below SMALL are made to use the kernel, too."""
+
+import numpy as np
+import pytest
+from twins import DTYPES, LAYOUTS, agree, laid_out, same_on_any_threads
+
+from minigen import kernels
+from minigen.kernels import dense
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def never_blas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dense, "SMALL", 0)
+
+
+def matrix(rows: int, columns: int, dtype: type = np.float32, layout: str = "C") -> np.ndarray:
+    return laid_out(RNG.standard_normal((rows, columns)).astype(dtype), layout)
+
+
+@DTYPES
+@pytest.mark.parametrize("sizes", [(64, 100, 96), (33, 64, 70), (14, 7, 32), (4, 2, 16), (400, 30, 33)], ids=str)
+@pytest.mark.parametrize("layout_b", ["C", "F", "strided"])
+@LAYOUTS
+def test_layouts(layout: str, layout_b: str, sizes: tuple[int, int, int], dtype: type) -> None:
+    m, k, n = sizes
+    agree("matmul", matrix(m, k, dtype, layout), matrix(k, n, dtype, layout_b), scale=k)
+
+
+@DTYPES
+@pytest.mark.parametrize("size", range(1, 71))
+def test_every_size(size: int, dtype: type) -> None:
+    """Each of M, K and N takes the size in turn; both operands in both orders."""
+    for m, k, n in ((size, 20, 40), (20, size, 40), (20, 40, size), (size, 71 - size, 71 - size)):
+        for a, b in (("C", "C"), ("F", "C"), ("C", "F"), ("F", "F")):
+            agree("matmul", matrix(m, k, dtype, a), matrix(k, n, dtype, b), scale=k)
+
+
+@pytest.mark.parametrize("sizes", [(0, 3, 40), (40, 0, 40), (40, 3, 0), (0, 0, 0)], ids=str)
+def test_empty(sizes: tuple[int, int, int]) -> None:
+    m, k, n = sizes
+    assert not agree("matmul", matrix(m, k), matrix(k, n)).any()
+
+
+@DTYPES
+@pytest.mark.parametrize("layout", ["C", "F"])
+@pytest.mark.parametrize("sizes", [(64, 1024, 50), (20, 2500, 33), (700, 1030, 70), (64, 9216, 128)], ids=str)
+def test_sums_of_several_blocks_and_rows_a_page_apart(sizes: tuple[int, int, int], layout: str, dtype: type) -> None:
+    m, k, n = sizes
+    agree("matmul", matrix(m, k, dtype), matrix(k, n, dtype, layout), scale=k)
+    agree("matmul", matrix(m, k, dtype, "F"), matrix(k, n, dtype, layout), scale=k)
+
+
+@DTYPES
+@pytest.mark.parametrize("sizes", [(64, 100, 784), (128, 2100, 33), (5, 30, 32), (500, 64, 500)], ids=str)
+@pytest.mark.parametrize("layout", ["C", "F"])
+def test_same_bits_on_any_threads(
+    monkeypatch: pytest.MonkeyPatch, layout: str, sizes: tuple[int, int, int], dtype: type
+) -> None:
+    m, k, n = sizes
+    same_on_any_threads(monkeypatch, "matmul", matrix(m, k, dtype, layout), matrix(k, n, dtype, layout))
+    same_on_any_threads(monkeypatch, "matmul", matrix(m, k, dtype), matrix(k, n, dtype, "F"))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("layout", ["C", "F"])
+@pytest.mark.parametrize("n", [20, 32, 45, 64])
+def test_nan_and_inf_stay_in_their_row_or_column(n: int, layout: str, bad: float) -> None:
+    """Every place of a and of b in turn: lanes that do not exist, and rows that repeat, must not spread it."""
+    k = 17
+    for row, column in ((0, 0), (18, 16), (9, 8)):
+        a, b = np.ones((19, k), np.float32), np.ones((k, n), np.float32)
+        a[row, column] = bad
+        c = kernels.matmul(laid_out(a, layout), laid_out(b, layout))
+        np.testing.assert_array_equal(c[row], np.full(n, bad))
+        np.testing.assert_array_equal(np.delete(c, row, axis=0), k)
+        a[row, column] = 1
+        for where in (0, n // 2, n - 1):
+            b[column, where] = bad
+            c = kernels.matmul(laid_out(a, layout), laid_out(b, layout))
+            np.testing.assert_array_equal(c[:, where], np.full(19, bad))
+            np.testing.assert_array_equal(np.delete(c, where, axis=1), k)
+            b[column, where] = 1
+
+
+def test_the_rest_of_a_larger_array_is_not_read() -> None:
+    """Rows and columns of NaN all around: a view that ends at the last row of its array, and one inside."""
+    around = np.full((40, 60), np.nan, np.float32)
+    around[3:23, 5:38] = 1
+    np.testing.assert_array_equal(kernels.matmul(np.ones((9, 20), np.float32), around[3:23, 5:38]), 20)
+    np.testing.assert_array_equal(kernels.matmul(around[3:23, 5:38].T, np.ones((20, 33), np.float32)), 20)
+
+
+def test_small_products_are_blas_to_the_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    a, b = matrix(8, 700), matrix(700, 16)
+    np.testing.assert_array_equal(kernels.matmul(a, b), np.matmul(a, b))
