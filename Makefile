@@ -18,7 +18,7 @@ help:
 	@sed -n 's/^#   //p' Makefile
 
 demo: .venv/.core
-	$(BIN)/minigen train vae --epochs 3
+	$(BIN)/minigen train vae --epochs 8
 
 test: .venv/.dev
 	$(BIN)/python -m pytest

@@ -12,7 +12,8 @@ class a high probability p(y|x) = softmax(logits)_y, that is, a low cross-entrop
 Every training image is shifted by up to two pixels, anew each time it is seen. One training image in twelve is held out
 and only watched (`validation_…` in metrics.csv); the test images are looked at once, at the end.
 
-What to expect on MNIST: above 99.2 % of the test images read right after the six epochs of the default recipe.
+What to expect on MNIST: about 99.4 % of the test images read right after the six epochs of the default recipe, which
+take some three minutes on two cores.
 """
 
 import dataclasses
