@@ -43,7 +43,10 @@ clean:
 
 # The stamps say which of the two environments .venv already is; a change of pyproject.toml renews it.
 .venv/bin/python:
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "minigen needs Python 3.11 or newer, and $(PYTHON) is not; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv .venv || \
+		{ rm -rf .venv; echo "$(PYTHON) can not make an environment; on Debian and Ubuntu install python3-venv"; exit 1; }
 
 .venv/.core: pyproject.toml | .venv/bin/python
 	@echo "installing minigen into .venv (about a minute)"

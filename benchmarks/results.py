@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from minigen.cli import load_model
+from minigen.errors import DataError
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "docs" / "results"
 FILES = ("recipe.json", "run.json", "metrics.csv")
+SHARES = ("accuracy", "precision", "recall", "f1")
+UNITS = {"vae": " nats per image"}
 MARKERS = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.DOTALL)
 
 
@@ -26,21 +29,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.results", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("runs", nargs="*", type=Path, metavar="FOLDER")
     for folder in parser.parse_args().runs:
-        target = KEPT / command(json.loads((folder / "recipe.json").read_text())).replace("minigen train ", "")
-        target = target.with_name(re.sub(r"\W+", "-", target.name))
-        target.mkdir(parents=True, exist_ok=True)
-        for name in FILES:
-            shutil.copyfile(folder / name, target / name)
+        keep(folder)
     readme = ROOT / "README.md"
     rows = "\n".join(row(folder) for folder in sorted(KEPT.iterdir()))
     table = f"| command | result on the test images | steps | time |\n|---|---|---|---|\n{rows}\n"
     readme.write_text(MARKERS.sub(lambda match: match[1] + table + match[2], readme.read_text()))
 
 
+def keep(folder: Path) -> Path:
+    """Copy what the run in `folder` measured; returns the new folder. Raises DataError unless the run was finished."""
+    recipe, run = (json.loads((folder / name).read_text()) for name in FILES[:2])
+    if not run["results"]:
+        raise DataError(f"{folder}: the run stands at step {run['step']} without results; finish it with --resume")
+    if "data" in recipe["recipe"]:
+        recipe["recipe"]["data"] = Path(recipe["recipe"]["data"]).name  # where it lay is nobody's business
+    target = KEPT / re.sub(r"\W+", "-", command(recipe).removeprefix("minigen train "))
+    target.mkdir(parents=True, exist_ok=True)
+    for name in FILES[1:]:
+        shutil.copyfile(folder / name, target / name)
+    (target / FILES[0]).write_text(json.dumps(recipe, indent=2) + "\n")
+    return target
+
+
 def row(folder: Path) -> str:
     """One line of the table."""
     recipe, run = (json.loads((folder / name).read_text()) for name in FILES[:2])
-    results = ", ".join(f"{name.replace('_', ' ')} {figure(value)}" for name, value in run["results"].items())
+    results = ", ".join(f"{name.replace('_', ' ')} {figure(name, value)}" for name, value in run["results"].items())
+    results += UNITS.get(recipe["model"], "")
     minutes, seconds = divmod(round(run["seconds"]), 60)
     link = f"[`{command(recipe)}`](docs/results/{folder.name}/metrics.csv), seed {recipe['recipe']['seed']}"
     return f"| {link} | {results} | {run['step']:,} | {minutes} min {seconds:02d} s |"
@@ -54,8 +69,10 @@ def command(document: dict[str, Any]) -> str:
     return " ".join([f"minigen train {document['model']}", *flags])
 
 
-def figure(value: float) -> str:
-    """A number with as many digits as mean something."""
+def figure(name: str, value: float) -> str:
+    """A number with as many digits as mean something; shares as percentages."""
+    if name in SHARES:
+        return f"{value:.2%}".replace("%", " %")
     return f"{value:.4f}" if 0 < abs(value) < 1 else f"{value:.2f}"
 
 

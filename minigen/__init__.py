@@ -21,7 +21,6 @@ from minigen.layers.summary import summary
 
 from minigen import (  # isort: skip  # after the functions: a submodule's name must win over a star import
     autograd,
-    config,
     data,
     errors,
     kernels,
@@ -32,5 +31,7 @@ from minigen import (  # isort: skip  # after the functions: a submodule's name 
     random,
     training,
 )
+
+from minigen.config import config  # isort: skip  # the settings, not the module
 
 __version__ = "0.1.0"

@@ -1,7 +1,7 @@
 """The command line: minigen train | sample | eval | gradcheck | info | warmup.
 
-`train` takes its flags from the model's Recipe; `sample` and `eval` work from a run folder alone. Every error is one
-line that starts with "minigen: error:", without a traceback unless --debug is given.
+`train` takes its flags from the model's Recipe; `sample` works from a run folder alone, `eval` from it and its data.
+Every error is one message that starts with "minigen: error:", without a traceback unless --debug is given.
 Exit codes: 0 done, 2 a wrong command line, 1 any other error, 130 interrupted.
 """
 
@@ -24,12 +24,14 @@ from typing import Any
 from minigen import flags
 from minigen.config import Config, config
 from minigen.errors import ArgumentError, MinigenError
+from minigen.files import write_atomic
 from minigen.random import generator
 from minigen.training import Run
-from minigen.training.files import write_atomic
+from minigen.training.checkpoint import version
 
 RUNS = Path("runs")
-EXTENDABLE = ("epochs", "max_steps")
+EXTENDABLE = ("epochs", "max_steps")  # where the model does not say otherwise
+DATA_SETS = ("mnist", "fashion-mnist")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -60,6 +62,9 @@ def dispatch(argv: list[str]) -> int:
         print(overview())
         return 0 if argv else 2
     name, *rest = argv
+    if name == "--version":
+        print(f"minigen {version()}")
+        return 0
     if name not in COMMANDS:
         raise ArgumentError(f"unknown command {name}{flags.suggestion(name, COMMANDS)} (known: {', '.join(COMMANDS)})")
     return COMMANDS[name](rest)
@@ -69,7 +74,14 @@ def overview() -> str:
     """The text of `minigen --help`."""
     lines = [f"  {name:<8} {first_line(command)}" for name, command in COMMANDS.items()]
     return "\n".join(
-        ["usage: minigen COMMAND …", "", *lines, "", "minigen COMMAND --help tells more; --debug shows tracebacks."]
+        [
+            "usage: minigen COMMAND …",
+            "       minigen --version",
+            "",
+            *lines,
+            "",
+            "minigen COMMAND --help tells more; --debug shows tracebacks.",
+        ]
     )
 
 
@@ -85,9 +97,8 @@ def train(argv: list[str]) -> int:
     module = load_model(model)
     parser = flags.Parser(prog=f"minigen train {model}", description=first_line(module))
     parser.add_argument("--out", type=Path, metavar="FOLDER", help=f"run folder (default: {RUNS}/{model}-N)")
-    parser.add_argument(
-        "--resume", type=Path, metavar="FOLDER", help="go on with this run; --epochs and --max-steps may extend it"
-    )
+    growing = " and ".join(map(flag, extendable(module)))
+    parser.add_argument("--resume", type=Path, metavar="FOLDER", help=f"go on with this run; {growing} may extend it")
     parser.add_argument(
         "--dry-run", action="store_true", help="show recipe and parameters, run two steps, keep nothing"
     )
@@ -100,7 +111,7 @@ def train(argv: list[str]) -> int:
         if arguments.out is not None or arguments.dry_run:
             raise ArgumentError("--resume goes on in its own folder; leave out --out and --dry-run")
         return resume(module, model, arguments.resume, given)
-    recipe = module.Recipe(**given)
+    recipe = with_absolute_path(module.Recipe(**given))
     if arguments.dry_run:
         return dry_run(module, model, recipe)
     folder = arguments.out if arguments.out is not None else next_folder(model)
@@ -130,17 +141,39 @@ def resume(module: ModuleType, model: str, folder: Path, given: dict[str, Any]) 
     """Go on with the run in `folder`. `given` may only extend it."""
     run = Run.open(folder, model)
     stored = run.load_recipe(module.Recipe)
-    recipe = dataclasses.replace(stored, **given)
-    for name, value in given.items():
-        before = getattr(stored, name)
-        if value != before and (name not in EXTENDABLE or before is None or value < before):
+    recipe = with_absolute_path(dataclasses.replace(stored, **given))
+    growing = extendable(module)
+    for name in given:
+        value, before = getattr(recipe, name), getattr(stored, name)
+        if value != before and (name not in growing or before is None or value < before):
+            was = "no limit" if before is None else before
+            decides = name in EXTENDABLE and name not in growing
+            why = f"; the steps already done depend on {flag(name)}, so train a {model} anew" if decides else ""
             raise ArgumentError(
-                f"--{name.replace('_', '-')} {value} does not go with the run in {folder} ({before}); "
-                "with --resume only --epochs and --max-steps can change, and only grow"
+                f"{flag(name)} {value} does not go with the run in {folder} ({was}); "
+                f"with --resume only {' and '.join(map(flag, growing))} can change, and only grow{why}"
             )
     if recipe != stored:
         run.change_recipe(recipe)
     return run_training(module, recipe, run)
+
+
+def extendable(module: ModuleType) -> tuple[str, ...]:
+    """The fields of the model's recipe that may grow when a run is resumed."""
+    return getattr(module, "EXTENDABLE", EXTENDABLE)
+
+
+def flag(field: str) -> str:
+    """The flag of a recipe's field: max_steps → --max-steps."""
+    return "--" + field.replace("_", "-")
+
+
+def with_absolute_path(recipe: Any) -> Any:
+    """The recipe with the whole path of the user's own data, so that the run can be used from any folder."""
+    name = getattr(recipe, "data", "")
+    if name.lower().replace("_", "-") in DATA_SETS or not name or not Path(name).exists():
+        return recipe
+    return dataclasses.replace(recipe, data=str(Path(name).resolve()))
 
 
 def dry_run(module: ModuleType, model: str, recipe: Any) -> int:
@@ -210,6 +243,8 @@ def sample(argv: list[str]) -> int:
     arguments = parser.parse(argv)
     if arguments.n < 1:
         raise ArgumentError(f"-n is {arguments.n}; ask for at least 1 image")
+    if arguments.out is not None and arguments.out.suffix.lower() != ".png":
+        raise ArgumentError(f"--out {arguments.out}: pictures are written as PNG; let the name end in .png")
     run = Run.open(arguments.folder)
     module = load_model(run.model)
     if not hasattr(module, "sample"):

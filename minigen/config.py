@@ -8,6 +8,7 @@ import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,17 @@ class Config:
     threads: int
     backend: str
     debug: bool
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "dtype":
+            if value is None or value not in ("float32", "float64", *FLOAT_DTYPES, np.float32, np.float64):
+                raise ArgumentError(f"config.dtype: {value!r} can not be trained; use float32 or float64")
+            value = np.dtype(value)
+        if name == "threads" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise ArgumentError(f"config.threads: {value!r}; use a whole number ≥ 1")
+        if name == "backend" and value not in BACKENDS:
+            raise ArgumentError(f"config.backend: {value!r}; use numba or numpy")
+        super().__setattr__(name, value)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Config":

@@ -7,8 +7,9 @@ A model's file holds
     load(run) -> Module          the trained networks
     evaluate(run) -> dict        figures on test data, by name; draws pictures into the folder
     sample(run, n, rng)          n images, float32 (n, H, W, C) in [0, 1]; absent where nothing can be drawn
+    EXTENDABLE                   the recipe's fields that may grow with --resume; absent: ("epochs", "max_steps")
 
-A new file with these five is a new command; nothing has to be registered.
+A new file with the first five is a new command; nothing has to be registered.
 """
 
 import math

@@ -23,8 +23,9 @@ import numpy as np
 
 import minigen as mg
 from minigen import data, layers, metrics, optim, plots
+from minigen.autograd import Tensor
 from minigen.errors import ArgumentError, DataError
-from minigen.training import Run
+from minigen.training import Run, checkpoint
 
 from . import require_positive
 
@@ -34,6 +35,7 @@ class Recipe:
     """What to train, on what, and for how long."""
 
     data: str = "mnist"  # mnist, fashion-mnist, a folder of images, or a .npz file
+    size: int | None = None  # pictures of a folder are brought to size × size
     shift: int = 2  # training images are moved by up to so many pixels; 0 leaves them in place
     dropout: float = 0.3  # share of the features before the last layer that is dropped in training
     epochs: int = 6  # passes over the training images
@@ -43,25 +45,42 @@ class Recipe:
     max_steps: int | None = None  # stop after so many steps, whatever epochs says
 
     def __post_init__(self) -> None:
-        require_positive(self, "epochs", "batch_size", "lr", "max_steps")
+        require_positive(self, "size", "epochs", "batch_size", "lr", "max_steps")
+
+
+EXTENDABLE = ("max_steps",)  # and not epochs: the learning rate falls over all of them from the first step
 
 
 # ---------------------------------------------------------------- the network
 
 
-def network(image: tuple[int, ...], classes: int, recipe: Recipe, rng: np.random.Generator) -> layers.Sequential:
+class Classifier(layers.Module):
     """Images (N, H, W, C) → logits (N, classes)."""
-    height, width, channels = image
-    if min(height, width) < 8:
-        raise ArgumentError(f"classifier: images are {height}×{width}; it halves them three times, so use 8×8 or more")
-    return layers.Sequential(
-        *block(channels, 32, rng),
-        *block(32, 64, rng),
-        *block(64, 128, rng),
-        layers.Flatten(),
-        layers.Dropout(recipe.dropout, rng=rng),
-        layers.Linear(height // 8 * (width // 8) * 128, classes, rng=rng),
-    )
+
+    classes: np.ndarray
+
+    def __init__(self, image: tuple[int, ...], classes: int, recipe: Recipe, rng: np.random.Generator) -> None:
+        super().__init__()
+        height, width, channels = image
+        if min(height, width) < 8:
+            raise ArgumentError(
+                f"classifier: images are {height}×{width}; it halves them three times, so use 8×8 or more"
+            )
+        self.network = layers.Sequential(
+            *block(channels, 32, rng),
+            *block(32, 64, rng),
+            *block(64, 128, rng),
+            layers.Flatten(),
+            layers.Dropout(recipe.dropout, rng=rng),
+            layers.Linear(height // 8 * (width // 8) * 128, classes, rng=rng),
+        )
+        # So that a checkpoint alone can be loaded.
+        self.register_buffer("image", np.array(image))
+        self.register_buffer("classes", np.array(classes))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The logits; softmax of them is p(y|x)."""
+        return self.network(x)
 
 
 def block(in_channels: int, out_channels: int, rng: np.random.Generator) -> list[layers.Module]:
@@ -80,8 +99,8 @@ def block(in_channels: int, out_channels: int, rng: np.random.Generator) -> list
 def train(recipe: Recipe, run: Run) -> None:
     """Minimise the cross-entropy by Adam, and fill the run folder."""
     rng = mg.random.generator(recipe.seed)
-    images, held_out = split(labelled(recipe.data, "train"))
-    model = network(images.image_shape, len(images.classes), recipe, rng)
+    images, held_out = split(labelled(recipe, "train"))
+    model = Classifier(images.image_shape, len(images.classes), recipe, rng)
     optimizer = optim.Adam(model.parameters(), lr=recipe.lr)
     loader = data.DataLoader(images, recipe.batch_size, shuffle=True, rng=rng)
     total = recipe.epochs * len(loader)
@@ -106,7 +125,7 @@ def train(recipe: Recipe, run: Run) -> None:
             progress.update(step, loss=loss, accuracy=accuracy)
             if step % 50 == 0:
                 run.log(step, loss=loss, accuracy=accuracy)
-            if loader.epoch_done or step == total:
+            if loader.epoch_done:
                 logits, labels = outputs(model, held_out)
                 run.log(
                     step,
@@ -120,9 +139,9 @@ def train(recipe: Recipe, run: Run) -> None:
     run.finish(**({} if run.interrupted else evaluate(run)))
 
 
-def labelled(name: str, part: str) -> data.ImageDataset:
-    """The data set of that name. Raises DataError when it has no labels to learn."""
-    images = data.load(name, part)
+def labelled(recipe: Recipe, part: str) -> data.ImageDataset:
+    """The data set of the recipe. Raises DataError when it has no labels to learn."""
+    images = data.load(recipe.data, part, size=recipe.size)
     if images.labels is None:
         raise DataError(f"classifier: {images.name} has no labels; use data with one label an image")
     return images
@@ -137,11 +156,12 @@ def split(images: data.ImageDataset) -> tuple[data.ImageDataset, data.ImageDatas
     return training, validation
 
 
-def load(run: Run) -> layers.Sequential:
+def load(run: Run) -> Classifier:
     """The network of a run, as it was saved last."""
     recipe = run.load_recipe(Recipe)
-    test = labelled(recipe.data, "test")
-    model = network(test.image_shape, len(test.classes), recipe, mg.random.generator(0))
+    _, saved = checkpoint.read(run.checkpoint_path)
+    image, classes = tuple(saved["model"]["image"].tolist()), int(saved["model"]["classes"])
+    model = Classifier(image, classes, recipe, mg.random.generator(0))
     run.load({"model": model})
     return model
 
@@ -151,11 +171,15 @@ def load(run: Run) -> layers.Sequential:
 
 def evaluate(run: Run) -> dict[str, float]:
     """Accuracy, and precision, recall and F1 averaged over the classes, on test images; draws the confusion matrix."""
-    test = labelled(run.load_recipe(Recipe).data, "test")
-    logits, labels = outputs(load(run), test)
-    predictions, count = logits.argmax(axis=1), len(test.classes)
+    model, test = load(run), labelled(run.load_recipe(Recipe), "test")
+    count = int(model.classes)
+    if len(test.classes) > count:
+        raise DataError(f"classifier: the test images have {len(test.classes)} classes, those of training had {count}")
+    logits, labels = outputs(model, test)
+    predictions = logits.argmax(axis=1)
     matrix = metrics.confusion_matrix(predictions, labels, count)
-    plots.save_confusion(run.folder / "confusion.png", matrix, test.classes)
+    names = [*test.classes, *map(str, range(len(test.classes), count))]  # the test images may lack the last classes
+    plots.save_confusion(run.folder / "confusion.png", matrix, names)
     mistakes = np.flatnonzero(predictions != labels)
     if len(mistakes):
         plots.save_grid(run.folder / "mistakes.png", test[mistakes[:100]][0])

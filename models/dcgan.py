@@ -38,6 +38,7 @@ class Recipe:
     """What to train, on what, and for how long."""
 
     data: str = "mnist"  # mnist, fashion-mnist, a folder of images, or a .npz file
+    size: int | None = None  # pictures of a folder are brought to size × size
     latent: int = 100  # how many numbers of noise z an image is made from
     epochs: int = 10  # passes over the training images
     batch_size: int = 64  # images a step; a last, smaller batch of an epoch is left out
@@ -48,7 +49,7 @@ class Recipe:
     max_steps: int | None = None  # stop after so many steps, whatever epochs says
 
     def __post_init__(self) -> None:
-        require_positive(self, "latent", "epochs", "batch_size", "lr", "max_steps")
+        require_positive(self, "size", "latent", "epochs", "batch_size", "lr", "max_steps")
 
 
 # ---------------------------------------------------------------- the networks
@@ -110,7 +111,7 @@ def build(image: ImageShape, recipe: Recipe, rng: np.random.Generator) -> GAN:
 def train(recipe: Recipe, run: Run) -> None:
     """Play Algorithm 1 of the GAN paper, and fill the run folder."""
     rng = mg.random.generator(recipe.seed)
-    images = data.load(recipe.data, "train", range=(-1, 1))
+    images = data.load(recipe.data, "train", range=(-1, 1), size=recipe.size)
     model = build(images.image_shape, recipe, rng)
     g, d = model.generator, model.discriminator
     g_optimizer = optim.Adam(g.parameters(), lr=recipe.lr, betas=(recipe.beta1, 0.999))
@@ -143,13 +144,13 @@ def train(recipe: Recipe, run: Run) -> None:
 
             values = {"d_loss": d_loss, "g_loss": g_loss, "d_real": mean_d(real_logits), "d_fake": mean_d(fake_logits)}
             progress.update(step, **values)
-            if step % 50 == 0 or step == total:
+            if step % 50 == 0 or loader.epoch_done:
                 run.log(step, **values)
+            if loader.epoch_done or step == total or progress.interrupted:
+                run.save(state, step)
             if loader.epoch_done or step == total:
                 z = noise(64, recipe.latent, mg.random.generator(recipe.seed))  # the same for every sheet
                 plots.save_grid(run.sample_path(step), draw(model, z))
-            if loader.epoch_done or step == total or progress.interrupted:
-                run.save(state, step)
             if progress.interrupted:
                 break
     run.finish(**({} if run.interrupted else evaluate(run)))
@@ -159,7 +160,7 @@ def load(run: Run) -> GAN:
     """Both networks of a run, as they were saved last."""
     _, saved = checkpoint.read(run.checkpoint_path)
     model = build(tuple(saved["model"]["image"].tolist()), run.load_recipe(Recipe), mg.random.generator(0))
-    model.load_state_dict(saved["model"])
+    run.load({"model": model})
     return model
 
 
@@ -174,4 +175,4 @@ def sample(run: Run, n: int, rng: np.random.Generator) -> np.ndarray:
 def evaluate(run: Run) -> dict[str, float]:
     """What D says, and how the pixels are spread, on test images and on as many samples; see gan.measure."""
     recipe = run.load_recipe(Recipe)
-    return measure(load(run), data.load(recipe.data, "test"), recipe.latent)
+    return measure(load(run), data.load(recipe.data, "test", size=recipe.size), recipe.latent)

@@ -36,6 +36,7 @@ class Recipe:
     """What to train, on what, and for how long."""
 
     data: str = "mnist"  # mnist, fashion-mnist, a folder of images, or a .npz file
+    size: int | None = None  # pictures of a folder are brought to size × size
     latent: int = 100  # how many numbers of noise z an image is made from
     epochs: int = 50  # passes over the training images
     batch_size: int = 128  # images a step
@@ -45,7 +46,7 @@ class Recipe:
     max_steps: int | None = None  # stop after so many steps, whatever epochs says
 
     def __post_init__(self) -> None:
-        require_positive(self, "latent", "epochs", "batch_size", "lr", "max_steps")
+        require_positive(self, "size", "latent", "epochs", "batch_size", "lr", "max_steps")
 
 
 # ---------------------------------------------------------------- the networks
@@ -110,7 +111,7 @@ def generator_loss(fake: Tensor) -> Tensor:
 def train(recipe: Recipe, run: Run) -> None:
     """Play Algorithm 1, and fill the run folder."""
     rng = mg.random.generator(recipe.seed)
-    images = data.load(recipe.data, "train", range=(-1, 1))
+    images = data.load(recipe.data, "train", range=(-1, 1), size=recipe.size)
     model = build(images.image_shape, recipe, rng)
     g, d = model.generator, model.discriminator
     g_optimizer = optim.Adam(g.parameters(), lr=recipe.lr, betas=(recipe.beta1, 0.999))
@@ -142,13 +143,13 @@ def train(recipe: Recipe, run: Run) -> None:
 
             values = {"d_loss": d_loss, "g_loss": g_loss, "d_real": mean_d(real_logits), "d_fake": mean_d(fake_logits)}
             progress.update(step, **values)
-            if step % 50 == 0 or step == total:
+            if step % 50 == 0 or loader.epoch_done:
                 run.log(step, **values)
+            if loader.epoch_done or step == total or progress.interrupted:
+                run.save(state, step)
             if loader.epoch_done or step == total:
                 z = noise(64, recipe.latent, mg.random.generator(recipe.seed))  # the same for every sheet
                 plots.save_grid(run.sample_path(step), draw(model, z))
-            if loader.epoch_done or step == total or progress.interrupted:
-                run.save(state, step)
             if progress.interrupted:
                 break
     run.finish(**({} if run.interrupted else evaluate(run)))
@@ -168,7 +169,7 @@ def load(run: Run) -> GAN:
     """Both networks of a run, as they were saved last."""
     _, saved = checkpoint.read(run.checkpoint_path)
     model = build(tuple(saved["model"]["image"].tolist()), run.load_recipe(Recipe), mg.random.generator(0))
-    model.load_state_dict(saved["model"])
+    run.load({"model": model})
     return model
 
 
@@ -192,7 +193,7 @@ def draw(model: GAN, z: np.ndarray) -> np.ndarray:
 def evaluate(run: Run) -> dict[str, float]:
     """What D says, and how the pixels are spread, on test images and on as many samples."""
     recipe = run.load_recipe(Recipe)
-    return measure(load(run), data.load(recipe.data, "test"), recipe.latent)
+    return measure(load(run), data.load(recipe.data, "test", size=recipe.size), recipe.latent)
 
 
 def measure(model: GAN, test: data.ImageDataset, latent: int) -> dict[str, float]:

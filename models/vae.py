@@ -38,6 +38,7 @@ class Recipe:
     """What to train, on what, and for how long."""
 
     data: str = "mnist"  # mnist, fashion-mnist, a folder of images, or a .npz file
+    size: int | None = None  # pictures of a folder are brought to size × size
     architecture: Literal["mlp", "convolutional"] = "mlp"  # the networks of encoder and decoder
     latent: int = 20  # how many hidden numbers z describe an image; 2 gives a map of all digits
     hidden: int = 512  # width of the hidden layer
@@ -48,7 +49,7 @@ class Recipe:
     max_steps: int | None = None  # stop after so many steps, whatever epochs says
 
     def __post_init__(self) -> None:
-        require_positive(self, "latent", "hidden", "epochs", "batch_size", "lr", "max_steps")
+        require_positive(self, "size", "latent", "hidden", "epochs", "batch_size", "lr", "max_steps")
 
 
 # ---------------------------------------------------------------- the networks
@@ -151,7 +152,7 @@ def negative_elbo(logits: Tensor, x: Tensor, mu: Tensor, logvar: Tensor) -> tupl
 def train(recipe: Recipe, run: Run) -> None:
     """Maximise the ELBO by Adam, and fill the run folder."""
     rng = mg.random.generator(recipe.seed)
-    images, test = data.load(recipe.data, "train"), data.load(recipe.data, "test")
+    images, test = (data.load(recipe.data, split, size=recipe.size) for split in ("train", "test"))
     model = VAE(images.image_shape, recipe, rng)
     optimizer = optim.Adam(model.parameters(), lr=recipe.lr)
     loader = data.DataLoader(images, recipe.batch_size, shuffle=True, rng=rng)
@@ -175,11 +176,12 @@ def train(recipe: Recipe, run: Run) -> None:
             progress.update(step, loss=loss, reconstruction=reconstruction, kl=kl)
             if step % 100 == 0:
                 run.log(step, loss=loss, reconstruction=reconstruction, kl=kl)
-            if loader.epoch_done or step == total:
+            if loader.epoch_done:
                 run.log(step, **{f"test_{name}": value for name, value in measure(model, test).items()})
-                plots.save_grid(run.sample_path(step), draw(model, 64, mg.random.generator(recipe.seed)))
             if loader.epoch_done or step == total or progress.interrupted:
                 run.save(state, step)
+            if loader.epoch_done or step == total:
+                plots.save_grid(run.sample_path(step), draw(model, 64, mg.random.generator(recipe.seed)))
             if progress.interrupted:
                 break
     run.finish(**({} if run.interrupted else evaluate(run)))
@@ -189,7 +191,7 @@ def load(run: Run) -> VAE:
     """The model of a run, as it was saved last."""
     _, saved = checkpoint.read(run.checkpoint_path)
     model = VAE(tuple(saved["model"]["image"].tolist()), run.load_recipe(Recipe), mg.random.generator(0))
-    model.load_state_dict(saved["model"])
+    run.load({"model": model})
     return model
 
 
@@ -222,12 +224,15 @@ def encode(model: VAE, x: np.ndarray) -> np.ndarray:
 
 
 def evaluate(run: Run) -> dict[str, float]:
-    """-ELBO and its two terms on the test images; draws reconstructions, interpolations and the latent map."""
-    model, test = load(run), data.load(run.load_recipe(Recipe).data, "test")
+    """-ELBO and its two terms on the test images, in nats per image; draws reconstructions and the latent space."""
+    recipe = run.load_recipe(Recipe)
+    model, test = load(run), data.load(recipe.data, "test", size=recipe.size)
     latent = model.mu.out_features
     images = test[:50][0]
     plots.save_reconstructions(run.folder / "reconstructions.png", images, decode(model, encode(model, images)))
-    plots.save_interpolation(run.folder / "interpolation.png", interpolations(model, images[:16]))
+    pairs = images[: min(16, len(images) // 2 * 2)]
+    if len(pairs):
+        plots.save_interpolation(run.folder / "interpolation.png", interpolations(model, pairs))
     if latent >= 2:
         mu = np.concatenate([encode(model, x) for x, *_ in data.DataLoader(test, 1000)])
         manifold = partial(decode, model) if latent == 2 else None  # the paper's figure 4
@@ -244,7 +249,7 @@ def measure(model: VAE, images: data.Dataset) -> dict[str, float]:
             logits, mu, logvar = model(mg.tensor(x), rng)
             terms += len(x) * np.array([term.item() for term in negative_elbo(logits, mg.tensor(x), mu, logvar)])
     reconstruction, kl = terms / len(images)
-    return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
+    return {"negative_elbo": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
 
 
 def interpolations(model: VAE, x: np.ndarray, steps: int = 10) -> np.ndarray:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-BASE = {"config", "errors", "random"}
+BASE = {"checks", "config", "errors", "files", "random"}
 ENGINE = BASE | {"kernels", "autograd"}
 SERVICES = {"optim", "data", "metrics", "training", "plots"}
 LIBRARY = ENGINE | {"layers"} | SERVICES
@@ -21,7 +21,9 @@ LIBRARY = ENGINE | {"layers"} | SERVICES
 # What each part of minigen may import from minigen. "minigen" is the public face, `import minigen as mg`.
 MAY_IMPORT = {
     "errors": set(),
+    "checks": {"errors"},
     "config": {"errors"},
+    "files": {"errors"},
     "random": {"errors"},
     "kernels": BASE,
     "autograd": ENGINE,
@@ -36,6 +38,7 @@ MAY_IMPORT = {
     "flags": {"errors"},
     "info": LIBRARY | {"minigen"},
     "cli": LIBRARY | {"minigen", "models", "flags", "info"},
+    "__main__": {"cli"},
 }
 ONLY_IMPORTED_BY = {"numba": "kernels", "llvmlite": "kernels", "matplotlib": "plots", "rich": "training"}
 HEAVY = {"numba", "llvmlite", "matplotlib", "rich", "safetensors", "PIL", "argparse"}

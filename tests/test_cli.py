@@ -11,6 +11,7 @@ import pytest
 
 from minigen import cli, flags
 from minigen.config import config
+from minigen.training.checkpoint import version
 
 # A model that needs no training: its weight counts the steps.
 TOY = '''
@@ -196,10 +197,13 @@ WRONG = [
     ("train --resume done --out else", 2, "leave out --out"),
     ("train --resume done --lr 0.7", 2, "--lr 0.7 does not go with the run in done (0.5)"),
     ("train --resume done --epochs 1", 2, "only grow"),
-    ("train --resume done --max-steps 5", 2, "only grow"),
+    ("train --resume done --max-steps 5", 2, "does not go with the run in done (no limit)"),
     ("train --resume done --epochs 0", 2, "epochs is 0"),
     ("train --resume damaged", 1, "recipe.json is damaged"),
     ("train --resume cut", 1, "checkpoint.safetensors is damaged"),
+    ("train --resume cut --epochs 3", 1, "checkpoint.safetensors is damaged"),
+    ("sample done -o grid.jpg", 2, "let the name end in .png"),
+    ("sample done -o grid", 2, "let the name end in .png"),
     ("sample nowhere", 1, "no run folder nowhere"),
     ("sample done -n 0", 2, "at least 1"),
     ("sample done -n many", 2, "'many' is not a whole number"),
@@ -243,6 +247,27 @@ def test_wrong_input_gets_one_clear_error_and_loses_nothing(folders: Path, capsy
         assert error.count("\n") == 1, line
         assert fragment in error, line
         assert contents(folders) == before, line
+
+
+def test_a_run_knows_its_data_from_any_folder(monkeypatch: pytest.MonkeyPatch):
+    np.savez("mine.npz", images=np.zeros((20, 8, 8), np.uint8))
+    whole = str(Path("mine.npz").resolve())
+    assert cli.main(["train", "toy", "--data", "mine.npz", "--out", "here"]) == 0
+    assert json.loads(Path("here/recipe.json").read_text())["recipe"]["data"] == whole
+    assert cli.main(["train", "--resume", "here", "--data", "mine.npz"]) == 0  # the same file is no conflict
+    monkeypatch.chdir("here")
+    assert cli.main(["train", "--resume", ".", "--epochs", "3"]) == 0
+    Path("mnist").mkdir()
+    assert cli.main(["train", "toy", "--data", "mnist", "--out", "named"]) == 0
+    assert json.loads(Path("named/recipe.json").read_text())["recipe"]["data"] == "mnist"
+
+
+def test_version(capsys: pytest.CaptureFixture):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"minigen {version()}\n"
+    done = subprocess.run([sys.executable, "-m", "minigen", "--versoin"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("minigen: error: unknown command --versoin")
 
 
 def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import minigen
-from minigen import Tensor
-from minigen.errors import ArgumentError, DataError, DTypeError, MinigenError, ShapeError
+from minigen import Tensor, layers
+from minigen.errors import ArgumentError, CheckpointError, DataError, DTypeError, MinigenError, ShapeError
 
 mg: Any = minigen  # without its types, as wrong ones are the point here
 
@@ -24,8 +24,20 @@ def batch_norm(shape: tuple[int, ...], channels: int = 3, training: bool = True,
     return mg.batch_norm(x(*shape), x(channels), x(channels), mean, var, training, **options)
 
 
+HUGE = 10**400
 LABELS = np.array([0, 1])
 RNG = mg.random.generator(0)
+LINEAR: Any = layers.Linear(2, 2, rng=RNG)
+
+
+def adam(**options: Any) -> Any:
+    return mg.optim.Adam([x(2)], **options)
+
+
+def load(target: Any, *states: Any, **changes: Any) -> None:
+    """Load a state, or the target's own with some changes."""
+    target.load_state_dict(*states or [{**target.state_dict(), **changes}])
+
 
 ARITHMETIC = [
     (lambda: x(2) + x(3), ShapeError, r"add: shapes \(2,\) and \(3,\) do not broadcast; .*reshape"),
@@ -42,7 +54,21 @@ ARITHMETIC = [
     (lambda: mg.log(None), DTypeError, "log: dtype object"),
     (lambda: mg.tanh([[1.0], [1.0, 2.0]]), ShapeError, "tanh: the nested sequence is ragged"),
     (lambda: x(2) * 1j, DTypeError, "multiply: dtype complex128"),
-    (lambda: mg.leaky_relu(x(2), -0.1), ArgumentError, "leaky_relu: negative_slope is -0.1; use a number ≥ 0"),
+    (
+        lambda: mg.leaky_relu(x(2), -0.1),
+        ArgumentError,
+        "leaky_relu: negative_slope is -0.1; use a finite number from 0",
+    ),
+    (lambda: mg.leaky_relu(x(2), "a"), ArgumentError, "leaky_relu: negative_slope is 'a'"),
+    (lambda: mg.elu(x(2), None), ArgumentError, "elu: alpha is None; use a finite number"),
+    (lambda: mg.elu(x(2), np.nan), ArgumentError, "elu: alpha is nan"),
+    (lambda: mg.clip(x(2), np.nan, 1), ArgumentError, "clip: bound nan is no number"),
+    (lambda: mg.clip(x(2), "a"), ArgumentError, "clip: bound 'a' is no number"),
+    (lambda: mg.clip(x(2), HUGE), DTypeError, "clip: a number of 1329 bits does not fit into float32"),
+    (lambda: x(2) * HUGE, DTypeError, "multiply: a number of 1329 bits does not fit into float32; use a smaller"),
+    (lambda: x(2) ** HUGE, DTypeError, "power: a number of 1329 bits does not fit"),
+    (lambda: mg.tensor([1]) * HUGE, DTypeError, "multiply: .* does not fit into int64; convert the tensor"),
+    (lambda: x(2) < HUGE, DTypeError, "less: can not compare .* with a number of 1329 bits"),
 ]
 
 REDUCTION = [
@@ -57,6 +83,7 @@ REDUCTION = [
     (lambda: mg.log_softmax(x(2), 2), ArgumentError, "log_softmax: axis 2"),
     (lambda: mg.softmax(x(2, 2), None), ArgumentError, "softmax: axis is None; name one axis"),
     (lambda: mg.var(x(1), ddof=1), ArgumentError, "var: 1 elements with ddof=1 .* smaller ddof"),
+    (lambda: mg.var(x(2), ddof=None), ArgumentError, "var: ddof is None; use a whole number ≥ 0"),
     (lambda: mg.cumsum(x(2, 2), None), ArgumentError, "cumsum: axis is None; name one axis"),
 ]
 
@@ -68,10 +95,13 @@ SHAPE = [
     (lambda: mg.expand(x(2), (3,)), ShapeError, "expand: .* only axes of length 1 repeat"),
     (lambda: mg.transpose(x(2, 3), (0,)), ArgumentError, "transpose: axes .* each of the 2 axes"),
     (lambda: mg.transpose(x(2, 3), (0, 0)), ArgumentError, "transpose: .* twice"),
+    (lambda: mg.transpose(x(2), 1.5), ArgumentError, r"transpose: axis \(1.5,\) does not exist"),
     (lambda: mg.swapaxes(x(2, 3), 0, 2), ArgumentError, "swapaxes: axis 2"),
     (lambda: mg.squeeze(x(2, 3), 0), ShapeError, r"squeeze: axis 0 of \(2, 3\) is longer than 1"),
     (lambda: mg.expand_dims(x(2), 3), ArgumentError, "expand_dims: axis 3"),
     (lambda: mg.concatenate([]), ShapeError, "concatenate: no tensors given"),
+    (lambda: mg.concatenate(5), ArgumentError, "concatenate: tensors is int; pass a list of tensors"),
+    (lambda: mg.stack(None), ArgumentError, "stack: tensors is NoneType; pass a list of tensors"),
     (lambda: mg.concatenate([x(2, 3), x(2, 4)]), ShapeError, "concatenate: shapes .* differ in more than axis 0"),
     (lambda: mg.concatenate([x(2), x(2, 2)]), ShapeError, "concatenate: shapes"),
     (lambda: mg.concatenate([x(), x()]), ShapeError, "concatenate: 0-d tensors .* use stack"),
@@ -82,6 +112,12 @@ SHAPE = [
     (lambda: mg.split(x(5), [2, 2]), ShapeError, "split: lengths .* do not add up"),
     (lambda: mg.pad(x(2, 2), -1), ArgumentError, "pad: pad_width -1 must be"),
     (lambda: mg.pad(x(2, 2), (1, 2)), ArgumentError, "pad: pad_width .* 2 pairs"),
+    (lambda: mg.pad(mg.tensor([1, 2]), 1, 0.5), ArgumentError, "pad: value 0.5 does not fit into int64; .* astype"),
+    (lambda: mg.pad(mg.tensor([1, 2], dtype=np.uint8), 1, 256), ArgumentError, "pad: value 256 .* uint8"),
+    (lambda: mg.pad(mg.tensor([1, 2]), 1, np.nan), ArgumentError, "pad: value nan .* int64"),
+    (lambda: mg.pad(x(2), 1, 1e300), ArgumentError, "pad: value 1e\\+300 .* float32"),
+    (lambda: mg.pad(x(2), 1, HUGE), ArgumentError, "pad: value a number of 1329 bits .* float32"),
+    (lambda: mg.pad(x(2), 1, "a"), ArgumentError, "pad: value 'a'"),
     (lambda: mg.flip(x(2), 1), ArgumentError, "flip: axis 1"),
     (lambda: x(2, 3)[5], ShapeError, r"getitem: .*out of bounds.*shape \(2, 3\)"),
     (lambda: x(2, 3)[0, 0, 0], ShapeError, "getitem: too many indices"),
@@ -148,8 +184,13 @@ NORMALIZATION = [
     (lambda: batch_norm((4, 3), running=(np.zeros(2), np.ones(2))), ShapeError, r"batch_norm: running_mean is \(2,\)"),
     (lambda: batch_norm((4, 3), training=False, running=(None, None)), ArgumentError, "batch_norm: running_mean and"),
     (lambda: batch_norm((4, 3), eps=-1.0), ArgumentError, "batch_norm: eps is -1.0"),
+    (lambda: batch_norm((4, 3), eps="a"), ArgumentError, "batch_norm: eps is 'a'; use a finite number from 0"),
+    (lambda: batch_norm((4, 3), momentum="a"), ArgumentError, "batch_norm: momentum is 'a'; .* from 0 to 1"),
+    (lambda: mg.layer_norm(x(4, 3), x(3), x(3), "a"), ArgumentError, "layer_norm: eps is 'a'"),
+    (lambda: mg.layer_norm(x(), x(), x()), ShapeError, r"layer_norm: x is \(\)"),
+    (lambda: mg.dropout(x(3), "0.5", RNG), ArgumentError, "dropout: p is '0.5'; use a finite number from 0 to 1"),
     (lambda: mg.layer_norm(x(4, 3), x(2), x(2)), ShapeError, r"layer_norm: weight is \(2,\), but x \(4, 3\)"),
-    (lambda: mg.dropout(x(3), 1.5, RNG), ArgumentError, "dropout: p is 1.5; use the probability"),
+    (lambda: mg.dropout(x(3), 1.5, RNG), ArgumentError, "dropout: p is 1.5; use a finite number from 0 to 1"),
     (lambda: mg.dropout(x(3), 0.5, 0), DTypeError, r"dropout: rng is int; pass rng=minigen\.random\.generator\(seed\)"),
     (lambda: mg.embedding([0.5], x(5, 2)), DTypeError, "embedding: indices have dtype float32; pass integers"),
     (lambda: mg.embedding([0, 5], x(5, 2)), DataError, "embedding: indices hold 5, outside 0 … 4"),
@@ -162,7 +203,12 @@ LOSSES = [
     (lambda: mg.mse_loss(x(3), x(3), reduction="average"), ArgumentError, 'mse_loss: reduction is .*use "mean"'),
     (lambda: mg.mse_loss(x(0, 3), x(0, 3)), ShapeError, "mse_loss: the batch is empty"),
     (lambda: mg.l1_loss(x(3), x(2)), ShapeError, "l1_loss"),
-    (lambda: mg.huber_loss(x(3), x(3), delta=0.0), ArgumentError, "huber_loss: delta is 0.0; use a number > 0"),
+    (
+        lambda: mg.huber_loss(x(3), x(3), delta=0.0),
+        ArgumentError,
+        "huber_loss: delta is 0.0; use a finite number above 0",
+    ),
+    (lambda: mg.huber_loss(x(3), x(3), delta="a"), ArgumentError, "huber_loss: delta is 'a'"),
     (lambda: mg.binary_cross_entropy(x(3) * 1.5, x(3)), DataError, r"outside \[0, 1\]; .*with_logits"),
     (lambda: mg.binary_cross_entropy(x(3) * np.nan, x(3)), DataError, "binary_cross_entropy: input has values"),
     (lambda: mg.binary_cross_entropy_with_logits(x(3), x(2)), ShapeError, "binary_cross_entropy_with_logits"),
@@ -174,14 +220,59 @@ LOSSES = [
     (lambda: mg.cross_entropy(x(0, 3), np.array([])), ShapeError, "cross_entropy: the batch is empty"),
     (lambda: mg.cross_entropy(x(2, 0), LABELS), MinigenError, "cross_entropy"),
     (lambda: mg.cross_entropy(x(2, 3), LABELS, label_smoothing=1.0), ArgumentError, "cross_entropy: label_smoothing"),
+    (lambda: mg.cross_entropy(x(2, 3), LABELS, "a"), ArgumentError, "label_smoothing is 'a'; .* from 0, below 1"),
     (lambda: mg.nll_loss(x(2, 2), np.array([0, 2])), DataError, "nll_loss: labels hold 2"),
     (lambda: mg.nll_loss(x(2, 2), LABELS, reduction="max"), ArgumentError, "nll_loss: reduction"),
     (lambda: mg.gaussian_kl(x(3, 2), x(3)), ShapeError, "gaussian_kl: shapes"),
     (lambda: mg.gaussian_kl(x(), x()), ShapeError, r"gaussian_kl: .*pass \(N, latent\)"),
     (lambda: mg.l2_penalty([]), ArgumentError, "l2_penalty: no parameters"),
+    (lambda: mg.l2_penalty(LINEAR), ArgumentError, r"l2_penalty: parameters is Linear; pass model.parameters\(\)"),
+    (lambda: mg.l1_penalty([1.0]), ArgumentError, "l1_penalty: item 0 of parameters is float; pass model"),
 ]
 
-TABLE = [*ARITHMETIC, *REDUCTION, *SHAPE, *PRODUCTS, *IMAGES, *NORMALIZATION, *LOSSES]
+OPTIMIZERS = [
+    (lambda: mg.optim.Adam(LINEAR), ArgumentError, r"Adam: parameters is Linear; pass model.parameters\(\)"),
+    (lambda: mg.optim.Adam(LINEAR.parameters), ArgumentError, r"Adam: parameters is method; pass model.parameters\(\)"),
+    (lambda: mg.optim.Adam(layers.Sequential(LINEAR)), ArgumentError, r"Adam: .*Linear; pass model.parameters\(\)"),
+    (lambda: adam(betas=0.9), ArgumentError, "Adam: betas is 0.9; use a pair"),
+    (lambda: adam(betas=(0.9,)), ArgumentError, r"Adam: betas is \(0.9,\); use a pair"),
+    (lambda: adam(betas=("a", 0.9)), ArgumentError, "Adam: beta1 is 'a'; use a finite number from 0, below 1"),
+    (lambda: adam(eps="a"), ArgumentError, "Adam: eps is 'a'"),
+    (lambda: mg.optim.clip_grad_norm(LINEAR, 1), ArgumentError, "clip_grad_norm: parameters is Linear; pass model"),
+    (lambda: mg.optim.clip_grad_norm([x(2)], "1"), ArgumentError, "clip_grad_norm: max_norm is '1'; .* above 0"),
+    (lambda: mg.optim.clip_grad_value([x(2)], None), ArgumentError, "clip_grad_value: max_value is None"),
+    (lambda: mg.optim.EMA(x(2), 0.9), ArgumentError, "EMA: model is Tensor; pass a Module"),
+    (lambda: mg.optim.EMA(LINEAR, "a"), ArgumentError, "EMA: decay is 'a'"),
+    (lambda: mg.optim.CosineLR(LINEAR, 5), ArgumentError, "CosineLR: optimizer is Linear; pass the optimizer"),
+    (lambda: mg.optim.ReduceLROnPlateau(LINEAR), ArgumentError, "ReduceLROnPlateau: optimizer is Linear"),
+    (lambda: mg.optim.StepLR(adam(), 1, "a"), ArgumentError, "StepLR: gamma is 'a'"),
+    (lambda: mg.optim.WarmupLR(adam(), 1, after=5), ArgumentError, "WarmupLR: after is int"),
+    (
+        lambda: mg.optim.ReduceLROnPlateau(adam(), patience="a"),
+        ArgumentError,
+        "patience is 'a'; use a whole number ≥ 0",
+    ),
+]
+
+STATES = [
+    (lambda: LINEAR.load_state_dict(None), CheckpointError, "Linear.load_state_dict: got NoneType; pass the dict"),
+    (lambda: LINEAR.astype("abc"), DTypeError, "Linear.astype: 'abc' is no dtype"),
+    (lambda: LINEAR.astype(int), DTypeError, "Linear.astype: int64 can not be trained"),
+    (lambda: mg.summary(LINEAR, 2), ShapeError, "summary: input_shape is 2; give the shape of one item as a tuple"),
+    (lambda: load(adam(), None), CheckpointError, "Adam: the saved state is NoneType; pass the dict"),
+    (lambda: load(adam(), shapes=5), CheckpointError, "Adam: the saved parameters have shapes 5"),
+    (lambda: load(adam(), steps=np.array([-1])), CheckpointError, "Adam: the saved steps hold -1"),
+    (lambda: load(adam(), m=[0.0, 0.0]), CheckpointError, "Adam: saved m is list, expected an array"),
+    (lambda: load(adam(), lr=-1), CheckpointError, "Adam: lr is -1; .*saved"),
+    (lambda: load(mg.optim.StepLR(adam(), 1), None), CheckpointError, "StepLR: the saved state is NoneType"),
+    (lambda: load(mg.optim.StepLR(adam(), 1), t="a"), CheckpointError, "StepLR: t is 'a'; .*saved"),
+    (lambda: load(mg.optim.ReduceLROnPlateau(adam()), best="a"), CheckpointError, "the saved best is 'a'"),
+    (lambda: load(mg.optim.ReduceLROnPlateau(adam()), waited=-1), CheckpointError, "waited is -1; .*saved"),
+    (lambda: load(mg.optim.EMA(LINEAR, 0.9), None), CheckpointError, "EMA: the saved state is NoneType"),
+    (lambda: load(mg.optim.EMA(LINEAR, 0.9), weight=None), CheckpointError, "EMA: saved weight is NoneType"),
+]
+
+TABLE = [*ARITHMETIC, *REDUCTION, *SHAPE, *PRODUCTS, *IMAGES, *NORMALIZATION, *LOSSES, *OPTIMIZERS, *STATES]
 
 
 @pytest.mark.parametrize(("call", "error", "message"), TABLE, ids=[f"{i}-{row[2][:30]}" for i, row in enumerate(TABLE)])

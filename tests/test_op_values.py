@@ -135,3 +135,11 @@ def test_where_keeps_its_condition():
     y.sum().backward()
     assert x.grad is not None
     assert x.grad.tolist() == [1.0, 0.0]
+
+
+def test_layer_norm_of_a_single_row():
+    x, w, b = (mg.tensor(np.random.default_rng(i).normal(size=4), requires_grad=True) for i in range(3))
+    row = mg.layer_norm(x, w, b)
+    assert row.shape == (4,)
+    np.testing.assert_array_equal(row.data, mg.layer_norm(x[None], w, b).data[0])
+    assert mg.gradcheck(mg.layer_norm, (x, w, b))

@@ -154,7 +154,6 @@ FUSED = {
     "gelu": {"GELU"},
     "mse_loss": {"SquaredError"},
     "cross_entropy": {"CrossEntropy"},
-    "binary_cross_entropy": {"BCE"},
     "binary_cross_entropy_with_logits": {"BCEWithLogits"},
     "batch_norm": {"BatchNorm", "BatchNormInference"},
     "layer_norm": {"LayerNorm"},

@@ -13,6 +13,7 @@ import numpy as np
 from minigen.autograd.function import Edge, Function, NotFinite
 from minigen.autograd.modes import modes, set_grad_enabled
 from minigen.autograd.tensor import Tensor, accumulate_grad
+from minigen.config import config
 from minigen.errors import GradientError, ShapeError
 
 Deliver = Callable[[Tensor, Tensor], None]
@@ -68,6 +69,8 @@ def grad(
     retain_graph = create_graph if retain_graph is None else retain_graph
     found.update(sweep(seeds, nodes, deliver, create_graph, retain_graph, targets))
     results = [found.get(id(x.node or x)) for x in inputs]
+    if not create_graph:  # gradients may be views, or shared between inputs
+        results = [None if g is None else Tensor(g.data.copy()) for g in results]
     for i, (x, g) in enumerate(zip(inputs, results, strict=True)):
         if g is None and not allow_unused:
             raise GradientError(
@@ -126,6 +129,11 @@ def visit(node: Function, gy: Tensor, send: Deliver, leads: set[int] | None) -> 
             return False
     try:
         gradients = node_gradients(node, gy)
+        if len(gradients) != len(node.edges):
+            raise GradientError(
+                f"{node.name}.backward gave {len(gradients)} gradients for {len(node.edges)} inputs; return one for "
+                "each input, None where there is none"
+            )
         for i, (edge, g) in enumerate(zip(node.edges, gradients, strict=True)):
             if g is None or not node.needs[i]:
                 continue
@@ -133,7 +141,7 @@ def visit(node: Function, gy: Tensor, send: Deliver, leads: set[int] | None) -> 
                 raise GradientError(
                     f"{node.name}.backward gave {g.shape} {g.dtype} for input {i}, which is {edge.shape} {edge.dtype}"
                 )
-            if modes.anomaly:
+            if modes.anomaly or config.debug:
                 node.check_finite("backward", g.data, [gy.shape, g.shape])
             send(edge, g)
         return True

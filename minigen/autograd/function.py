@@ -17,6 +17,7 @@ import numpy as np
 
 from minigen.autograd.modes import modes
 from minigen.autograd.tensor import Tensor, as_tensor
+from minigen.config import config
 from minigen.errors import GradientError, GraphFreedError, NotTwiceDifferentiable
 
 PACKAGE = str(Path(__file__).resolve().parent.parent)
@@ -85,7 +86,7 @@ class Function:
         out = Tensor(y)
         if y.base is not None:
             share_version(out, tensors)
-        if modes.anomaly:
+        if modes.anomaly or config.debug:
             self.line = user_line()
             self.check_finite("forward", y, [x.shape for x in tensors])
         if True in self.needs:
@@ -116,15 +117,18 @@ class Function:
 
     def saved_array(self, index: int) -> np.ndarray:
         """Input `index` as an array, checked to be what it was at forward."""
+        if index not in self._inputs:
+            raise GradientError(f"{self.name}: input {index} was not saved; call self.save_inputs({index}) in forward")
         return self.unchanged(self._inputs[index], f"input {index}")
 
     def saved_input(self, index: int) -> Tensor:
         """Input `index` as a tensor; linked to the graph while the sweep is recorded."""
-        return linked(self.saved_array(index), self._inputs[index].edge, self.name)
+        array = self.saved_array(index)
+        return linked(array, self._inputs[index].edge, self._inputs[index].counter, self.name)
 
     def saved_output(self) -> Tensor:
         """The output as a tensor; linked to the graph while the sweep is recorded."""
-        return linked(self.unchanged(self._output, "its output"), self, self.name)
+        return linked(self.unchanged(self._output, "its output"), self, self._output.counter, self.name)
 
     def unchanged(self, saved: Saved, what: str) -> np.ndarray:
         """The saved array; GradientError when an in-place operation has changed it since forward."""
@@ -144,10 +148,10 @@ class Function:
             )
 
     def release(self) -> None:
-        """Drop what was saved, and the way to earlier nodes."""
-        self.freed = True
-        self.edges, self.residuals, self._inputs = (), (), {}
-        self.__dict__.pop("_output", None)
+        """Drop everything but the description: what was saved, options, and the way to earlier nodes."""
+        shape, dtype = self.shape, self.dtype
+        self.__dict__.clear()
+        self.freed, self.shape, self.dtype = True, shape, dtype
 
     def check_finite(self, phase: str, array: np.ndarray, shapes: list[tuple[int, ...]]) -> None:
         """Raise GradientError when `array` holds NaN or infinity (anomaly detection)."""
@@ -193,9 +197,9 @@ class FusedFunction(Function):
         return tuple([next(gradients) if need else None for need in self.needs])
 
 
-def linked(array: np.ndarray, edge: Edge, name: str) -> Tensor:
+def linked(array: np.ndarray, edge: Edge, counter: list[int], name: str) -> Tensor:
     """A tensor over a saved array. While a sweep is recorded it stands for the tensor it was saved from."""
-    if not modes.recording or edge is None:
+    if not modes.recording:
         return Tensor(array)
     if isinstance(edge, Tensor):
         if edge.data is not array:
@@ -203,8 +207,8 @@ def linked(array: np.ndarray, edge: Edge, name: str) -> Tensor:
                 f"{name}: .data of a saved leaf, {array.shape}, was replaced after forward; run it again"
             )
         return edge
-    out = Tensor(array, requires_grad=True)
-    out.node = edge
+    out = Tensor(array, requires_grad=edge is not None)
+    out.node, out.version = edge, counter  # a later change of the saved array is seen at the next order too
     return out
 
 

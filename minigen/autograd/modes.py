@@ -7,14 +7,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from minigen.config import config
-
 
 class Modes(threading.local):
     """State of one thread. `recording`: operations build the graph. `anomaly`: results are checked."""
 
     recording: bool = True
-    anomaly: bool = config.debug
+    anomaly: bool = False
 
 
 modes = Modes()

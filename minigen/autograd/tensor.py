@@ -41,7 +41,7 @@ class Tensor:
         self.grad: Tensor | None = None
         self.node: Function | None = None
         self.version: list[int] = [0]
-        self.grad_buffer: np.ndarray | None = None  # where an optimizer wants this leaf's gradient
+        self.grad_buffer: Tensor | None = None  # where an optimizer wants this leaf's gradient
 
     # What it is
 
@@ -371,13 +371,15 @@ def accumulate_grad(leaf: Tensor, g: Tensor, create_graph: bool) -> None:
     if create_graph:
         leaf.grad = g if leaf.grad is None else leaf.grad + g
     elif leaf.grad is not None:
-        if leaf.grad.data is leaf.grad_buffer:
+        if leaf.grad is leaf.grad_buffer:
             np.add(leaf.grad.data, g.data, out=leaf.grad.data)
+            leaf.grad.bump_version()
         else:
             leaf.grad = Tensor(np.asarray(leaf.grad.data + g.data))
     elif leaf.grad_buffer is not None:
-        np.copyto(leaf.grad_buffer, g.data)
-        leaf.grad = Tensor(leaf.grad_buffer)
+        np.copyto(leaf.grad_buffer.data, g.data)
+        leaf.grad_buffer.bump_version()  # whoever still holds the last step's gradient is told
+        leaf.grad = leaf.grad_buffer
     else:
         leaf.grad = Tensor(g.data.copy())  # g may be shared with other leaves
 

@@ -40,25 +40,35 @@ def load(
     folder of IDX files named like MNIST's.
 
     split: "train" or "test"; see `minigen.data.images` for data that brings no split. size: for a folder of images
-    only. Raises DataError when there is nothing of that name.
+    only; None: the size that the images have. Raises DataError when there is nothing of that name, ArgumentError for a
+    size where the images have one of their own.
     """
     name = str(name_or_path).lower().replace("_", "-")
     path = Path(name_or_path)
-    if size is not None and not path.is_dir():
-        raise ArgumentError(f"load: size={size} is for folders of images; {name_or_path} has a size of its own")
+    named = name in ("mnist", "fashion-mnist")
+    is_idx = path.is_dir() and any(idx.has_split(path, part) for part in idx.PREFIXES)
+    if size is not None and (named or is_idx or path.suffix.lower() == ".npz"):
+        raise ArgumentError(f"load: {name_or_path} has a size of its own; leave out size={size} (--size {size})")
     if name == "mnist":
         return mnist(split, range)
     if name == "fashion-mnist":
         return fashion_mnist(split, range=range)
     if path.suffix.lower() == ".npz":
         return npz(path, split, range)
-    if path.is_dir() and idx.has_split(path, split):
-        images, labels = idx.read_split(path, split)
-        classes = tuple(str(label) for label in np.arange(labels.max(initial=0) + 1))
-        return ImageDataset(images, labels, classes, f"{path.name} {split}", range)
+    if is_idx:
+        return idx_folder(path, split, range)
     if path.is_dir():
         return image_folder(path, size, split=split, range=range)
     raise DataError(
         f"{name_or_path}: no data set of that name and no such folder; use mnist, fashion-mnist, "
         "a .npz file, or a folder of images"
     )
+
+
+def idx_folder(path: Path, split: str, range: tuple[float, float]) -> ImageDataset:
+    """One split of a folder of IDX files. Its classes go up to the highest label of both splits."""
+    images, labels = idx.read_split(path, split)
+    files = [idx.find(path, idx.file_names(part)[1]) for part in idx.PREFIXES]
+    highest = max(int(idx.read(file).max(initial=0)) for file in files if file)
+    classes = tuple(str(label) for label in np.arange(highest + 1))
+    return ImageDataset(images, labels, classes, f"{path.name} {split}", range)

@@ -6,7 +6,6 @@ The file is verified before it gets its name, and gets its name in one step, so 
 import http.client
 import os
 import sys
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from minigen.data import idx
 from minigen.errors import DataError
+from minigen.files import write_atomic
 
 TIMEOUT = 20.0  # seconds without a byte before a mirror is given up
 CHUNK = 1 << 18
@@ -66,19 +66,11 @@ def fetch(url: str) -> bytes:
 
 def store(content: bytes, path: Path) -> None:
     """Write `path` whole or not at all. Raises DataError if the folder can not be written or the disk is full."""
-    temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        write_atomic(path, content)
+    except OSError as error:  # a RunError is one too, and tells of --resume, which is no mend here
+        cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
         raise DataError(
-            f"{path}: can not be written ({error.strerror}); free some space, or set XDG_CACHE_HOME to another folder"
+            f"{path}: can not be written ({cause.strerror}); free some space, or set XDG_CACHE_HOME to another folder"
         ) from error

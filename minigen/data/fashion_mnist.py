@@ -51,8 +51,8 @@ def fashion_mnist(
 
     Looked for in `folder` and nowhere else if it is given; else in $MINIGEN_DATA and its subfolder fashion-mnist, where
     Debian's package dataset-fashion-mnist puts it, in the cache (~/.cache/minigen/data/fashion-mnist), and last it is
-    downloaded into the cache from the first of `mirrors` that works. Every file is verified by SHA-256. Raises
-    DataError that lists what was tried.
+    downloaded into the cache from the first of `mirrors` that works. Every file is verified by SHA-256; a place with
+    other files is passed over, unless it is `folder`. Raises DataError that lists what was tried.
     """
     found = locate(split, mirrors) if folder is None else Path(folder)
     images, labels = read_files(found, split)
@@ -77,25 +77,39 @@ def search_folders() -> list[Path]:
 
 
 def locate(split: str, mirrors: Sequence[str]) -> Path:
-    """A folder that holds the files of `split`, downloaded if need be."""
+    """A folder that holds the files of `split`, downloaded if need be. Files of another data set are passed over."""
     from minigen.data.download import download  # it needs urllib, which only a download is worth loading
 
     names = idx.file_names(split)
-    folders = search_folders()
-    cached = folders[-1]
-    for folder in folders:
-        if idx.has_split(folder, split):
+    tried = []
+    for folder in search_folders():
+        if not idx.has_split(folder, split):
+            tried.append(f"{folder}: no {names[0]}")
+            continue
+        try:
+            read_files(folder, split)
             return folder
+        except DataError as error:
+            tried.append(str(error))
+    cached = search_folders()[-1]
     try:
         for name in names:
-            if idx.find(cached, name) is None:
+            if not is_sound(cached, name):
                 download(f"{name}.gz", mirrors, SHA256[name], cached)
     except DataError as error:
-        tried = "".join(f"\n  {folder}: no {names[0]}" for folder in folders)
-        tried += "".join(f"\n  {line}" for line in str(error).splitlines())
+        lines = "".join(f"\n  {line}" for line in [*tried, *str(error).splitlines()])
         raise DataError(
-            f"fashion-mnist: not found and not downloaded; tried{tried}\n"
+            f"fashion-mnist: not found and not downloaded; tried{lines}\n"
             "Install Debian's package dataset-fashion-mnist, or put the four files of "
             "github.com/zalandoresearch/fashion-mnist (data/fashion) into a folder and name it in MINIGEN_DATA"
         ) from error
     return cached
+
+
+def is_sound(folder: Path, name: str) -> bool:
+    """Whether `folder` holds that file, unaltered."""
+    path = idx.find(folder, name)
+    try:
+        return path is not None and idx.read(path, SHA256[name]) is not None
+    except DataError:
+        return False

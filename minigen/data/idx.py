@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from minigen.errors import ArgumentError, DataError, DTypeError
+from minigen.files import write_atomic
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 CODES = {np.dtype(name).newbyteorder("="): code for code, name in DTYPES.items()}
@@ -86,7 +87,7 @@ def parse(raw: bytes, source: str | os.PathLike) -> np.ndarray:
 def write(path: str | os.PathLike, array: np.ndarray) -> None:
     """Write `array` as IDX, gzipped when `path` ends in .gz; the same array always gives the same bytes.
 
-    dtypes: uint8, int8, int16, int32, float32, float64. Raises DTypeError for another.
+    dtypes: uint8, int8, int16, int32, float32, float64. Raises DTypeError for another, RunError when the disk refuses.
     """
     code = CODES.get(array.dtype.newbyteorder("="))
     if code is None:
@@ -94,7 +95,7 @@ def write(path: str | os.PathLike, array: np.ndarray) -> None:
         raise DTypeError(f"idx.write: IDX can not hold {array.dtype}; convert to one of {names}")
     header = struct.pack(f">4B{array.ndim}I", 0, 0, code, array.ndim, *array.shape)
     raw = header + np.ascontiguousarray(array, DTYPES[code]).tobytes()
-    Path(path).write_bytes(gzip.compress(raw, 9, mtime=0) if str(path).endswith(".gz") else raw)
+    write_atomic(Path(path), gzip.compress(raw, 9, mtime=0) if str(path).endswith(".gz") else raw)
 
 
 def file_names(split: str) -> tuple[str, str]:

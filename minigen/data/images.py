@@ -30,10 +30,10 @@ def image_folder(
     """The pictures in a folder, sorted by name.
 
     Subfolders are classes; a folder without subfolders has no labels. A folder with subfolders `train` and `test` has
-    its own split, taken from there. size: height and width, or one number for both; pictures are cropped around the
-    middle to that aspect and resized; None: all must have the same size already. channels: 1 grey, 3 RGB, None: grey
-    if all pictures are. Transparency is dropped. split: "train", "test" or None for everything. Raises DataError that
-    names the folder or the file.
+    its own split, taken from there, with the classes of `train`; a class may be missing in `test`. size: height and
+    width, or one number for both; pictures are cropped around the middle to that aspect and resized; None: all must
+    have the same size already. channels: 1 grey, 3 RGB, None: grey if all pictures are. Transparent pictures are laid
+    on white. split: "train", "test" or None for everything. Raises DataError that names the folder or the file.
     """
     root = Path(path)
     check_range(range)
@@ -43,8 +43,12 @@ def image_folder(
     shape = check_size(size)
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; give a folder of images, or of one subfolder for each class")
-    own_split = split is not None and all((root / name).is_dir() for name in idx.PREFIXES)
-    files, labels, classes = list_images(root / split if own_split and split else root)
+    own_split = all((root / name).is_dir() for name in idx.PREFIXES)
+    classes = class_names(root / "train" if own_split else root)
+    if own_split:
+        files, labels = list_own_split(root, split, classes)
+    else:
+        files, labels = list_images(root, classes)
     if split is not None and not own_split:
         rows = split_rows(labels, len(files), split, str(root))
         files = [files[row] for row in rows]
@@ -56,8 +60,8 @@ def image_folder(
 def npz(path: str | os.PathLike, split: str | None = None, range: tuple[float, float] = UNIT_RANGE) -> ImageDataset:
     """The images of a .npz archive, as `np.savez(path, images=…, labels=…)` writes it.
 
-    images: (N, H, W) or (N, H, W, C), uint8, or float in 0 … 1. labels, optional: (N,) integers from 0. split: "train",
-    "test" or None for everything. Raises DataError.
+    images: (N, H, W) or (N, H, W, C), C 1 or 3, uint8 in 0 … 255, or float in 0 … 1. labels, optional: (N,) integers
+    from 0. split: "train", "test" or None for everything. Raises DataError.
     """
     check_range(range)
     check_split(split)
@@ -96,33 +100,66 @@ def check_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
     """`size` as (height, width). Raises ArgumentError."""
     if size is None:
         return None
-    height, width = (size, size) if isinstance(size, int) else size
-    if height < 1 or width < 1:
+    sides = size if isinstance(size, tuple) else (size, size)
+    if len(sides) != 2 or not all(isinstance(side, int) and side >= 1 for side in sides):
         raise ArgumentError(f"image_folder: size is {size!r}; use a number of pixels ≥ 1, or (height, width)")
-    return height, width
+    return sides
 
 
-def list_images(root: Path) -> tuple[list[Path], np.ndarray | None, tuple[str, ...]]:
-    """Image files in order, their labels, and the names of the classes."""
+def class_names(root: Path) -> tuple[str, ...]:
+    """The names of the subfolders, in order: the classes."""
+    return tuple(path.name for path in listing(root) if path.is_dir() and not path.name.startswith("."))
 
-    def pictures(folder: Path) -> list[Path]:
-        return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
 
-    try:
-        subfolders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-        groups = [pictures(folder) for folder in subfolders] if subfolders else [pictures(root)]
-    except OSError as error:
-        raise DataError(f"{root}: can not be read ({error.strerror}); check its permissions") from error
+def list_own_split(root: Path, split: str | None, classes: tuple[str, ...]) -> tuple[list[Path], np.ndarray | None]:
+    """Image files and labels of `root`/train, `root`/test or, for None, both; `classes` are those of train."""
+    unknown = [name for name in class_names(root / "test") if name not in classes]
+    if unknown and split != "train":
+        raise DataError(
+            f"{root / 'test'}: has the class {', '.join(unknown)}, which {root / 'train'} does not have; "
+            "rename or remove the folder, or add training images"
+        )
+    files, labels = [], []
+    for part in idx.PREFIXES if split is None else [split]:
+        found, numbers = list_images(root / part, classes, allow_empty=part == "test")
+        files += found
+        labels += [] if numbers is None else [numbers]
+    return files, np.concatenate(labels) if labels else None
+
+
+def list_images(
+    root: Path, classes: tuple[str, ...], allow_empty: bool = False
+) -> tuple[list[Path], np.ndarray | None]:
+    """Image files in order and their labels: of the subfolders `classes`, or of `root` itself if there are none.
+
+    allow_empty: a class may be without images, or without a folder.
+    """
+    groups = [pictures(root / name) for name in classes] or [pictures(root)]
     files = [file for group in groups for file in group]
     if not files:
-        raise DataError(f"{root}: holds no images; it needs files ending in {' '.join(sorted(SUFFIXES))}")
-    if not subfolders:
-        return files, None, ()
-    for folder, group in zip(subfolders, groups, strict=True):
-        if not group:
-            raise DataError(f"{folder}: a class without images; add images or remove the folder")
-    labels = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
-    return files, labels, tuple(folder.name for folder in subfolders)
+        where = f" in folders named {', '.join(classes)}" if classes else ""
+        raise DataError(f"{root}: holds no images{where}; it needs files ending in {' '.join(sorted(SUFFIXES))}")
+    if not classes:
+        return files, None
+    for name, group in zip(classes, groups, strict=True):
+        if not group and not allow_empty:
+            raise DataError(f"{root / name}: a class without images; add images or remove the folder")
+    return files, np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+
+
+def pictures(folder: Path) -> list[Path]:
+    """The image files in `folder`, in order; none if there is no such folder."""
+    if not folder.is_dir():
+        return []
+    return [path for path in listing(folder) if path.suffix.lower() in SUFFIXES and path.is_file()]
+
+
+def listing(folder: Path) -> list[Path]:
+    """What is in `folder`, in order. Raises DataError if it can not be read."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise DataError(f"{folder}: can not be read ({error.strerror}); check its permissions") from error
 
 
 def read_image(path: Path, size: tuple[int, int] | None, channels: int | None) -> np.ndarray:
@@ -137,7 +174,11 @@ def read_image(path: Path, size: tuple[int, int] | None, channels: int | None) -
                 raise DataError(f"{path}: has more than 8 bits a channel (mode {picture.mode}); save it with 8")
             if channels is None:
                 channels = 1 if picture.mode in ("1", "L", "LA") else 3
-            picture = ImageOps.exif_transpose(picture).convert("L" if channels == 1 else "RGB")
+            picture = ImageOps.exif_transpose(picture)
+            if "A" in picture.getbands() or "transparency" in picture.info:
+                picture = picture.convert("RGBA")
+                picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+            picture = picture.convert("L" if channels == 1 else "RGB")
             if size is not None:
                 picture = ImageOps.fit(picture, (size[1], size[0]), Image.Resampling.BILINEAR)
             return np.asarray(picture).reshape(picture.height, picture.width, channels)
@@ -154,7 +195,7 @@ def same_shape(images: list[np.ndarray], files: list[Path]) -> list[np.ndarray]:
         if image.shape[:2] != (height, width):
             raise DataError(
                 f"{file}: is {image.shape[0]}×{image.shape[1]} pixels, but {files[0].name} is {height}×{width}; "
-                "pass size= to bring all to one size"
+                "use --size N, or size= in Python, to bring all to one size"
             )
     most = max(image.shape[2] for image in images)
     return [np.broadcast_to(image, (height, width, most)) for image in images]
@@ -187,7 +228,14 @@ def check_images(images: np.ndarray, path: str | os.PathLike) -> np.ndarray:
         raise DataError(f"{path}: images have shape {images.shape}; use (N, H, W) or (N, H, W, C), none of them 0")
     if images.shape[1] in (1, 3) and images.shape[3] > 4:
         raise DataError(f"{path}: images of shape {images.shape} look channels-first; use images.transpose(0, 2, 3, 1)")
+    if images.shape[3] not in (1, 3):
+        raise DataError(
+            f"{path}: images have {images.shape[3]} channels; use 1 (grey) or 3 (RGB), such as images[..., :1] or "
+            "images[..., :3] without the alpha channel"
+        )
     if images.dtype == np.uint8:
+        if images.max() == 1:
+            raise DataError(f"{path}: images hold only 0 and 1; multiply by 255, or save them as floats")
         return images
     if images.dtype.kind != "f":
         raise DataError(f"{path}: images are {images.dtype}; use uint8 in 0 … 255, or floats in 0 … 1")

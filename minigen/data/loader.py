@@ -37,7 +37,8 @@ class DataLoader:
         if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
             raise ArgumentError(f"DataLoader: batch_size is {batch_size!r}; use a whole number ≥ 1")
         if len(dataset) == 0:
-            raise DataError("DataLoader: the data set is empty; give it at least one item")
+            name = getattr(dataset, "name", "")
+            raise DataError(f"DataLoader: the data set {name} is empty; give it at least one item".replace("  ", " "))
         if drop_last and len(dataset) < batch_size:
             raise ArgumentError(
                 f"DataLoader: batch_size {batch_size} is larger than the data set of {len(dataset)}, "

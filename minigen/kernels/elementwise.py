@@ -27,9 +27,11 @@ def _flat(*arrays: np.ndarray) -> list[np.ndarray]:
 
 @jit
 def _leaky_relu(x, slope, y):
+    zero = slope - slope
     for i in range(x.size):
         v = x[i]
-        y[i] = slope * v if v < 0 else v
+        low = zero if slope == zero else slope * v  # not 0 · ∞
+        y[i] = low if v < 0 else v
 
 
 @jit(parallel=True)
@@ -50,9 +52,11 @@ def leaky_relu(x: np.ndarray, slope: float) -> np.ndarray:
 
 @jit
 def _leaky_relu_grad(gy, x, slope, gx):
+    zero = slope - slope
     for i in range(x.size):
         g = gy[i]
-        gx[i] = slope * g if x[i] <= 0 else g
+        low = zero if slope == zero else slope * g
+        gx[i] = low if x[i] <= 0 else g
 
 
 @jit(parallel=True)

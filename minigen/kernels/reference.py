@@ -86,12 +86,12 @@ def conv2d_weight_grad(
 
 def leaky_relu(x: Array, slope: float) -> Array:
     """x where x ≥ 0, slope · x elsewhere."""
-    return contiguous(np.where(x < 0, x.dtype.type(slope) * x, x))
+    return contiguous(np.where(x < 0, x.dtype.type(slope) * x if slope else x.dtype.type(0), x))  # not 0 · ∞
 
 
 def leaky_relu_grad(gy: Array, x: Array, slope: float) -> Array:
     """gy where x > 0, slope · gy elsewhere."""
-    return contiguous(np.where(x <= 0, x.dtype.type(slope) * gy, gy))
+    return contiguous(np.where(x <= 0, x.dtype.type(slope) * gy if slope else x.dtype.type(0), gy))
 
 
 def sigmoid(x: Array) -> Array:

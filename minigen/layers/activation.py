@@ -1,7 +1,7 @@
 """Activations as layers, for Sequential; the functions themselves are minigen.relu and its like."""
 
 from minigen.autograd import Tensor, ops
-from minigen.errors import ArgumentError
+from minigen.checks import check_number
 from minigen.layers.module import Module
 
 
@@ -18,9 +18,7 @@ class LeakyReLU(Module):
 
     def __init__(self, negative_slope: float = 0.01) -> None:
         super().__init__()
-        if not negative_slope >= 0:
-            raise ArgumentError(f"LeakyReLU: negative_slope is {negative_slope}; use a number ≥ 0")
-        self.negative_slope = negative_slope
+        self.negative_slope = check_number("LeakyReLU", "negative_slope", negative_slope, 0)
 
     def forward(self, x: Tensor) -> Tensor:
         """Elementwise."""
@@ -36,7 +34,7 @@ class ELU(Module):
 
     def __init__(self, alpha: float = 1.0) -> None:
         super().__init__()
-        self.alpha = alpha
+        self.alpha = check_number("ELU", "alpha", alpha)
 
     def forward(self, x: Tensor) -> Tensor:
         """Elementwise."""

@@ -1,40 +1,29 @@
-"""Checks of layer arguments, so that every layer complains in the same words."""
-
-from typing import Any
+"""Checks of layer inputs, so that every layer complains in the same words."""
 
 import numpy as np
 
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
-from minigen.errors import ArgumentError, ShapeError
+from minigen.errors import ShapeError
 
 
-def check_count(layer: str, name: str, value: Any) -> int:
-    """A whole number ≥ 1, or ArgumentError."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ArgumentError(f"{layer}: {name} is {value!r}; use a whole number ≥ 1")
-    return int(value)
-
-
-def check_pair(layer: str, name: str, value: Any) -> tuple[int, int]:
-    """One whole number ≥ 1, meant for both, or a pair of them for height and width."""
-    pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    if len(pair) != 2:
-        raise ArgumentError(f"{layer}: {name} is {value!r}; use one number or a pair (height, width)")
-    return check_count(layer, name, pair[0]), check_count(layer, name, pair[1])
-
-
-def check_features(layer: str, x: Operand, features: int, axes: str) -> Tensor:
-    """`x` as a tensor whose last axis has `features` values; ShapeError naming the layer and the expected axes."""
+def in_dtype(x: Operand, dtype: np.dtype, layer: str) -> Tensor:
+    """`x` as a tensor; data (which needs no gradient) in the layer's dtype, so that float64 does not spread from it."""
     x = as_tensor(x, layer)
+    return x if x.requires_grad else x.astype(dtype)
+
+
+def check_features(layer: str, x: Operand, features: int, axes: str, dtype: np.dtype) -> Tensor:
+    """`x` as a tensor whose last axis has `features` values; ShapeError naming the layer and the expected axes."""
+    x = in_dtype(x, dtype, layer)
     if x.ndim < 1 or x.shape[-1] != features:
         found = f"{x.shape[-1]} on its last axis" if x.ndim else "no axes"
         raise ShapeError(f"{layer}: x {x.shape} has {found}, expected {features}: {axes}")
     return x
 
 
-def check_images(layer: str, x: Operand, channels: int) -> Tensor:
+def check_images(layer: str, x: Operand, channels: int, dtype: np.dtype) -> Tensor:
     """`x` as a tensor of images (N, H, W, channels); ShapeError naming the layer otherwise."""
-    x = as_tensor(x, layer)
+    x = in_dtype(x, dtype, layer)
     if x.ndim == 4 and x.shape[3] == channels:
         return x
     if x.ndim != 4:

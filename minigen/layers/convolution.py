@@ -6,9 +6,11 @@ import numpy as np
 
 from minigen import random
 from minigen.autograd import Tensor, ops
+from minigen.autograd.ops.convolution import check_output_padding, check_padding
+from minigen.checks import check_count, check_pair
 from minigen.errors import ArgumentError
 from minigen.layers import init as init_
-from minigen.layers.checks import check_count, check_images, check_pair
+from minigen.layers.checks import check_images
 from minigen.layers.module import Module, Parameter
 
 Pair = int | tuple[int, int]
@@ -39,6 +41,7 @@ class Convolution(Module):
         self.out_channels = check_count(layer, "out_channels", out_channels)
         self.kernel_size = check_pair(layer, "kernel_size", kernel_size)
         self.stride = check_pair(layer, "stride", stride)
+        check_padding(layer, padding)
         self.padding = padding
         self.dilation = check_pair(layer, "dilation", dilation)
         self.groups = check_count(layer, "groups", groups)
@@ -100,7 +103,7 @@ class Conv2d(Convolution):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, H, W, in_channels) → (N, OH, OW, out_channels)."""
-        x = check_images(self.name, x, self.in_channels)
+        x = check_images(self.name, x, self.in_channels, self.weight.dtype)
         return ops.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
     def multiply_adds(self, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> int:
@@ -133,6 +136,7 @@ class ConvTranspose2d(Convolution):
         init: init_.Initializer = init_.default,
     ) -> None:
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, rng, init)
+        check_output_padding("ConvTranspose2d", output_padding, self.stride, self.dilation, padding)
         self.output_padding = output_padding
 
     def weight_shape(self) -> tuple[int, ...]:
@@ -141,7 +145,7 @@ class ConvTranspose2d(Convolution):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, H, W, in_channels) → (N, OH, OW, out_channels)."""
-        x = check_images(self.name, x, self.in_channels)
+        x = check_images(self.name, x, self.in_channels, self.weight.dtype)
         return ops.conv_transpose2d(
             x, self.weight, self.bias, self.stride, self.padding, self.output_padding, self.groups, self.dilation
         )

@@ -4,7 +4,7 @@ import numpy as np
 
 from minigen import random
 from minigen.autograd import Tensor, ops
-from minigen.errors import ArgumentError
+from minigen.checks import check_number
 from minigen.layers.module import Module
 
 
@@ -17,9 +17,7 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, *, rng: np.random.Generator) -> None:
         super().__init__()
-        if not 0 <= p < 1:
-            raise ArgumentError(f"Dropout: p is {p}; use a probability, 0 ≤ p < 1")
-        self.p = p
+        self.p = check_number("Dropout", "p", p, 0, 1)
         self.rng = random.check_rng(rng, "Dropout")
 
     def forward(self, x: Tensor) -> Tensor:

@@ -5,8 +5,8 @@ import numpy as np
 from minigen import random
 from minigen.autograd import Tensor, ops
 from minigen.autograd.tensor import Operand
+from minigen.checks import check_count
 from minigen.layers import init as init_
-from minigen.layers.checks import check_count
 from minigen.layers.module import Module, Parameter
 
 
@@ -14,7 +14,7 @@ class Embedding(Module):
     """Row i of `weight` for every index i: integers (…) in [0, num) → (…, dim).
 
     weight (num, dim), first values N(0, 1) as PyTorch's, or `init`. Raises DTypeError for indices that are no integers,
-    ShapeError or ArgumentError for one out of range.
+    DataError for one out of range.
     """
 
     def __init__(self, num: int, dim: int, *, rng: np.random.Generator, init: init_.Initializer = init_.normal) -> None:

@@ -4,8 +4,9 @@ import numpy as np
 
 from minigen import random
 from minigen.autograd import Tensor, ops
+from minigen.checks import check_count
 from minigen.layers import init as init_
-from minigen.layers.checks import check_count, check_features
+from minigen.layers.checks import check_features
 from minigen.layers.module import Module, Parameter
 
 
@@ -36,7 +37,8 @@ class Linear(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(…, in_features) → (…, out_features)."""
-        x = check_features(f"Linear({self.in_features}, {self.out_features})", x, self.in_features, "(…, in_features)")
+        name = f"Linear({self.in_features}, {self.out_features})"
+        x = check_features(name, x, self.in_features, "(…, in_features)", self.weight.dtype)
         return ops.linear(x, self.weight, self.bias)
 
     def multiply_adds(self, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> int:

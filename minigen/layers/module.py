@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from minigen.autograd.conversion import as_array, check_differentiable
+from minigen.autograd.conversion import as_array, check_differentiable, numeric_dtype
 from minigen.autograd.tensor import Tensor
 from minigen.config import FLOAT_DTYPES
 from minigen.errors import ArgumentError, CheckpointError, DTypeError
@@ -31,6 +31,13 @@ class Parameter(Tensor):
 
     def __repr__(self) -> str:
         return f"Parameter({super().__repr__()})"
+
+
+def hides_parameters(value: Any) -> bool:
+    """Whether a container holds a Parameter or Module, at any depth."""
+    if isinstance(value, (list, tuple, dict)):
+        return any(hides_parameters(item) for item in (value.values() if isinstance(value, dict) else value))
+    return isinstance(value, (Parameter, Module))
 
 
 class Module:
@@ -75,13 +82,16 @@ class Module:
             )
         if name in attributes.get("_buffers", ()) and not isinstance(value, np.ndarray):
             raise ArgumentError(f"{kind}: self.{name} is a buffer; assign an ndarray, not {type(value).__name__}")
-        items = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
-        if any(isinstance(item, (Parameter, Module)) for item in items):
-            raise ArgumentError(
-                f"{kind}: the parameters in self.{name}, a {type(value).__name__}, would not be found; use ModuleList, "
-                "Sequential, or one attribute each"
-            )
+        self.refuse_hidden(name, value)
         super().__setattr__(name, value)
+
+    def refuse_hidden(self, name: str, value: Any) -> None:
+        """Raise ArgumentError when `value` is a plain container with parameters in it, which nobody would find."""
+        if isinstance(value, (list, tuple, dict)) and hides_parameters(value):
+            raise ArgumentError(
+                f"{type(self).__name__}: the parameters in self.{name}, a {type(value).__name__}, would not be found; "
+                "use ModuleList, Sequential, or one attribute each"
+            )
 
     def register_buffer(self, name: str, array: np.ndarray) -> None:
         """Make `array` the attribute `name`, saved in `state_dict()` but not trained, such as a running mean."""
@@ -124,6 +134,7 @@ class Module:
         found: dict[int, tuple[str, Parameter | np.ndarray]] = {}
         for prefix, module in self.named_modules():
             for name, value in vars(module).items():
+                module.refuse_hidden(name, value)  # a list may have grown since it was assigned
                 if isinstance(value, Parameter) or name in module._buffers:
                     found.setdefault(id(value), (f"{prefix}.{name}" if prefix else name, value))
         return list(found.values())
@@ -159,6 +170,9 @@ class Module:
         Names, shapes and dtypes are all compared first; CheckpointError lists every difference, and then nothing has
         been changed. strict=False ignores names that only one side has.
         """
+        if not isinstance(state, Mapping):
+            kind = type(state).__name__
+            raise CheckpointError(f"{type(self).__name__}.load_state_dict: got {kind}; pass the dict of state_dict()")
         own = dict(self.named_state())
         arrays = {name: np.asarray(array_of(value)) for name, value in state.items()}
         problems = [f"missing: {name}" for name in own if name not in arrays] if strict else []
@@ -222,10 +236,9 @@ class Module:
 
     def astype(self: Self, dtype: Any) -> Self:
         """Convert all parameters and float buffers to float32 or float64. Do it before making an optimizer."""
-        if np.dtype(dtype) not in FLOAT_DTYPES:
-            raise DTypeError(
-                f"{type(self).__name__}.astype: {np.dtype(dtype)} can not be trained; use float32 or float64"
-            )
+        dtype = numeric_dtype(dtype, f"{type(self).__name__}.astype")
+        if dtype not in FLOAT_DTYPES:
+            raise DTypeError(f"{type(self).__name__}.astype: {dtype} can not be trained; use float32 or float64")
         if any(parameter.grad_buffer is not None for parameter in self.parameters()):
             raise ArgumentError(
                 f"{type(self).__name__}.astype: an optimizer holds the parameters; convert before making it"

@@ -3,9 +3,9 @@
 import numpy as np
 
 from minigen.autograd import Tensor, ops
+from minigen.checks import check_count, check_number
 from minigen.config import config
-from minigen.errors import ArgumentError
-from minigen.layers.checks import check_count, check_features
+from minigen.layers.checks import check_features
 from minigen.layers.module import Module, Parameter
 
 
@@ -24,13 +24,8 @@ class BatchNorm(Module):
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
         super().__init__()
         self.num_features = check_count("BatchNorm", "num_features", num_features)
-        if not eps > 0:
-            raise ArgumentError(f"BatchNorm: eps is {eps}; use a number > 0")
-        if not 0 <= momentum <= 1:
-            raise ArgumentError(
-                f"BatchNorm: momentum is {momentum}; use a number from 0 to 1, the weight of the new batch"
-            )
-        self.eps, self.momentum = eps, momentum
+        self.eps = check_number("BatchNorm", "eps", eps, above=0)
+        self.momentum = check_number("BatchNorm", "momentum", momentum, 0, high=1)
         self.weight = Parameter(np.ones(num_features, config.dtype))
         self.bias = Parameter(np.zeros(num_features, config.dtype))
         self.register_buffer("running_mean", np.zeros(num_features, config.dtype))
@@ -38,7 +33,8 @@ class BatchNorm(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(…, num_features), normalized; in training the running values are updated."""
-        x = check_features(f"BatchNorm({self.num_features})", x, self.num_features, "features are on the last axis")
+        name, dtype = f"BatchNorm({self.num_features})", self.weight.dtype
+        x = check_features(name, x, self.num_features, "features are on the last axis", dtype)
         return ops.batch_norm(
             x,
             self.weight,
@@ -64,15 +60,14 @@ class LayerNorm(Module):
     def __init__(self, num_features: int, eps: float = 1e-5) -> None:
         super().__init__()
         self.num_features = check_count("LayerNorm", "num_features", num_features)
-        if not eps > 0:
-            raise ArgumentError(f"LayerNorm: eps is {eps}; use a number > 0")
-        self.eps = eps
+        self.eps = check_number("LayerNorm", "eps", eps, above=0)
         self.weight = Parameter(np.ones(num_features, config.dtype))
         self.bias = Parameter(np.zeros(num_features, config.dtype))
 
     def forward(self, x: Tensor) -> Tensor:
         """(…, num_features), normalized."""
-        x = check_features(f"LayerNorm({self.num_features})", x, self.num_features, "features are on the last axis")
+        name, dtype = f"LayerNorm({self.num_features})", self.weight.dtype
+        x = check_features(name, x, self.num_features, "features are on the last axis", dtype)
         return ops.layer_norm(x, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:

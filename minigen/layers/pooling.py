@@ -3,7 +3,8 @@
 from typing import Any
 
 from minigen.autograd import Tensor, ops
-from minigen.layers.checks import check_pair
+from minigen.autograd.ops.pooling import check_window
+from minigen.checks import check_pair
 from minigen.layers.module import Module
 
 Pair = int | tuple[int, int]
@@ -14,9 +15,7 @@ class Pool2d(Module):
 
     def __init__(self, kernel_size: Pair, stride: Pair | None = None, padding: Any = 0) -> None:
         super().__init__()
-        layer = type(self).__name__
-        self.kernel_size = check_pair(layer, "kernel_size", kernel_size)
-        self.stride = self.kernel_size if stride is None else check_pair(layer, "stride", stride)
+        self.kernel_size, self.stride, _ = check_window(type(self).__name__, kernel_size, stride, padding)
         self.padding = padding
 
     def extra_repr(self) -> str:

@@ -90,9 +90,12 @@ def summary(model: Module, input_shape: Sequence[int], dtype: Any = None) -> Sum
     the parameters'; give np.int64 for a model that starts with an Embedding. The model runs in evaluation mode and is
     left as it was. Raises ShapeError when the model can not take that shape.
     """
+    whole = isinstance(input_shape, Sequence) and all(isinstance(n, (int, np.integer)) and n >= 1 for n in input_shape)
+    if not whole:
+        raise ShapeError(
+            f"summary: input_shape is {input_shape!r}; give the shape of one item as a tuple, without the batch axis"
+        )
     shape = tuple(input_shape)
-    if not all(isinstance(n, (int, np.integer)) and n >= 1 for n in shape):
-        raise ShapeError(f"summary: input_shape is {shape}; give the shape of one item, without the batch axis")
     parameters = model.parameters()
     kind = dtype or (parameters[0].dtype if parameters else config.dtype)
     rows: list[Row] = []

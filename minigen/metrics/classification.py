@@ -14,8 +14,9 @@ class Scores:
 
     precision = TP / (TP + FP), recall = TP / (TP + FN), f1 = 2 TP / (2 TP + FP + FN).
     Conventions for 0/0: a class that occurs but is never predicted has precision 0, since nothing of it was found; a
-    class that never occurs has recall NaN, and NaN in all three when it is never predicted either. Macro means leave
-    NaN out: a class without examples says nothing about a model.
+    class that never occurs has recall NaN, and NaN in all three when it is never predicted either. All three macro
+    means are over the classes with examples (support > 0); a wrong guess at another class lowers the recall of the true
+    one. This differs from scikit-learn, which averages over every class that occurs in labels or predictions.
     """
 
     precision: np.ndarray
@@ -62,7 +63,8 @@ def precision_recall_f1(predictions: Any, labels: Any, num_classes: int) -> Scor
     precision[(predicted == 0) & (support > 0)] = 0.0
     recall = ratio(hits, support)
     f1 = ratio(2 * hits, predicted + support)
-    return Scores(precision, recall, f1, support, *(float(np.nanmean(score)) for score in (precision, recall, f1)))
+    macro = (float(score[support > 0].mean()) for score in (precision, recall, f1))
+    return Scores(precision, recall, f1, support, *macro)
 
 
 def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 
 from minigen import kernels
 from minigen.autograd.tensor import Tensor
+from minigen.checks import check_number
 from minigen.optim.optimizer import Optimizer
 
 
@@ -22,8 +23,8 @@ class Adagrad(Optimizer):
     def __init__(
         self, parameters: Iterable[Tensor], lr: float = 1e-2, eps: float = 1e-10, weight_decay: float = 0.0
     ) -> None:
-        self.eps = self.check("eps", eps, 0)
-        self.weight_decay = self.check("weight_decay", weight_decay, 0)
+        self.eps = check_number(self.name, "eps", eps, 0)
+        self.weight_decay = check_number(self.name, "weight_decay", weight_decay, 0)
         super().__init__(parameters, lr)
 
     def update(self, span: slice, count: int) -> None:

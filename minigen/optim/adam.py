@@ -6,6 +6,8 @@ import numpy as np
 
 from minigen import kernels
 from minigen.autograd.tensor import Tensor
+from minigen.checks import check_number
+from minigen.errors import ArgumentError
 from minigen.optim.optimizer import Optimizer
 
 
@@ -29,10 +31,12 @@ class Adam(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
+        if not isinstance(betas, (tuple, list)) or len(betas) != 2:
+            raise ArgumentError(f"{self.name}: betas is {betas!r}; use a pair of numbers, such as (0.9, 0.999)")
         beta1, beta2 = betas
-        self.betas = self.check("beta1", beta1, 0, 1), self.check("beta2", beta2, 0, 1)
-        self.eps = self.check("eps", eps, 0)
-        self.weight_decay = self.check("weight_decay", weight_decay, 0)
+        self.betas = check_number(self.name, "beta1", beta1, 0, 1), check_number(self.name, "beta2", beta2, 0, 1)
+        self.eps = check_number(self.name, "eps", eps, 0)
+        self.weight_decay = check_number(self.name, "weight_decay", weight_decay, 0)
         super().__init__(parameters, lr)
 
     def update(self, span: slice, count: int) -> None:

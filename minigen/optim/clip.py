@@ -7,7 +7,7 @@ import numpy as np
 
 from minigen import kernels
 from minigen.autograd.tensor import Tensor
-from minigen.errors import ArgumentError
+from minigen.checks import check_number
 from minigen.optim.flat import check_parameters
 from minigen.optim.optimizer import Optimizer
 
@@ -19,36 +19,40 @@ def clip_grad_norm(parameters: Optimizer | Iterable[Tensor], max_norm: float) ->
     in the norm returned, and stays visible in the gradients. Pascanu, Mikolov, Bengio (2013), On the difficulty of
     training recurrent neural networks, Algorithm 1. Raises ArgumentError.
     """
-    if not 0 < max_norm < math.inf:
-        raise ArgumentError(f"clip_grad_norm: max_norm is {max_norm!r}; use a finite number above 0")
-    gradients = own_gradients(parameters, "clip_grad_norm")
+    max_norm = check_number("clip_grad_norm", "max_norm", max_norm, above=0)
+    gradients, tensors = own_gradients(parameters, "clip_grad_norm")
     norm = math.sqrt(sum(kernels.global_norm(g.reshape(-1)) ** 2 for g in gradients))
     scale = max_norm / (norm + 1e-6)
     if not scale >= 1:  # NaN too
         with np.errstate(invalid="ignore"):  # ∞ · 0 is NaN, as it should be
             for g in gradients:
                 g *= scale
+        for tensor in tensors:
+            tensor.bump_version()
     return norm
 
 
 def clip_grad_value(parameters: Optimizer | Iterable[Tensor], max_value: float) -> None:
     """Bring every component of every gradient into [-max_value, max_value]. NaN stays NaN. Raises ArgumentError."""
-    if not 0 < max_value < math.inf:
-        raise ArgumentError(f"clip_grad_value: max_value is {max_value!r}; use a finite number above 0")
-    for g in own_gradients(parameters, "clip_grad_value"):
+    max_value = check_number("clip_grad_value", "max_value", max_value, above=0)
+    gradients, tensors = own_gradients(parameters, "clip_grad_value")
+    for g in gradients:
         np.clip(g, -max_value, max_value, out=g)
+    for tensor in tensors:
+        tensor.bump_version()
 
 
-def own_gradients(parameters: Optimizer | Iterable[Tensor], operation: str) -> list[np.ndarray]:
-    """The gradients as arrays that may be written to; those of an optimizer in as few pieces as possible."""
+def own_gradients(parameters: Optimizer | Iterable[Tensor], operation: str) -> tuple[list[np.ndarray], list[Tensor]]:
+    """The gradients as arrays that may be written to, in as few pieces as possible, and as tensors."""
     if isinstance(parameters, Optimizer):
         flat = parameters.flat
-        return [flat.gradients[span] for span, _ in flat.runs(flat.gather())]
-    gradients = []
+        active = flat.gather()
+        return [flat.gradients[span] for span, _ in flat.runs(active)], [flat.buffers[i] for i in active]
+    tensors = []
     for p in check_parameters(parameters, operation):
         if p.grad is None:
             continue
-        if p.grad.data is not p.grad_buffer:  # may be part of a graph, or shared
+        if p.grad is not p.grad_buffer:  # may be part of a graph, or shared
             p.grad = Tensor(p.grad.data.copy())
-        gradients.append(p.grad.data)
-    return gradients
+        tensors.append(p.grad)
+    return [tensor.data for tensor in tensors], tensors

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from minigen.autograd.tensor import Tensor
-from minigen.errors import ArgumentError, CheckpointError
+from minigen.checks import check_number, check_saved, check_state
+from minigen.errors import ArgumentError
 
 
 class HasParameters(Protocol):
@@ -25,9 +26,9 @@ class EMA:
     """
 
     def __init__(self, model: HasParameters, decay: float) -> None:
-        if not 0 <= decay < 1:
-            raise ArgumentError(f"EMA: decay is {decay!r}; use a number from 0, below 1")
-        self.decay = decay
+        self.decay = check_number("EMA", "decay", decay, 0, 1)
+        if not hasattr(model, "named_parameters"):
+            raise ArgumentError(f"EMA: model is {type(model).__name__}; pass a Module")
         self.parameters = dict(model.named_parameters())
         if not self.parameters:
             raise ArgumentError("EMA: the model has no parameters")
@@ -61,14 +62,8 @@ class EMA:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`. Raises CheckpointError that names what differs; then nothing was changed."""
-        if set(state) != set(self.weights):
-            missing, unknown = sorted(set(self.weights) - set(state)), sorted(set(state) - set(self.weights))
-            raise CheckpointError(f"EMA: the saved state lacks {missing} and has {unknown}, which the model has not")
+        check_state("EMA", state, self.weights)
         for name, average in self.weights.items():
-            found = np.asarray(state[name])
-            if found.shape != average.shape or found.dtype != average.dtype:
-                raise CheckpointError(
-                    f"EMA: saved {name} is {found.dtype} {found.shape}, expected {average.dtype} {average.shape}"
-                )
+            check_saved("EMA", name, state[name], average)
         for name, average in self.weights.items():
             np.copyto(average, state[name])

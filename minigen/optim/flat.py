@@ -7,10 +7,12 @@ which copies it in, so that a result never depends on where the numbers lay.
 
 from collections.abc import Iterable
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from minigen.autograd.tensor import Tensor
+from minigen.checks import check_items
 from minigen.config import FLOAT_DTYPES
 from minigen.errors import ArgumentError, DTypeError, ShapeError
 
@@ -35,10 +37,14 @@ class FlatParameters:
         self.data = np.empty(self.offsets[-1], self.parameters[0].dtype)
         self.gradients = np.zeros_like(self.data)
         self.data_views = self.views(self.data)
-        self.gradient_views = self.views(self.gradients)
-        for p, gradient in zip(self.parameters, self.gradient_views, strict=True):
-            p.grad_buffer = gradient
+        self.buffers = [Tensor(view) for view in self.views(self.gradients)]
+        for p, buffer in zip(self.parameters, self.buffers, strict=True):
+            p.grad_buffer = buffer
         self.gather_data()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies, by deepcopy or pickle, get flat arrays of their own: copied views would be views of nothing."""
+        return FlatParameters, (self.parameters, self.operation)
 
     def views(self, array: np.ndarray) -> list[np.ndarray]:
         """The part of a flat array that belongs to each parameter, in its shape."""
@@ -59,10 +65,11 @@ class FlatParameters:
         for i, p in enumerate(self.parameters):
             if p.grad is None or not p.requires_grad:
                 continue
-            view = self.gradient_views[i]
-            if p.grad.data is not view:
-                self.copy_in(view, p.grad.data, "grad")
-                p.grad = Tensor(view)
+            buffer = self.buffers[i]
+            if p.grad is not buffer:
+                self.copy_in(buffer.data, p.grad.data, "grad")
+                buffer.bump_version()
+                p.grad = buffer
             active.append(i)
         return active
 
@@ -94,12 +101,11 @@ def check_parameters(parameters: Iterable[Tensor], operation: str) -> list[Tenso
     """`parameters` as a list of distinct leaf tensors, at least one."""
     if isinstance(parameters, Tensor):
         raise ArgumentError(f"{operation}: got one Tensor; pass a list of them, or model.parameters()")
-    listed = list(parameters)
+    mend = "pass model.parameters(), or a list of tensors"
+    listed = check_items(operation, "parameters", parameters, Tensor, mend)
     if not listed:
-        raise ArgumentError(f"{operation}: got no parameters; pass model.parameters(), or a list of tensors")
+        raise ArgumentError(f"{operation}: got no parameters; {mend}")
     for i, p in enumerate(listed):
-        if not isinstance(p, Tensor):
-            raise ArgumentError(f"{operation}: parameter {i} is {type(p).__name__}; pass tensors")
         if not p.is_leaf:
             raise ArgumentError(f"{operation}: parameter {i}, {p.shape}, is computed from others; pass leaf tensors")
     if len({id(p) for p in listed}) < len(listed):

@@ -1,12 +1,12 @@
 """What all optimizers share: the flat parameters, step counts, and a state that can be saved and strictly restored."""
 
-import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from minigen.autograd.tensor import Tensor
+from minigen.checks import check_number, check_saved, check_state
 from minigen.errors import ArgumentError, CheckpointError
 from minigen.optim.flat import FlatParameters
 
@@ -25,10 +25,15 @@ class Optimizer:
 
     def __init__(self, parameters: Iterable[Tensor], lr: float) -> None:
         self.lr = lr
-        self.flat = FlatParameters(parameters, type(self).__name__)
+        self.flat = FlatParameters(parameters, self.name)
         self.steps = np.zeros(len(self.parameters), np.int64)
         for name in self.moments:
             setattr(self, name, np.zeros_like(self.flat.data))
+
+    @property
+    def name(self) -> str:
+        """Adam, for messages."""
+        return type(self).__name__
 
     @property
     def parameters(self) -> list[Tensor]:
@@ -42,7 +47,7 @@ class Optimizer:
 
     @lr.setter
     def lr(self, value: float) -> None:
-        self._lr = self.check("lr", value, 0)
+        self._lr = check_number(self.name, "lr", value, 0)
 
     def step(self) -> None:
         """Change every parameter that has a gradient."""
@@ -74,28 +79,19 @@ class Optimizer:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`. Raises CheckpointError that names what differs; then nothing was changed."""
-        own = self.state_dict()
-        kind = type(self).__name__
-        if state.get("optimizer") != kind:
+        own, kind = self.state_dict(), self.name
+        if isinstance(state, Mapping) and state.get("optimizer") != kind:
             raise CheckpointError(f"{kind}: the saved state is of {state.get('optimizer', 'something else')}")
-        if set(state) != set(own):
-            raise CheckpointError(f"{kind}: the saved state has {sorted(state)}, expected {sorted(own)}")
-        saved = [list(shape) for shape in state["shapes"]]
-        if saved != own["shapes"]:
-            raise CheckpointError(f"{kind}: the saved parameters have shapes {saved}, these {own['shapes']}")
+        check_state(kind, state, own)
+        if not isinstance(state["shapes"], list) or state["shapes"] != own["shapes"]:
+            raise CheckpointError(f"{kind}: the saved parameters have shapes {state['shapes']}, these {own['shapes']}")
         for name in ("steps", *self.moments):
-            found, expected = np.asarray(state[name]), own[name]
-            if found.shape != expected.shape or found.dtype != expected.dtype:
-                raise CheckpointError(
-                    f"{kind}: saved {name} is {found.dtype} {found.shape}, expected {expected.dtype} {expected.shape}"
-                )
-        self.lr = state["lr"]
+            check_saved(kind, name, state[name], own[name])
+        if (state["steps"] < 0).any():
+            raise CheckpointError(f"{kind}: the saved steps hold {state['steps'].min()}; counts start at 0")
+        try:
+            self.lr = state["lr"]
+        except ArgumentError as error:
+            raise CheckpointError(f"{error} (in the saved state)") from None
         for name in ("steps", *self.moments):
             np.copyto(getattr(self, name), state[name])
-
-    def check(self, name: str, value: float, low: float, below: float = math.inf) -> float:
-        """`value` as a float. Raises ArgumentError unless low ≤ value < below."""
-        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not low <= value < below:
-            top = "" if below == math.inf else f", below {below:g}"
-            raise ArgumentError(f"{type(self).__name__}: {name} is {value!r}; use a finite number from {low:g}{top}")
-        return float(value)

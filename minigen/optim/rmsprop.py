@@ -6,6 +6,7 @@ import numpy as np
 
 from minigen import kernels
 from minigen.autograd.tensor import Tensor
+from minigen.checks import check_number
 from minigen.optim.optimizer import Optimizer
 
 
@@ -29,10 +30,10 @@ class RMSprop(Optimizer):
         weight_decay: float = 0.0,
         momentum: float = 0.0,
     ) -> None:
-        self.alpha = self.check("alpha", alpha, 0, 1)
-        self.eps = self.check("eps", eps, 0)
-        self.weight_decay = self.check("weight_decay", weight_decay, 0)
-        self.momentum = self.check("momentum", momentum, 0, 1)
+        self.alpha = check_number(self.name, "alpha", alpha, 0, 1)
+        self.eps = check_number(self.name, "eps", eps, 0)
+        self.weight_decay = check_number(self.name, "weight_decay", weight_decay, 0)
+        self.momentum = check_number(self.name, "momentum", momentum, 0, 1)
         self.velocity = np.empty(0)  # not used without momentum
         if self.momentum == 0:
             self.moments = ("square",)

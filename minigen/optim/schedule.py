@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from minigen.checks import check_count, check_number, check_state, is_number
 from minigen.errors import ArgumentError, CheckpointError
 from minigen.optim.optimizer import Optimizer
 
@@ -14,7 +15,7 @@ class Schedule:
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
-        self.optimizer = optimizer
+        self.optimizer = check_optimizer(type(self).__name__, optimizer)
         self.base_lr = optimizer.lr
         self.t = 0
 
@@ -33,18 +34,27 @@ class Schedule:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state` and set the optimizer's lr. Raises CheckpointError when it is of another schedule."""
-        check_keys(self, state)
-        self.t, self.base_lr = int(state["t"]), float(state["base_lr"])
+        t, base_lr = self.checked(state)
+        self.t, self.base_lr = t, base_lr
         self.optimizer.lr = self.lr_at(self.t)
+
+    def checked(self, state: dict[str, Any]) -> tuple[int, float]:
+        """t and base_lr of a saved state. Raises CheckpointError when it does not fit."""
+        name = type(self).__name__
+        check_state(name, state, self.state_dict())
+        try:
+            return check_count(name, "t", state["t"], 0), check_number(name, "base_lr", state["base_lr"], 0)
+        except ArgumentError as error:
+            raise CheckpointError(f"{error} (in the saved state)") from None
 
 
 class StepLR(Schedule):
     """lr = base_lr · gamma^⌊t / step_size⌋."""
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
-        self.step_size = check_steps("StepLR: step_size", step_size)
-        self.gamma = check_positive("StepLR: gamma", gamma)
         super().__init__(optimizer)
+        self.step_size = check_count("StepLR", "step_size", step_size)
+        self.gamma = check_number("StepLR", "gamma", gamma, above=0)
 
     def lr_at(self, t: int) -> float:
         return self.base_lr * self.gamma ** (t // self.step_size)
@@ -57,11 +67,9 @@ class CosineLR(Schedule):
     """
 
     def __init__(self, optimizer: Optimizer, steps: int, min_lr: float = 0.0) -> None:
-        self.steps = check_steps("CosineLR: steps", steps)
-        if not 0 <= min_lr <= optimizer.lr:
-            raise ArgumentError(f"CosineLR: min_lr is {min_lr!r}; use a number from 0 to the lr, {optimizer.lr:g}")
-        self.min_lr = float(min_lr)
         super().__init__(optimizer)
+        self.steps = check_count("CosineLR", "steps", steps)
+        self.min_lr = check_number("CosineLR", "min_lr", min_lr, 0, high=optimizer.lr)
 
     def lr_at(self, t: int) -> float:
         if t >= self.steps:
@@ -78,14 +86,14 @@ class WarmupLR(Schedule):
     """
 
     def __init__(self, optimizer: Optimizer, steps: int, start: float = 0.01, after: Schedule | None = None) -> None:
-        self.steps = check_steps("WarmupLR: steps", steps)
-        if not 0 <= start <= 1:
-            raise ArgumentError(f"WarmupLR: start is {start!r}; use a fraction of the learning rate, from 0 to 1")
+        super().__init__(optimizer)
+        self.steps = check_count("WarmupLR", "steps", steps)
+        self.start = check_number("WarmupLR", "start", start, 0, high=1)
+        if after is not None and not isinstance(after, Schedule):
+            raise ArgumentError(f"WarmupLR: after is {type(after).__name__}; pass a StepLR, CosineLR or WarmupLR")
         if after is not None and after.optimizer is not optimizer:
             raise ArgumentError("WarmupLR: the schedule after it belongs to another optimizer; use one for both")
-        self.start = float(start)
         self.after = after
-        super().__init__(optimizer)
         optimizer.lr = self.lr_at(0)
 
     def lr_at(self, t: int) -> float:
@@ -97,7 +105,7 @@ class WarmupLR(Schedule):
         return super().state_dict() | ({} if self.after is None else {"after": self.after.state_dict()})
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        check_keys(self, state)
+        self.checked(state)
         if self.after is not None:
             self.after.load_state_dict(state["after"])
         super().load_state_dict(state)
@@ -122,20 +130,14 @@ class ReduceLROnPlateau:
     ) -> None:
         if mode not in ("min", "max"):
             raise ArgumentError(f"ReduceLROnPlateau: mode is {mode!r}; use 'min' or 'max'")
-        if not 0 < factor < 1:
-            raise ArgumentError(f"ReduceLROnPlateau: factor is {factor!r}; use a number between 0 and 1")
-        if min(patience, threshold, cooldown, min_lr) < 0:
-            raise ArgumentError(
-                "ReduceLROnPlateau: patience, threshold, cooldown and min_lr are "
-                f"{patience}, {threshold}, {cooldown} and {min_lr}; use numbers from 0"
-            )
-        self.optimizer = optimizer
+        name = type(self).__name__
+        self.optimizer = check_optimizer(name, optimizer)
         self.mode = mode
-        self.factor = factor
-        self.patience = patience
-        self.threshold = threshold
-        self.cooldown = cooldown
-        self.min_lr = min_lr
+        self.factor = check_number(name, "factor", factor, below=1, above=0)
+        self.patience = check_count(name, "patience", patience, 0)
+        self.threshold = check_number(name, "threshold", threshold, 0)
+        self.cooldown = check_count(name, "cooldown", cooldown, 0)
+        self.min_lr = check_number(name, "min_lr", min_lr, 0)
         self.best = math.inf if mode == "min" else -math.inf
         self.waited = 0
         self.cooling = 0
@@ -167,28 +169,19 @@ class ReduceLROnPlateau:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`. Raises CheckpointError when it is of another schedule."""
-        check_keys(self, state)
-        self.best, self.waited, self.cooling = float(state["best"]), int(state["waited"]), int(state["cooling"])
+        name = type(self).__name__
+        check_state(name, state, self.state_dict())
+        try:
+            waited, cooling = (check_count(name, key, state[key], 0) for key in ("waited", "cooling"))
+        except ArgumentError as error:
+            raise CheckpointError(f"{error} (in the saved state)") from None
+        if not is_number(state["best"]):
+            raise CheckpointError(f"{name}: the saved best is {state['best']!r}, which is no number")
+        self.best, self.waited, self.cooling = float(state["best"]), waited, cooling
 
 
-def check_keys(schedule: Schedule | ReduceLROnPlateau, state: dict[str, Any]) -> None:
-    """Raises CheckpointError unless `state` has the names of the schedule's own."""
-    expected = set(schedule.state_dict())
-    if set(state) != expected:
-        raise CheckpointError(
-            f"{type(schedule).__name__}: the saved state has {sorted(state)}, expected {sorted(expected)}"
-        )
-
-
-def check_steps(name: str, value: int) -> int:
-    """`value`, or ArgumentError unless it is a whole number from 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ArgumentError(f"{name} is {value!r}; use a whole number from 1")
-    return value
-
-
-def check_positive(name: str, value: float) -> float:
-    """`value` as a float, or ArgumentError unless it is finite and above 0."""
-    if not 0 < value < math.inf:
-        raise ArgumentError(f"{name} is {value!r}; use a finite number above 0")
-    return float(value)
+def check_optimizer(name: str, optimizer: Any) -> Optimizer:
+    """`optimizer`, or ArgumentError when it is none."""
+    if not isinstance(optimizer, Optimizer):
+        raise ArgumentError(f"{name}: optimizer is {type(optimizer).__name__}; pass the optimizer, not its model")
+    return optimizer

@@ -6,6 +6,7 @@ import numpy as np
 
 from minigen import kernels
 from minigen.autograd.tensor import Tensor
+from minigen.checks import check_number
 from minigen.errors import ArgumentError
 from minigen.optim.optimizer import Optimizer
 
@@ -28,8 +29,8 @@ class SGD(Optimizer):
         nesterov: bool = False,
         weight_decay: float = 0.0,
     ) -> None:
-        self.momentum = self.check("momentum", momentum, 0, 1)
-        self.weight_decay = self.check("weight_decay", weight_decay, 0)
+        self.momentum = check_number(self.name, "momentum", momentum, 0, 1)
+        self.weight_decay = check_number(self.name, "weight_decay", weight_decay, 0)
         self.nesterov = bool(nesterov)
         if nesterov and momentum == 0:
             raise ArgumentError("SGD: nesterov=True needs momentum above 0")

@@ -1,14 +1,12 @@
 """What all pictures share: colours, a blank figure in the house style, and writing a PNG."""
 
-import contextlib
-import errno
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minigen.errors import RunError
+from minigen.files import write_atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,29 +36,16 @@ def style(axes: "Axes", title: str, grid: bool = True) -> None:
 
 
 def save_figure(path: str | Path, figure: "Figure") -> None:
-    """Write the figure as a PNG; equal figures give equal bytes."""
+    """Write the figure as a PNG; equal figures give equal bytes. RunError, and the old stays, if the disk refuses."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
-    write_bytes(path, buffer.getvalue())
+    write_atomic(Path(path), buffer.getvalue())
 
 
 def write_png(path: str | Path, pixels: np.ndarray) -> None:
-    """Write a uint8 image (H, W, 1) or (H, W, 3)."""
+    """Write a uint8 image (H, W, 1) or (H, W, 3). RunError, and the old one stays, if the disk refuses."""
     from PIL import Image
 
     buffer = io.BytesIO()
     Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(buffer, format="PNG")
-    write_bytes(path, buffer.getvalue())
-
-
-def write_bytes(path: str | Path, data: bytes) -> None:
-    """Write a finished picture; RunError, and no half picture, when the disk refuses."""
-    path = Path(path)
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                path.unlink()
-        cause = "its folder does not exist" if error.errno == errno.ENOENT else error.strerror
-        raise RunError(f"cannot write the picture {path}: {cause}; free space or choose another path") from error
+    write_atomic(Path(path), buffer.getvalue())

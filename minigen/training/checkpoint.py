@@ -20,7 +20,7 @@ import numpy as np
 
 from minigen import random
 from minigen.errors import ArgumentError, CheckpointError
-from minigen.training.files import write_atomic
+from minigen.files import write_atomic
 
 FORMAT = 1
 DTYPES = {
@@ -63,6 +63,23 @@ def save(path: str | os.PathLike[str], state: State, step: int) -> None:
     write_atomic(Path(path), serialize(tensors, {"minigen": document}))
 
 
+def non_finite(state: State) -> str | None:
+    """Which array of `state` holds NaN or infinity, as in "NaN in model.mu.weight"; None when all are finite.
+
+    Plain numbers may be anything: the best value so far of a run without any is infinite.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    for name, owner in check_state(state).items():
+        encode(capture(owner, name), name, arrays)
+    for name, array in arrays.items():
+        if array.dtype.kind != "f":
+            continue
+        with np.errstate(all="ignore"):  # the sum is one quick pass; it may overflow where every element is finite
+            if not np.isfinite(array.sum()) and not np.isfinite(array).all():
+                return f"{'NaN' if np.isnan(array).any() else 'infinity'} in {name}"
+    return None
+
+
 def load(path: str | os.PathLike[str], state: State, partial: bool = False) -> int:
     """Restore every object in `state` from `path`; returns the number of steps done when it was saved.
 
@@ -78,10 +95,11 @@ def load(path: str | os.PathLike[str], state: State, partial: bool = False) -> i
     problems = list(differences(saved, current, ""))
     if problems:
         more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise CheckpointError(
-            f"{path} does not fit: {'; '.join(problems[:5])}{more}. "
-            "Build the model with the recipe that the checkpoint was trained with"
-        )
+        dtypes = {dtype for _, dtype in problems}
+        mend = "Build the model with the recipe that the checkpoint was trained with"
+        if len(dtypes) == 1 and None not in dtypes:
+            mend = f"The run was trained in {(dtype := dtypes.pop())}: set MINIGEN_DTYPE={dtype}"
+        raise CheckpointError(f"{path} does not fit: {'; '.join(text for text, _ in problems[:5])}{more}. {mend}")
     name = ""
     try:
         for name, owner in state.items():
@@ -228,22 +246,27 @@ def digest(body: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> str:
     return sha.hexdigest()
 
 
-def differences(saved: Any, current: Any, name: str) -> Iterator[str]:
-    """What keeps a saved state from being loaded: missing and surplus names, other shapes, dtypes or kinds."""
+def differences(saved: Any, current: Any, name: str) -> Iterator[tuple[str, str | None]]:
+    """What keeps a saved state from being loaded: missing and surplus names, other shapes, dtypes or kinds.
+
+    Beside each stands the saved dtype when nothing but the float dtype differs, else None.
+    """
     if isinstance(saved, dict) and isinstance(current, dict):
         for key in current:
             if key not in saved:
-                yield f"the file has no {joined(name, key)}"
+                yield f"the file has no {joined(name, key)}", None
             else:
                 yield from differences(saved[key], current[key], joined(name, key))
         for key in saved:
             if key not in current:
-                yield f"{joined(name, key)} is in the file, but not in what it is loaded into"
+                yield f"{joined(name, key)} is in the file, but not in what it is loaded into", None
     elif isinstance(saved, np.ndarray) and isinstance(current, np.ndarray):
         if (saved.shape, saved.dtype) != (current.shape, current.dtype):
-            yield f"{name} is {saved.shape} {saved.dtype} in the file, but {current.shape} {current.dtype} here"
+            only_dtype = saved.shape == current.shape and saved.dtype.kind == current.dtype.kind == "f"
+            text = f"{name} is {saved.shape} {saved.dtype} in the file, but {current.shape} {current.dtype} here"
+            yield text, saved.dtype.name if only_dtype else None
     elif saved is not None and current is not None and kind(saved) != kind(current):
-        yield f"{name} is {kind(saved)} in the file, but {kind(current)} here"
+        yield f"{name} is {kind(saved)} in the file, but {kind(current)} here", None
 
 
 def joined(name: str, key: str) -> str:

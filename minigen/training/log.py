@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from minigen.errors import ArgumentError, RunError
-from minigen.training.files import disk_error, write_atomic
+from minigen.files import disk_error, write_atomic
 
 
 class MetricLog:

@@ -7,7 +7,9 @@ checkpoint.safetensors   the latest state, see minigen.training.checkpoint
 curves.png, run.json     written at the end (run.json at every save): curves; steps, seconds taken, results
 """
 
+import contextlib
 import dataclasses
+import errno
 import functools
 import json
 import time
@@ -16,10 +18,10 @@ import typing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from minigen.errors import ArgumentError, RunError
+from minigen.errors import ArgumentError, GradientError, RunError
+from minigen.files import disk_error, write_atomic
 from minigen.training import checkpoint
 from minigen.training.checkpoint import State
-from minigen.training.files import disk_error, write_atomic
 from minigen.training.log import MetricLog
 from minigen.training.progress import Progress, duration
 
@@ -40,6 +42,7 @@ class Run:
         self.folder, self.model, self.recipe = folder, model, recipe
         self.step = 0
         self.checkpoint_path = folder / "checkpoint.safetensors"
+        self._recipe_changed: bytes | None = None
         self._progress: Progress | None = None
         self._began = time.monotonic()
         self._seconds_before = 0.0
@@ -57,20 +60,25 @@ class Run:
         """
         folder = Path(folder)
         data = recipe_document(model, recipe)
+        if folder.is_file():
+            raise RunError(f"{folder} is a file; choose another folder with --out")
+        new = []
         try:
-            if folder.is_file():
-                raise RunError(f"{folder} is a file; choose another folder with --out")
             if folder.exists() and any(folder.iterdir()):
-                raise RunError(
-                    f"{folder} is not empty; choose another folder with --out, or go on with the run in it: "
-                    f"--resume {folder}"
-                )
+                resumable = (folder / "recipe.json").exists()
+                mend = f", or go on with the run in it: --resume {folder}" if resumable else ""
+                raise RunError(f"{folder} is not empty; choose another folder with --out{mend}")
+            new = [path for path in (folder / "samples", folder, *folder.parents) if not path.exists()]
             (folder / "samples").mkdir(parents=True)
-        except RunError:
-            raise
+            write_atomic(folder / "recipe.json", data)
         except OSError as error:
-            raise disk_error("create", folder, error) from error
-        write_atomic(folder / "recipe.json", data)
+            for path in new:  # the deepest first
+                with contextlib.suppress(OSError):
+                    path.rmdir()
+            if isinstance(error, RunError) and error.__cause__ is None:
+                raise
+            cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+            raise creation_error(folder, cause) from error
         return cls(folder, model, json.loads(data)["recipe"])
 
     @classmethod
@@ -119,10 +127,12 @@ class Run:
         return recipe_class(**{name: frozen(self.recipe[name]) for name in names})
 
     def change_recipe(self, recipe: Any) -> None:
-        """Store `recipe` in place of the run's own: a finished run is to go on for more epochs."""
-        data = recipe_document(self.model, recipe)
-        write_atomic(self.folder / "recipe.json", data)
-        self.recipe = json.loads(data)["recipe"]
+        """Go on with `recipe` in place of the run's own: a finished run is to go on for more epochs.
+
+        recipe.json is rewritten by `restore`, when the checkpoint has turned out to be sound and to fit.
+        """
+        self._recipe_changed = recipe_document(self.model, recipe)
+        self.recipe = json.loads(self._recipe_changed)["recipe"]
 
     def restore(self, state: State) -> int:
         """Load everything from the checkpoint, drop what was logged after it, and return the number of steps done.
@@ -131,11 +141,14 @@ class Run:
         Raises CheckpointError when the checkpoint is damaged or does not fit; nothing is changed then.
         """
         log = self._log  # first, so that a damaged metrics.csv is told before anything is changed
-        if not self.checkpoint_path.exists():
-            log.trim(None)
+        saved = self.checkpoint_path.exists()
+        if saved:
+            self.step = checkpoint.load(self.checkpoint_path, state)
+        if self._recipe_changed is not None:
+            write_atomic(self.folder / "recipe.json", self._recipe_changed)
+        log.trim(self.step if saved else None)
+        if not saved:
             return 0
-        self.step = checkpoint.load(self.checkpoint_path, state)
-        log.trim(self.step)
         self._seconds_before = self._read_results().get("seconds", 0.0)
         self._began = time.monotonic()
         return self.step
@@ -145,8 +158,17 @@ class Run:
         return checkpoint.load(self.checkpoint_path, state, partial=True)
 
     def save(self, state: State, step: int) -> None:
-        """Write the checkpoint. On an error (RunError) the one before is still there."""
+        """Write the checkpoint. On an error the one before is still there.
+
+        Raises RunError when the disk refuses, GradientError when an array of the state holds NaN or infinity.
+        """
         self._log.sync()
+        problem = checkpoint.non_finite(state)
+        if problem:
+            before = f"the checkpoint of step {self.step} is intact" if self.step else "nothing was saved before"
+            raise GradientError(
+                f"training diverged at or before step {step}: {problem}; {before}; train anew with a lower --lr"
+            )
         checkpoint.save(self.checkpoint_path, state, step)
         self.step = step
         self._write_results({})
@@ -208,6 +230,14 @@ class Run:
         except (OSError, ValueError):
             return {}
         return document if isinstance(document, dict) else {}
+
+
+def creation_error(folder: Path, error: OSError) -> RunError:
+    """The RunError for a folder that could not be made. Unlike later on, there is nothing yet to go on with."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        mend = "free some space, or choose a folder on another disk with --out"
+        return RunError(f"cannot create {folder}: {error.strerror}; {mend}")
+    return disk_error("create", folder, error)
 
 
 def recipe_document(model: str, recipe: Any) -> bytes:

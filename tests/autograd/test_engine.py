@@ -9,8 +9,9 @@ import pytest
 from autograd_helpers import gradient, leaf, no_garbage_collector, one
 
 import minigen as mg
+from minigen.autograd.function import Function, FusedFunction
 from minigen.autograd.tensor import Tensor
-from minigen.errors import GraphFreedError
+from minigen.errors import GradientError, GraphFreedError
 
 # ---------------------------------------------------------------- accumulation
 
@@ -66,11 +67,11 @@ def test_gradient_argument_is_taken_in_the_dtype_of_the_output(given: Any):
 
 def test_grad_buffer_of_an_optimizer_is_filled_in_place():
     x = leaf(1.0, 2.0)
-    x.grad_buffer = np.full(2, np.nan)
+    x.grad_buffer = Tensor(np.full(2, np.nan))
     (x * x).sum().backward()
     (x * x).sum().backward()
     assert x.grad is not None
-    assert x.grad.data is x.grad_buffer
+    assert x.grad is x.grad_buffer
     assert x.grad_buffer.tolist() == [4.0, 8.0]
 
 
@@ -260,3 +261,59 @@ def test_each_node_is_visited_once():
     y.backward()
     assert len(log) == 5
     assert gradient(x) == [32.0]
+
+
+# ---------------------------------------------------------------- what callers hold
+
+
+def test_results_of_grad_are_the_callers_own():
+    x, y, v = leaf(1.0, 2.0), leaf(3.0, 4.0), mg.tensor(np.ones(2))
+    a, b = mg.grad(x + y, [x, y], v)
+    a[0] = 9.0
+    assert (b.tolist(), v.tolist()) == ([1.0, 1.0], [1.0, 1.0])
+    (g,) = mg.grad((x + y).sum(), x)
+    g[0] = 5.0  # not a read-only view
+    assert g.tolist() == [5.0, 1.0]
+
+
+def test_a_change_between_the_orders_is_noticed():
+    x = leaf(1.0)
+    h = x * 1.0
+    (g,) = mg.grad((h**3).sum(), x, create_graph=True)
+    with mg.no_grad():
+        h[...] = 100.0
+    with pytest.raises(GradientError, match="changed in place"):
+        mg.grad(g.sum(), x)
+
+
+def test_a_backward_with_too_few_gradients_is_named():
+    class Half(Function):
+        def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+            return a + b
+
+        def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+            return (gy,)
+
+    with pytest.raises(GradientError, match=r"Half\.backward gave 1 gradients for 2 inputs"):
+        Half()(leaf(1.0), leaf(2.0)).backward()
+
+
+def test_an_input_that_was_not_saved_is_named():
+    class Forgetful(FusedFunction):
+        def forward(self, x: np.ndarray) -> np.ndarray:
+            return x * 2
+
+        def backward_arrays(self, gy: np.ndarray) -> tuple[np.ndarray | None, ...]:
+            return (self.saved_array(0) * gy,)
+
+    with pytest.raises(GradientError, match="input 0 was not saved"):
+        Forgetful()(leaf(1.0)).backward()
+
+
+def test_a_released_node_holds_nothing():
+    x = leaf(1.0, 2.0)
+    y = x[np.array([0, 1, 1])]
+    node = y.node
+    y.sum().backward()
+    assert node is not None
+    assert not any(isinstance(value, np.ndarray) for value in vars(node).values())

@@ -1,8 +1,10 @@
 """Where Fashion-MNIST is looked for, and its download from mirrors that fail in every way, all on 127.0.0.1."""
 
+import errno
 import gzip
 import hashlib
 import importlib
+import os
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -133,6 +135,35 @@ def test_places_in_order(tmp_path, monkeypatch):
         path.unlink()
     fashion_mnist("test", mirrors=())
     assert seen == places
+
+
+def test_another_data_set_in_minigen_data_is_passed_over(tmp_path, monkeypatch, server):
+    write_files(tmp_path / "other")
+    idx.write(tmp_path / "other" / "t10k-labels-idx1-ubyte.gz", np.zeros(3, np.uint8))
+    monkeypatch.setenv("MINIGEN_DATA", str(tmp_path / "other"))
+    with pytest.raises(DataError, match=r"other/t10k-labels-idx1-ubyte\.gz: .*SHA-256"):
+        fashion_mnist("test", mirrors=())
+    np.testing.assert_array_equal(fashion_mnist("test", mirrors=(f"{server[0]}/good",)).labels, [0, 1, 2])
+    write_files(tmp_path / "debian")
+    assert len(fashion_mnist("test", mirrors=())) == 3
+
+
+def test_a_damaged_file_in_the_cache_is_downloaded_again(server):
+    cache = data_cache() / "fashion-mnist"
+    write_files(cache)
+    (cache / "t10k-labels-idx1-ubyte.gz").write_bytes(b"")
+    fashion_mnist("test", mirrors=(f"{server[0]}/good",))
+    assert server[1] == ["/good/t10k-labels-idx1-ubyte.gz"]
+
+
+def test_a_full_disk_leaves_no_half_download(server, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(DataError, match=r"can not be written .No space left.*XDG_CACHE_HOME"):
+        fashion_mnist("test", mirrors=(f"{server[0]}/good",))
+    assert list((data_cache() / "fashion-mnist").iterdir()) == []
 
 
 def test_altered_file_of_a_folder_is_named(tmp_path):

@@ -54,6 +54,40 @@ def test_own_split_is_used(tmp_path):
     assert test.images.max() == test.images.min() == 20 and test.classes == ("a", "b") and len(test) == 2
 
 
+def test_classes_are_numbered_by_the_training_folders(tmp_path):
+    for i, name in enumerate("abc"):
+        paint(tmp_path / "train" / name / "x.png", i)
+    for i in (2, 1):
+        paint(tmp_path / "test" / "abc"[i] / "x.png", 10 + i)
+    test = load(tmp_path, "test")  # a is missing
+    assert test.labels is not None
+    assert test.labels.tolist() == [1, 2] and test.classes == ("a", "b", "c")
+    (tmp_path / "test" / "a").mkdir()  # a is empty
+    np.testing.assert_array_equal(load(tmp_path, "test").labels, [1, 2])
+    everything = image_folder(tmp_path)
+    assert everything.labels is not None
+    assert everything.labels.tolist() == [0, 1, 2, 1, 2] and everything.classes == ("a", "b", "c")
+    assert everything.images[:, 0, 0, 0].tolist() == [0, 1, 2, 11, 12]
+
+
+def test_a_test_class_that_training_does_not_have(tmp_path):
+    for folder in ("train/a", "train/b", "test/a", "test/dog"):
+        paint(tmp_path / folder / "x.png", 1)
+    assert load(tmp_path, "train").classes == ("a", "b")
+    with pytest.raises(DataError, match=r"test: has the class dog, which .*train does not have"):
+        load(tmp_path, "test")
+
+
+def test_splits_of_different_make(tmp_path):
+    for name in ("train/a/x.png", "train/b/x.png", "test/x.png"):
+        paint(tmp_path / name, 1)
+    with pytest.raises(DataError, match="test: holds no images in folders named a, b"):
+        load(tmp_path, "test")
+    (tmp_path / "train" / "b" / "x.png").unlink()
+    with pytest.raises(DataError, match="b: a class without images"):
+        load(tmp_path, "train")
+
+
 def test_flat_folder_has_no_labels(tmp_path):
     for i in range(3):
         paint(tmp_path / f"{i}.bmp", i)
@@ -70,8 +104,30 @@ def test_colour_and_grey(tmp_path):
     assert mixed.images.shape == (2, 4, 6, 3)
     assert mixed.images[:, 0, 0].tolist() == [[7, 7, 7], [1, 2, 3]]
     assert image_folder(tmp_path, channels=1).images.shape == (2, 4, 6, 1)
-    paint(tmp_path / "b.png", (1, 2, 3, 0), mode="RGBA")
-    assert image_folder(tmp_path).images[1, 0, 0].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("mode", "value", "pixel"),
+    [
+        ("RGBA", (1, 2, 3, 0), [255, 255, 255]),
+        ("RGBA", (1, 2, 3, 255), [1, 2, 3]),
+        ("RGBA", (0, 255, 0, 128), [127, 255, 127]),
+        ("LA", (0, 0), [255]),
+        ("LA", (7, 255), [7]),
+    ],
+)
+def test_transparent_pictures_are_laid_on_white(tmp_path, mode, value, pixel):
+    paint(tmp_path / "a.png", value, mode=mode)
+    assert image_folder(tmp_path).images[0, 0, 0].tolist() == pixel
+    assert image_folder(tmp_path, size=3).images[0, 0, 0].tolist() == pixel
+
+
+def test_a_transparent_palette_is_laid_on_white(tmp_path):
+    picture = Image.new("P", (2, 1), 0)
+    picture.putpalette([0, 0, 0, 9, 8, 7])
+    picture.putpixel((1, 0), 1)
+    picture.save(tmp_path / "a.png", transparency=0)
+    assert image_folder(tmp_path).images[0, 0].tolist() == [[255, 255, 255], [9, 8, 7]]
 
 
 def test_resizing_crops_around_the_middle(tmp_path):
@@ -87,7 +143,7 @@ def test_resizing_crops_around_the_middle(tmp_path):
 def test_different_sizes_need_size(tmp_path):
     paint(tmp_path / "a.png", 1, (4, 6))
     paint(tmp_path / "b.png", 1, (5, 6))
-    with pytest.raises(DataError, match=r"b\.png: is 5×6 pixels, but a\.png is 4×6; pass size="):
+    with pytest.raises(DataError, match=r"b\.png: is 5×6 pixels, but a\.png is 4×6; use --size N, or size= in Python"):
         image_folder(tmp_path)
 
 
@@ -115,7 +171,14 @@ def test_folders_without_images(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "message"), [({"size": 0}, "size"), ({"channels": 2}, "channels"), ({"split": "val"}, "'val'")]
+    ("options", "message"),
+    [
+        ({"size": 0}, "size"),
+        ({"size": 2.5}, "size"),
+        ({"size": (3, 4, 5)}, "size"),
+        ({"channels": 2}, "channels"),
+        ({"split": "val"}, "'val'"),
+    ],
 )
 def test_bad_options(tmp_path, options, message):
     with pytest.raises(ArgumentError, match=message):
@@ -155,6 +218,10 @@ NAN[1, 2, 0] = np.nan
         ({"images": np.zeros((2, 3), np.uint8)}, "shape"),
         ({"images": np.zeros((0, 3, 3), np.uint8)}, "shape"),
         ({"images": np.zeros((2, 3, 8, 8), np.uint8)}, "channels-first"),
+        ({"images": np.zeros((2, 4, 4, 8), np.uint8)}, "8 channels; use 1 .* or 3"),
+        ({"images": np.zeros((2, 3, 5, 2), np.uint8)}, r"2 channels; use 1 .*images\[..., :1\]"),
+        ({"images": np.zeros((2, 3, 5, 4), np.float32)}, r"4 channels; use 1 .*images\[..., :3\]"),
+        ({"images": np.eye(3, dtype=np.uint8)[None]}, "only 0 and 1; multiply by 255"),
         ({"images": np.zeros((2, 3, 3), np.uint8), "labels": np.zeros(3, int)}, "labels"),
         ({"images": np.zeros((2, 3, 3), np.uint8), "labels": np.zeros(2)}, "whole number"),
         ({"images": np.zeros((2, 3, 3), np.uint8), "labels": np.array([0, -1])}, "negative"),
@@ -198,6 +265,37 @@ def test_load_knows_a_folder_of_idx_files(tmp_path):
         idx.write(tmp_path / f"{name}.gz", np.full(shape, 4, np.uint8))
     data = load(tmp_path)
     assert data.images.shape == (3, 2, 2, 1) and data.classes == tuple("01234")
+
+
+@pytest.mark.parametrize("highest", [(9, 6), (6, 9)])
+def test_idx_classes_do_not_depend_on_the_split(tmp_path, highest):
+    for split, top in zip(("train", "test"), highest, strict=True):
+        for name, shape in zip(idx.file_names(split), [(3, 2, 2), (3,)], strict=True):
+            idx.write(tmp_path / f"{name}.gz", np.full(shape, top, np.uint8))
+    assert load(tmp_path, "train").classes == load(tmp_path, "test").classes == tuple("0123456789")
+
+
+def test_a_folder_with_one_idx_split_names_the_missing_file(tmp_path):
+    for name, shape in zip(idx.file_names("train"), [(3, 2, 2), (3,)], strict=True):
+        idx.write(tmp_path / f"{name}.gz", np.full(shape, 4, np.uint8))
+    with pytest.raises(DataError, match=r"t10k-images-idx3-ubyte\.gz: no such file"):
+        load(tmp_path, "test")
+
+
+def test_size_is_for_folders_of_images_only(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    paint(tmp_path / "pictures" / "a.png", 1)
+    paint(tmp_path / "pictures" / "b.png", 1, (9, 9))
+    assert load("pictures", size=3).image_shape == (3, 3, 1)
+    for name, shape in zip(idx.file_names("train"), [(3, 2, 2), (3,)], strict=True):
+        (tmp_path / "idx").mkdir(exist_ok=True)
+        idx.write(tmp_path / "idx" / f"{name}.gz", np.zeros(shape, np.uint8))
+    np.savez(tmp_path / "own.npz", images=np.zeros((20, 4, 4), np.uint8))
+    (tmp_path / "mnist").mkdir()  # a folder of that name changes nothing
+    for source in ("idx", "own.npz", "mnist", "fashion-mnist"):
+        with pytest.raises(ArgumentError, match=f"{source} has a size of its own; leave out size=.*--size"):
+            load(source, size=32)
+    assert load("own.npz", size=None).image_shape == (4, 4, 1)
 
 
 def test_load_refuses_unknown_names_and_needless_size():

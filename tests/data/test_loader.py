@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minigen import random
-from minigen.data import ArrayDataset, DataLoader
+from minigen.data import ArrayDataset, DataLoader, ImageDataset
 from minigen.errors import ArgumentError, CheckpointError, DataError, DTypeError
 
 ITEMS = 23
@@ -145,6 +145,9 @@ def test_bad_batch_size(batch_size):
 def test_refusals():
     with pytest.raises(DataError, match="empty"):
         loader(items=0)
+    nothing = ImageDataset(np.zeros((0, 2, 2, 1), np.uint8), None, (), "pets test")
+    with pytest.raises(DataError, match="pets test is empty"):
+        DataLoader(nothing, 2)
     with pytest.raises(ArgumentError, match="drop_last leaves no batch"):
         loader(24, drop_last=True)
     with pytest.raises(DTypeError, match=r"shuffle=True.*generator\(seed\)"):

@@ -11,6 +11,8 @@ import minigen as mg
 from minigen import layers
 from minigen.errors import ArgumentError, DTypeError, MinigenError, ShapeError
 
+untyped: Any = layers  # as wrong types are the point
+
 
 def layer(kind: Any, *args: Any, **options: Any) -> Callable[[], layers.Module]:
     return functools.partial(kind, *args, **options, rng=mg.random.generator(0))
@@ -23,10 +25,21 @@ def layer(kind: Any, *args: Any, **options: Any) -> Callable[[], layers.Module]:
         (layer(layers.Linear, 3, 2.0), "Linear: out_features is 2.0"),
         (layer(layers.Conv2d, 1, 64, 0), "Conv2d: kernel_size is 0"),
         (layer(layers.Conv2d, 1, 64, (3, 3, 3)), r"Conv2d: kernel_size is \(3, 3, 3\); use one number or a pair"),
+        (layer(layers.Conv2d, 1, 64, 3, padding="Same"), "Conv2d: padding is 'Same'; .*\"same\""),
+        (layer(layers.Conv2d, 1, 64, 3, padding=-1), "Conv2d: padding is -1; use a whole number ≥ 0"),
+        (
+            layer(layers.ConvTranspose2d, 1, 64, 3, output_padding=7),
+            r"ConvTranspose2d: output_padding \(7, 7\) must be",
+        ),
+        (layer(layers.ConvTranspose2d, 1, 64, 3, 2, "same", 1), 'ConvTranspose2d: padding="same" fixes the output'),
         (layer(layers.Conv2d, 1, 64, 3, stride=0), "Conv2d: stride is 0"),
         (layer(layers.Conv2d, 4, 6, 3, groups=3), "Conv2d: in_channels 4 can not be cut into 3 groups"),
         (layer(layers.ConvTranspose2d, 6, 4, 3, groups=3), "ConvTranspose2d: out_channels 4 can not be cut"),
-        (layer(layers.Dropout, 1.0), "Dropout: p is 1.0; use a probability"),
+        (layer(layers.Dropout, 1.0), "Dropout: p is 1.0; use a finite number from 0, below 1"),
+        (layer(layers.Dropout, "a"), "Dropout: p is 'a'"),
+        (lambda: untyped.LeakyReLU("a"), "LeakyReLU: negative_slope is 'a'"),
+        (lambda: layers.ELU(float("nan")), "ELU: alpha is nan"),
+        (lambda: layers.MaxPool2d(2, padding=9), r"MaxPool2d: padding \(9, 9\) is more than half"),
         (layer(layers.Embedding, 0, 3), "Embedding: num is 0"),
         (lambda: layers.BatchNorm(0), "BatchNorm: num_features is 0"),
         (lambda: layers.BatchNorm(3, eps=0.0), "BatchNorm: eps is 0.0"),

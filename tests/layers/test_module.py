@@ -240,3 +240,24 @@ def test_a_parameter_can_be_replaced_or_removed(block: Block):
 def test_a_module_without_forward_says_so():
     with pytest.raises(NotImplementedError, match="Module has no forward"):
         Module()(1)
+
+
+def test_data_takes_the_layers_dtype():
+    rng = mg.random.generator(0)
+    for layer, shape in ((layers.Linear(3, 2, rng=rng), (4, 3)), (layers.Conv2d(1, 2, 3, rng=rng), (1, 5, 5, 1))):
+        assert layer(np.ones(shape)).dtype == np.float32
+        assert layer(np.ones(shape, np.uint8)).dtype == np.float32
+
+
+def test_parameters_hidden_in_containers_are_refused():
+    class Hiding(layers.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.blocks = []
+
+    model = Hiding()
+    model.blocks.append(layers.Linear(2, 2, rng=mg.random.generator(0)))
+    with pytest.raises(ArgumentError, match=r"self\.blocks, a list"):
+        model.parameters()
+    with pytest.raises(ArgumentError, match=r"self\.nested, a list"):
+        model.nested = [[model.blocks[0]]]

@@ -55,6 +55,14 @@ def test_conventions_for_nothing_over_nothing() -> None:
     np.testing.assert_allclose(absent.f1, [2 / 3, 0])
 
 
+def test_macro_means_leave_out_classes_without_examples() -> None:
+    scores = precision_recall_f1([0, 1, 2, 2], [0, 1, 1, 1], 4)  # 2 is predicted but never there; 3 is neither
+    np.testing.assert_array_equal(scores.precision, [1, 1, 0, np.nan])
+    assert scores.macro_precision == 1
+    assert scores.macro_recall == pytest.approx((1 + 1 / 3) / 2)
+    assert scores.macro_f1 == pytest.approx((1 + 1 / 2) / 2)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int32, np.uint64])
 def test_small_integers_do_not_wrap(dtype: Any) -> None:
     labels = np.arange(100).astype(dtype)

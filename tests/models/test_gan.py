@@ -1,5 +1,6 @@
 """The GAN: the paper's losses, whose weights which step changes, and that the game moves; on a few hundred digits."""
 
+import math
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -106,9 +107,9 @@ def test_training_moves_the_samples_towards_the_data(digits: str, tmp_path: Path
     first, last = (trained(tmp_path / str(n), data=digits, epochs=20, max_steps=n) for n in (1, 52))
     before, after = gan.evaluate(first), gan.evaluate(last)
     assert after["pixel_mean_error"] < 0.6 * before["pixel_mean_error"]
-    assert last.history()["d_loss"][-1] < first.history()["d_loss"][-1] - 0.1
+    assert last.history()["d_loss"][-1] < 2 * math.log(2) - 0.1  # less than that of an undecided D
     assert set(last.history()) == {"step", "d_loss", "g_loss", "d_real", "d_fake"}
-    assert last.history()["step"] == [50, 52]
+    assert last.history()["step"] == [6, 12, 18, 24, 30, 36, 42, 48, 50]
     assert last.sample_path(6).exists() and last.sample_path(52).exists()  # end of an epoch, end of the run
 
 

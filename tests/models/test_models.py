@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import minigen as mg
-from minigen import cli, data
+from minigen import cli, data, plots
 from minigen.errors import ArgumentError, MinigenError
 from minigen.random import generator
-from minigen.training import Run
+from minigen.training import Run, checkpoint
 
 MODELS = cli.model_names()
 
@@ -43,6 +44,98 @@ def test_a_resumed_run_equals_an_uninterrupted_one(name: str, digits: str, tmp_p
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_an_extended_run_logs_what_the_uninterrupted_one_does(name: str, tmp_path: Path):
+    archive, digits = tmp_path / "few.npz", data.mnist("test")
+    np.savez(archive, images=digits.images[:48, 2:26:2, 2:26:2], labels=np.asarray(digits.labels)[:48])
+    whole = trained(name, tmp_path / "whole", data=str(archive), max_steps=7)
+    parts = trained(name, tmp_path / "parts", data=str(archive), max_steps=5)  # in the middle of an epoch
+    assert cli.main(["train", "--resume", str(parts.folder), "--max-steps", "7"]) == 0
+    for file in ("metrics.csv", "checkpoint.safetensors", "curves.png"):
+        assert (parts.folder / file).read_bytes() == (whole.folder / file).read_bytes(), file
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_picture_that_fails_costs_no_epoch(name: str, digits: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def fail(*_: Any) -> None:
+        raise MemoryError
+
+    for picture in ("save_grid", "save_confusion"):
+        monkeypatch.setattr(plots, picture, fail)
+    with pytest.raises(MemoryError):
+        trained(name, tmp_path / "run", data=digits, max_steps=1)
+    assert checkpoint.read(tmp_path / "run" / "checkpoint.safetensors")[0] == 1
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_run_folder_alone_gives_the_model(name: str, digits: str, tmp_path: Path):
+    archive = tmp_path / "moved.npz"
+    archive.write_bytes(Path(digits).read_bytes())
+    run = trained(name, tmp_path / "run", data=str(archive), max_steps=1)
+    archive.unlink()
+    saved = checkpoint.read(run.checkpoint_path)[1]["model"]
+    for key, array in cli.load_model(name).load(run).state_dict().items():
+        np.testing.assert_array_equal(array, saved[key])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_pictures_of_a_folder_are_brought_to_one_size(name: str, tmp_path: Path):
+    for i in range(40):
+        folder = tmp_path / "pictures" / "ab"[i % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (10 + i, 20), i * 6).save(folder / f"{i}.png")
+    run = trained(name, tmp_path / "run", data=str(tmp_path / "pictures"), size=12, max_steps=1)
+    assert checkpoint.read(run.checkpoint_path)[1]["model"]["image"].tolist() == [12, 12, 1]
+    assert cli.load_model(name).evaluate(run)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("count", [1, 7])
+def test_few_test_images(name: str, count: int, tmp_path: Path):
+    images = generator(0).integers(0, 256, (10 * count, 12, 12), np.uint8)
+    np.savez(tmp_path / "few.npz", images=images, labels=np.zeros(10 * count, np.int64))
+    assert len(data.load(tmp_path / "few.npz", "test")) == count
+    recipe = cli.load_model(name).Recipe(data=str(tmp_path / "few.npz"), batch_size=4, max_steps=2)
+    run = Run.create(tmp_path / "run", name, recipe)
+    cli.load_model(name).train(recipe, run)
+    assert (run.folder / "interpolation.png").exists() == (name == "vae" and count > 1)
+
+
+class Stored(dict):
+    """A state that only stands there to be saved."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return self
+
+    def load_state_dict(self, state: Any) -> None:
+        raise NotImplementedError
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy tells of the overflow
+def test_divergence_ends_the_run_and_keeps_the_checkpoint(digits: str, tmp_path: Path, capsys: pytest.CaptureFixture):
+    run = trained("vae", tmp_path / "run", data=digits, max_steps=1)
+    step, state = checkpoint.read(run.checkpoint_path)
+    state["optimizer"]["lr"] = 1e30
+    checkpoint.save(run.checkpoint_path, {name: Stored(value) for name, value in state.items()}, step)
+    before = run.checkpoint_path.read_bytes()
+    assert cli.main(["train", "--resume", str(run.folder), "--max-steps", "9"]) == 1
+    error = capsys.readouterr().err
+    assert "diverged at or before step 9: NaN in model." in error and "checkpoint of step 1 is intact" in error
+    assert run.checkpoint_path.read_bytes() == before
+
+
+def test_another_precision_is_explained(digits: str, tmp_path: Path):
+    for name in MODELS:
+        run = trained(name, tmp_path / name, data=digits, max_steps=1)
+        step, saved = checkpoint.read(run.checkpoint_path)
+        wide = {
+            key: array.astype(np.float64) if array.dtype.kind == "f" else array for key, array in saved["model"].items()
+        }
+        checkpoint.save(run.checkpoint_path, {"model": Stored(wide)}, step)
+        with pytest.raises(MinigenError, match="set MINIGEN_DTYPE=float64"):
+            cli.load_model(name).load(run)
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_the_seed_decides(name: str, digits: str, tmp_path: Path):
     first, again, other = (
         trained(name, tmp_path / folder, data=digits, max_steps=1, seed=seed).checkpoint_path.read_bytes()
@@ -58,7 +151,6 @@ def test_a_run_folder_can_be_evaluated_and_sampled(name: str, digits: str, tmp_p
     figures = model.evaluate(run)
     assert figures
     assert all(np.isfinite(value) for value in figures.values())
-    assert (run.folder / "curves.png").exists()
     if hasattr(model, "sample"):
         images = model.sample(run, 3, generator(0))
         assert images.shape == (3, 28, 28, 1)
@@ -70,7 +162,7 @@ def test_a_run_folder_can_be_evaluated_and_sampled(name: str, digits: str, tmp_p
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize(
-    "field", [{"epochs": 0}, {"batch_size": 0}, {"lr": -1.0}, {"lr": float("nan")}, {"max_steps": 0}]
+    "field", [{"epochs": 0}, {"size": 0}, {"batch_size": 0}, {"lr": -1.0}, {"lr": float("nan")}, {"max_steps": 0}]
 )
 def test_a_bad_recipe_is_refused(name: str, field: dict[str, Any]):
     with pytest.raises(ArgumentError, match=next(iter(field)).replace("_", "-")):
@@ -97,7 +189,7 @@ vae = import_module("minigen.models.vae")
 def test_vae_draws_its_sheets(architecture: str, latent: int, digits: str, tmp_path: Path):
     fields = {"architecture": architecture, "latent": latent, "hidden": 32}
     run = trained("vae", tmp_path / "run", data=digits, max_steps=1, **fields)
-    sheets = {"curves.png", "reconstructions.png", "interpolation.png"} | ({"latent.png"} if latent > 1 else set())
+    sheets = {"reconstructions.png", "interpolation.png"} | ({"latent.png"} if latent > 1 else set())
     assert {path.name for path in run.folder.glob("*.png")} == sheets
 
 
@@ -122,7 +214,7 @@ def test_vae_sample_is_mu_plus_sigma_eps():
 
 def test_vae_learns(digits: str, tmp_path: Path):
     run = trained("vae", tmp_path / "run", data=digits, epochs=8, hidden=64, latent=4)
-    losses = [value for value in run.history()["test_loss"] if value is not None]
+    losses = [value for value in run.history()["test_negative_elbo"] if value is not None]
     assert losses[0] > 1.15 * losses[-1]
 
 
@@ -150,3 +242,26 @@ def test_classifier_needs_labels(tmp_path: Path):
     np.savez(archive, images=np.zeros((40, 28, 28), np.uint8))
     with pytest.raises(MinigenError, match="no labels"):
         trained("classifier", tmp_path / "run", data=str(archive))
+
+
+def test_classifier_keeps_the_classes_of_its_training(digits: str, tmp_path: Path):
+    run = trained("classifier", tmp_path / "run", data=digits, max_steps=1)
+    assert int(classifier.load(run).classes) == 10
+    archive = np.load(digits)
+    few, many = (dict(archive, labels=np.arange(400) % classes) for classes in (3, 11))
+    np.savez(tmp_path / "few.npz", **few)
+    np.savez(tmp_path / "many.npz", **many)
+    run.recipe["data"] = str(tmp_path / "few.npz")
+    assert classifier.evaluate(run)
+    run.recipe["data"] = str(tmp_path / "many.npz")
+    with pytest.raises(MinigenError, match="11 classes, those of training had 10"):
+        classifier.evaluate(run)
+
+
+def test_classifier_can_not_grow_in_epochs(digits: str, tmp_path: Path, capsys: pytest.CaptureFixture):
+    run = trained("classifier", tmp_path / "run", data=digits, epochs=2, max_steps=1)
+    recipe = (run.folder / "recipe.json").read_bytes()
+    assert cli.main(["train", "--resume", str(run.folder), "--epochs", "3"]) == 2
+    error = capsys.readouterr().err
+    assert "only --max-steps can change" in error and "steps already done depend on --epochs" in error
+    assert (run.folder / "recipe.json").read_bytes() == recipe

@@ -96,5 +96,20 @@ def test_bad_images(images: np.ndarray, options: dict[str, Any], error: type[Exc
 def test_a_path_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="its folder does not exist"):
         plots.save_grid(tmp_path / "no" / "grid.png", np.zeros((1, 2, 2)))
-    with pytest.raises(RunError, match="cannot write the picture"):
+    with pytest.raises(RunError, match=r"cannot write .*directory"):
         plots.save_grid(tmp_path, np.zeros((1, 2, 2)))
+
+
+def test_a_full_disk_leaves_the_old_picture(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "grid.png"
+    plots.save_grid(path, np.zeros((1, 2, 2)))
+    old = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(RunError, match="file size"):
+            plots.save_grid(path, np.random.default_rng(0).random((4, 28, 28)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == old and list(tmp_path.iterdir()) == [path]

@@ -326,3 +326,13 @@ assert step == 1 and (state["b"]["w"] == np.ones(3)).all()
 def test_a_file_that_cannot_grow_leaves_the_old_one(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", FULL_DISK, str(tmp_path / "c")], check=True, timeout=60)
     assert [path.name for path in tmp_path.iterdir()] == ["c"]
+
+
+def test_another_precision_is_named(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "c", {"b": Box(w=np.ones(3), v=np.ones((2, 2)), n=np.arange(3))}, 1)
+    half = {"w": np.ones(3, np.float32), "v": np.ones((2, 2), np.float32)}
+    with pytest.raises(CheckpointError, match=r"trained in float64: set MINIGEN_DTYPE=float64$"):
+        checkpoint.load(tmp_path / "c", {"b": Box(**half, n=np.arange(3))})
+    for other in ({"n": np.arange(4)}, {"n": np.arange(3), "m": 0}, {"n": np.ones(3)}):
+        with pytest.raises(CheckpointError, match="Build the model with the recipe"):
+            checkpoint.load(tmp_path / "c", {"b": Box(**half, **other)})

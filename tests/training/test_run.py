@@ -1,7 +1,9 @@
 """Run folders: creating, opening, resuming, and what is refused."""
 
 import dataclasses
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 
 from minigen import random
-from minigen.errors import ArgumentError, CheckpointError, RunError
+from minigen.errors import ArgumentError, CheckpointError, GradientError, RunError
 from minigen.training import Run
 
 
@@ -192,6 +194,7 @@ def test_recipes_come_back_as_they_were(tmp_path: Path) -> None:
 def test_a_changed_recipe_is_kept(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run", "vae", Recipe())
     run.change_recipe(Recipe(epochs=9))
+    run.restore({"model": Model()})
     assert run.recipe["epochs"] == 9 and Run.open(tmp_path / "run").load_recipe(Recipe) == Recipe(epochs=9)
 
 
@@ -226,3 +229,51 @@ def test_finish_without_a_log_draws_nothing(tmp_path: Path) -> None:
     assert names(tmp_path / "run") == ["recipe.json", "run.json", "samples"]
     with pytest.raises(ArgumentError, match="results"):
         run.finish(model=object())
+
+
+def test_a_recipe_is_not_changed_when_the_run_can_not_go_on(tmp_path: Path) -> None:
+    train(Run.create(tmp_path / "run", "walk", Recipe()), 7)
+    path = tmp_path / "run" / "checkpoint.safetensors"
+    path.write_bytes(path.read_bytes()[:-2])
+    run = Run.open(tmp_path / "run")
+    run.change_recipe(Recipe(epochs=9))
+    with pytest.raises(CheckpointError, match="damaged"):
+        run.restore({"model": Model(), "rng": random.generator(0)})
+    assert Run.open(tmp_path / "run").load_recipe(Recipe) == Recipe()
+
+
+@pytest.mark.parametrize(("value", "word"), [(np.nan, "NaN"), (np.inf, "infinity"), (-np.inf, "infinity")])
+def test_divergence_does_not_reach_the_checkpoint(tmp_path: Path, value: float, word: str) -> None:
+    run, model = Run.create(tmp_path / "run", "walk", Recipe()), Model()
+    model.w[:] = np.finfo(np.float32).max  # finite, though its sum is not
+    run.save({"model": model}, 5)
+    before = run.checkpoint_path.read_bytes()
+    model.w[1] = value
+    with pytest.raises(GradientError, match=rf"before step 9: {word} in model.w; the checkpoint of step 5 is.*--lr"):
+        run.save({"model": model}, 9)
+    assert run.checkpoint_path.read_bytes() == before and run.step == 5
+    with pytest.raises(GradientError, match="nothing was saved before"):
+        Run.create(tmp_path / "new", "walk", Recipe()).save({"model": model}, 9)
+
+
+@pytest.mark.parametrize("existed", [False, True])
+def test_a_full_disk_at_creation_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, existed: bool) -> None:
+    folder = tmp_path / "runs" / "walk-1"
+    if existed:
+        folder.mkdir(parents=True)
+
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(RunError, match=r"cannot create .*No space left") as caught:
+        Run.create(folder, "walk", Recipe())
+    assert "--resume" not in str(caught.value) and "intact" not in str(caught.value)
+    assert list(tmp_path.rglob("*")) == ([folder.parent, folder] if existed else [])
+
+
+def test_a_folder_is_resumable_only_with_a_recipe(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("mine")
+    with pytest.raises(RunError, match="not empty") as caught:
+        Run.create(tmp_path, "walk", Recipe())
+    assert "--resume" not in str(caught.value)

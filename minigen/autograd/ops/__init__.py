@@ -28,20 +28,15 @@ from minigen.autograd.ops.arithmetic import (
     astype,
     clip,
     divide,
-    equal,
-    greater,
-    greater_equal,
-    less,
-    less_equal,
     maximum,
     minimum,
     multiply,
     negative,
-    not_equal,
     power,
     subtract,
     where,
 )
+from minigen.autograd.ops.comparison import equal, greater, greater_equal, less, less_equal, not_equal
 from minigen.autograd.ops.convolution import conv2d, conv_transpose2d
 from minigen.autograd.ops.dropout import dropout
 from minigen.autograd.ops.embedding import embedding

@@ -10,9 +10,9 @@ import numpy as np
 
 from minigen import kernels
 from minigen.autograd.function import Function, FusedFunction
-from minigen.autograd.ops.arithmetic import as_float, minimum, where
+from minigen.autograd.ops.arithmetic import as_float, where
 from minigen.autograd.tensor import Operand, Tensor
-from minigen.errors import ArgumentError
+from minigen.checks import check_number
 
 
 class Exp(Function):
@@ -215,7 +215,7 @@ class ELU(FusedFunction):
         return (kernels.elu_grad(gy, self.saved_array(0), self.alpha),)
 
     def compose(self, x: Tensor) -> Tensor:
-        return where(x.data > 0, x, expm1(minimum(x, 0.0)) * self.alpha)
+        return where(x.data > 0, x, expm1(where(x.data > 0, 0.0, x)) * self.alpha)
 
 
 class GELU(FusedFunction):
@@ -294,14 +294,12 @@ def relu(x: Operand) -> Tensor:
 
 def leaky_relu(x: Operand, negative_slope: float = 0.01) -> Tensor:
     """x where x > 0, else negative_slope · x. Maas et al. 2013, section 2. Raises ArgumentError on a negative slope."""
-    if not negative_slope >= 0:
-        raise ArgumentError(f"leaky_relu: negative_slope is {negative_slope}; use a number ≥ 0")
-    return LeakyReLU(negative_slope)(as_float(x, "leaky_relu"))
+    return LeakyReLU(check_number("leaky_relu", "negative_slope", negative_slope, 0))(as_float(x, "leaky_relu"))
 
 
 def elu(x: Operand, alpha: float = 1.0) -> Tensor:
-    """x where x > 0, else alpha (eˣ - 1). Clevert et al. 2016, equation 15."""
-    return ELU(alpha)(as_float(x, "elu"))
+    """x where x > 0, else alpha (eˣ - 1), alpha finite. Clevert et al. 2016, equation 15. Raises ArgumentError."""
+    return ELU(check_number("elu", "alpha", alpha))(as_float(x, "elu"))
 
 
 def gelu(x: Operand) -> Tensor:

@@ -1,10 +1,10 @@
-"""Elementwise arithmetic with NumPy's broadcasting: + - * / **, maximum, minimum, where, clip, comparisons, casts.
+"""Elementwise arithmetic with NumPy's broadcasting: + - * / **, maximum, minimum, where, clip, casts.
 
 Where an operand was broadcast, its gradient is summed back over the repeated axes: if y = a + b with a of shape (3,)
 and b of shape (2, 3), then ga = sum over axis 0 of gy.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from minigen.autograd.conversion import numeric_dtype
 from minigen.autograd.function import Function
 from minigen.autograd.ops.shape import sum_to
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
+from minigen.checks import is_number, shown
 from minigen.config import FLOAT_DTYPES, config
 from minigen.errors import ArgumentError, DTypeError, ShapeError
 
@@ -27,22 +28,27 @@ def operands(name: str, a: Operand, b: Operand) -> tuple[Tensor, Tensor]:
         return scalar_like(a, b, name), b if b.dtype in FLOAT_DTYPES else number_like(b, a)
     a, b = as_tensor(a, name), as_tensor(b, name)
     if a.dtype != b.dtype:
-        floats = [x.dtype for x in (a, b) if x.dtype in FLOAT_DTYPES]
-        dtype = floats[0] if len(floats) == 1 else np.promote_types(a.dtype, b.dtype)
+        dtype = common_dtype([a, b])
         a, b = astype(a, dtype), astype(b, dtype)
     return a, b
 
 
+def common_dtype(tensors: Sequence[Tensor]) -> np.dtype:
+    """The dtype that several operands share: the widest float among them; without floats, NumPy's promotion."""
+    floats = [x.dtype for x in tensors if x.dtype in FLOAT_DTYPES]
+    return np.result_type(*(floats or [x.dtype for x in tensors]))
+
+
 def scalar_like(number: float, tensor: Tensor, name: str) -> Tensor:
     """A 0-d tensor in the float dtype of `tensor`; for integer tensors NumPy's or the default float dtype."""
-    if tensor.dtype in FLOAT_DTYPES:
-        return Tensor(np.asarray(number, tensor.dtype))
     if tensor.dtype == bool:
         return as_tensor(number, name)
+    keeps = tensor.dtype in FLOAT_DTYPES or not isinstance(number, float)
     try:
-        return Tensor(np.asarray(number, config.dtype if isinstance(number, float) else tensor.dtype))
+        return Tensor(np.asarray(number, tensor.dtype if keeps else config.dtype))
     except OverflowError:
-        raise DTypeError(f"{name}: {number} does not fit into {tensor.dtype}; convert the tensor with astype") from None
+        mend = "use a smaller number" if tensor.dtype in FLOAT_DTYPES else "convert the tensor with astype"
+        raise DTypeError(f"{name}: {shown(number)} does not fit into {tensor.dtype}; {mend}") from None
 
 
 def number_like(tensor: Tensor, number: float) -> Tensor:
@@ -303,6 +309,7 @@ def divide(a: Operand, b: Operand) -> Tensor:
 def power(a: Operand, b: Operand) -> Tensor:
     """a ** b elementwise, broadcast. Negative bases with fractional exponents give NaN, as in NumPy."""
     if isinstance(b, (int, float)) and isinstance(a, Tensor) and a.dtype in FLOAT_DTYPES:
+        scalar_like(b, a, "power")  # refuses what is too large
         return PowerConstant(b if isinstance(b, int) else float(b))(a)
     a, b = operands("power", a, b)
     return binary("power", Power(), as_float(a, "power"), as_float(b, "power"))
@@ -319,7 +326,10 @@ def minimum(a: Operand, b: Operand) -> Tensor:
 
 
 def where(condition: Operand, a: Operand, b: Operand) -> Tensor:
-    """a where `condition` (booleans) holds, else b; all three broadcast."""
+    """a where `condition` (booleans) holds, else b; all three broadcast.
+
+    Raises DTypeError for a condition of another dtype, ShapeError when the shapes do not broadcast.
+    """
     mask = condition.data if isinstance(condition, Tensor) else np.asarray(condition)
     if mask.dtype != bool:
         raise DTypeError(f"where: condition has dtype {mask.dtype}; pass booleans, such as x > 0")
@@ -340,14 +350,22 @@ def abs(x: Operand) -> Tensor:
 
 
 def clip(x: Operand, min: float | None = None, max: float | None = None) -> Tensor:
-    """Each element limited to [min, max]; None leaves that side open. Raises ArgumentError when min > max."""
-    for bound in (min, max):
-        if bound is not None and not isinstance(bound, (int, float, np.number)):
-            raise ArgumentError(f"clip: bound {bound!r} is no number; for arrays of bounds use maximum and minimum")
-    low, high = (None if bound is None else float(bound) for bound in (min, max))
+    """Each element limited to [min, max]; None leaves that side open.
+
+    Raises ArgumentError for bounds that are no numbers, and when min > max.
+    """
+    x = as_float(x, "clip")
+    low, high = (None if bound is None else clip_bound(bound, x) for bound in (min, max))
     if low is not None and high is not None and low > high:
         raise ArgumentError(f"clip: min {min} is larger than max {max}")
-    return Clip(low, high)(as_float(x, "clip"))
+    return Clip(low, high)(x)
+
+
+def clip_bound(bound: Any, x: Tensor) -> float:
+    """A bound of `clip`; infinite ones are allowed, NaN is not."""
+    if not is_number(bound) or bound != bound:
+        raise ArgumentError(f"clip: bound {shown(bound)} is no number; for arrays of bounds use maximum and minimum")
+    return float(scalar_like(bound, x, "clip").data)
 
 
 def astype(x: Operand, dtype: Any) -> Tensor:
@@ -358,28 +376,3 @@ def astype(x: Operand, dtype: Any) -> Tensor:
     if x.requires_grad and dtype not in FLOAT_DTYPES:
         x = x.detach()
     return AsType(dtype)(x)
-
-
-def comparison(ufunc: np.ufunc) -> Callable[[Operand, Operand], Tensor]:
-    """A broadcasting comparison, giving booleans without gradient."""
-
-    def compare(a: Operand, b: Operand) -> Tensor:
-        a, b = (x.data if isinstance(x, Tensor) else x for x in (a, b))
-        try:
-            return Tensor(np.asarray(ufunc(a, b)))
-        except TypeError:
-            raise DTypeError(f"{ufunc.__name__}: can not compare {a!r} with {b!r}; both must be numbers") from None
-        except ValueError:
-            raise ShapeError(f"{ufunc.__name__}: shapes {np.shape(a)} and {np.shape(b)} do not broadcast") from None
-
-    compare.__name__ = ufunc.__name__
-    compare.__doc__ = f"Elementwise np.{ufunc.__name__} of a and b as a boolean tensor; no gradient."
-    return compare
-
-
-equal = comparison(np.equal)
-not_equal = comparison(np.not_equal)
-less = comparison(np.less)
-less_equal = comparison(np.less_equal)
-greater = comparison(np.greater)
-greater_equal = comparison(np.greater_equal)

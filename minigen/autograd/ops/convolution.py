@@ -13,9 +13,10 @@ from minigen import kernels
 from minigen.autograd.function import Function
 from minigen.autograd.ops.arithmetic import as_float
 from minigen.autograd.ops.linalg import same_dtype
-from minigen.autograd.ops.pooling import images, pair
+from minigen.autograd.ops.pooling import images
 from minigen.autograd.ops.reduction import sum as sum_
 from minigen.autograd.tensor import Operand, Tensor
+from minigen.checks import check_count, check_pair
 from minigen.errors import ArgumentError, ShapeError
 
 Pair = tuple[int, int]
@@ -130,7 +131,7 @@ def conv2d(
     """
     name = "conv2d"
     x, w, *b = operands(name, x, w, bias)
-    stride, dilation = pair(stride, 1, "stride", name), pair(dilation, 1, "dilation", name)
+    stride, dilation = check_pair(name, "stride", stride), check_pair(name, "dilation", dilation)
     check_groups(name, w, w.shape[3], groups)
     if x.shape[3] != w.shape[2] * groups:
         raise ShapeError(
@@ -175,8 +176,8 @@ def conv_transpose2d(
     """
     name = "conv_transpose2d"
     x, w, *b = operands(name, x, w, bias)
-    stride, dilation = pair(stride, 1, "stride", name), pair(dilation, 1, "dilation", name)
-    extra = pair(output_padding, 0, "output_padding", name)
+    stride, dilation = check_pair(name, "stride", stride), check_pair(name, "dilation", dilation)
+    extra = check_output_padding(name, output_padding, stride, dilation, padding)
     check_groups(name, w, w.shape[3], groups)
     if x.shape[3] != w.shape[3]:
         raise ShapeError(
@@ -184,15 +185,8 @@ def conv_transpose2d(
             "channels-last (N, H, W, C), transposed weights (KH, KW, Cout / groups, Cin)"
         )
     check_bias(name, b, w.shape[2] * groups)
-    for e, s, d in zip(extra, stride, dilation, strict=True):
-        if e >= max(s, d):
-            raise ArgumentError(
-                f"{name}: output_padding {extra} must be smaller than stride {stride} or dilation {dilation}"
-            )
     full = [(h - 1) * s + d * (k - 1) + 1 for h, s, d, k in zip(x.shape[1:3], stride, dilation, w.shape, strict=False)]
     if padding == "same":
-        if extra != (0, 0):
-            raise ArgumentError(f'{name}: padding="same" fixes the output size; leave out output_padding {extra}')
         sides = [halves(f - h * s) for f, h, s in zip(full, x.shape[1:3], stride, strict=True)]
     else:
         sides = [(p, p - e) for p, e in zip(padding_pair(name, padding), extra, strict=True)]
@@ -215,9 +209,7 @@ def operands(name: str, x: Operand, w: Operand, bias: Operand | None) -> list[Te
 
 def check_groups(name: str, w: Tensor, channels: int, groups: int) -> None:
     """ArgumentError unless `groups` is a number of groups; ShapeError when it does not divide `channels`."""
-    if isinstance(groups, bool) or not isinstance(groups, (int, np.integer)) or groups < 1:
-        raise ArgumentError(f"{name}: groups is {groups!r}; use a whole number ≥ 1")
-    if channels % groups:
+    if channels % check_count(name, "groups", groups):
         raise ShapeError(f"{name}: {groups} groups do not divide the {channels} channels of w {w.shape}")
 
 
@@ -229,11 +221,32 @@ def check_bias(name: str, bias: list[Tensor], channels: int) -> None:
 
 def padding_pair(name: str, padding: int | Pair | str) -> Pair:
     """Padding of height and width, given as a number, a pair or "valid"."""
-    if isinstance(padding, str):
-        if padding != "valid":
-            raise ArgumentError(f'{name}: padding is {padding!r}; use a number ≥ 0, a pair, "same" or "valid"')
-        return 0, 0
-    return pair(padding, 0, "padding", name)
+    if not isinstance(padding, str):
+        return check_pair(name, "padding", padding, 0)
+    check_padding(name, padding)
+    return 0, 0
+
+
+def check_padding(name: str, padding: int | Pair | str) -> None:
+    """ArgumentError unless `padding` is a number, a pair, "same" or "valid"."""
+    if not isinstance(padding, str):
+        check_pair(name, "padding", padding, 0)
+    elif padding not in ("same", "valid"):
+        raise ArgumentError(f'{name}: padding is {padding!r}; use a number ≥ 0, a pair, "same" or "valid"')
+
+
+def check_output_padding(
+    name: str, output_padding: int | Pair, stride: Pair, dilation: Pair, padding: int | Pair | str
+) -> Pair:
+    """Output padding of height and width. ArgumentError when a stride or padding="same" leaves no room for it."""
+    extra = check_pair(name, "output_padding", output_padding, 0)
+    if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation, strict=True)):
+        raise ArgumentError(
+            f"{name}: output_padding {extra} must be smaller than stride {stride} or dilation {dilation}"
+        )
+    if padding == "same" and extra != (0, 0):
+        raise ArgumentError(f'{name}: padding="same" fixes the output size; leave out output_padding {extra}')
+    return extra
 
 
 def halves(total: int) -> Pair:

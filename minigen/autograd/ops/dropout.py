@@ -6,7 +6,7 @@ from minigen import kernels
 from minigen.autograd.function import Function
 from minigen.autograd.ops.arithmetic import as_float
 from minigen.autograd.tensor import Operand, Tensor
-from minigen.errors import ArgumentError
+from minigen.checks import check_number
 from minigen.random import check_rng, key
 
 
@@ -29,9 +29,7 @@ def dropout(x: Operand, p: float, rng: np.random.Generator, training: bool = Tru
     Draws one number from `rng`, the key of the mask. Srivastava et al. 2014, with the scaling moved to training.
     Raises ArgumentError unless 0 ≤ p ≤ 1.
     """
-    if not 0 <= p <= 1:
-        raise ArgumentError(f"dropout: p is {p}; use the probability of dropping an element, from 0 to 1")
-    x = as_float(x, "dropout")
+    x, p = as_float(x, "dropout"), check_number("dropout", "p", p, 0, high=1)
     if not training or p == 0:
         return x
     return Dropout(key(check_rng(rng, "dropout")), p)(x)

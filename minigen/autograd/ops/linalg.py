@@ -8,9 +8,10 @@ import numpy as np
 
 from minigen import kernels
 from minigen.autograd.function import Function, FusedFunction
-from minigen.autograd.ops.arithmetic import as_float, astype, broadcastable
+from minigen.autograd.ops.arithmetic import astype, broadcastable, common_dtype
 from minigen.autograd.ops.shape import expand_dims, getitem, reshape, squeeze, sum_to, swapaxes, transpose
-from minigen.autograd.tensor import Operand, Tensor
+from minigen.autograd.tensor import Operand, Tensor, as_tensor
+from minigen.config import FLOAT_DTYPES, config
 from minigen.errors import ArgumentError, ShapeError
 
 
@@ -89,12 +90,12 @@ class Einsum(Function):
 
 
 def same_dtype(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Tensors promoted to their common dtype."""
+    """Tensors as floats of one dtype: the widest float dtype among them, `config.dtype` when there is none."""
     first = tensors[0].data.dtype
-    if all(x.data.dtype == first for x in tensors):
+    if first in FLOAT_DTYPES and all(x.data.dtype == first for x in tensors):
         return list(tensors)
-    dtype = np.result_type(*[x.dtype for x in tensors])
-    return [astype(x, dtype) for x in tensors]
+    dtype = common_dtype(tensors)
+    return [astype(x, dtype if dtype in FLOAT_DTYPES else config.dtype) for x in tensors]
 
 
 def matmul(a: Operand, b: Operand) -> Tensor:
@@ -103,7 +104,7 @@ def matmul(a: Operand, b: Operand) -> Tensor:
     A 1-D operand counts as a row on the left, as a column on the right, and the axis is dropped from the result.
     Raises ShapeError when the inner lengths or the leading axes do not fit.
     """
-    a, b = same_dtype([as_float(a, "matmul"), as_float(b, "matmul")])
+    a, b = same_dtype([as_tensor(a, "matmul"), as_tensor(b, "matmul")])
     if a.ndim == 0 or b.ndim == 0:
         raise ShapeError(f"matmul: shapes {a.shape} and {b.shape}; both need at least one axis (use * for scalars)")
     if a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
@@ -126,7 +127,7 @@ def linear(x: Operand, weight: Operand, bias: Operand | None = None) -> Tensor:
     x (…, in), weight (in, out), bias (out,) → y (…, out). The weight is stored (in, out), the transpose of PyTorch's.
     Raises ShapeError when the shapes do not fit.
     """
-    operands = same_dtype([as_float(t, "linear") for t in (x, weight, *(() if bias is None else (bias,)))])
+    operands = same_dtype([as_tensor(t, "linear") for t in (x, weight, *(() if bias is None else (bias,)))])
     x, weight = operands[:2]
     if weight.ndim != 2 or x.ndim < 1 or x.shape[-1] != weight.shape[0]:
         raise ShapeError(
@@ -143,7 +144,7 @@ def einsum(subscripts: str, *operands: Operand) -> Tensor:
     Supports several operands, an implicit output, "..." for broadcast leading axes, and diagonals ("ii->i").
     Raises ArgumentError on malformed subscripts, ShapeError when the lengths of a letter differ.
     """
-    tensors = same_dtype([as_float(x, "einsum") for x in operands]) if operands else []
+    tensors = same_dtype([as_tensor(x, "einsum") for x in operands]) if operands else []
     terms, output, batch = parse_subscripts(subscripts, tensors)
     lengths: dict[str, int] = {}
     for term, x in zip(terms, tensors, strict=True):

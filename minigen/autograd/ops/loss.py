@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 
 from minigen import kernels
-from minigen.autograd.function import FusedFunction
+from minigen.autograd.function import Function, FusedFunction
 from minigen.autograd.ops.activation import expm1, log, log1p, relu, softplus
-from minigen.autograd.ops.arithmetic import abs, as_float, where
+from minigen.autograd.ops.arithmetic import abs, as_float, maximum, where
 from minigen.autograd.ops.embedding import integers
 from minigen.autograd.ops.linalg import same_dtype
 from minigen.autograd.ops.reduction import mean, sum
 from minigen.autograd.ops.softmax import log_softmax
-from minigen.autograd.tensor import Operand, Tensor
+from minigen.autograd.tensor import Operand, Tensor, as_tensor
+from minigen.checks import check_items, check_number
 from minigen.errors import ArgumentError, DataError, ShapeError
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -110,47 +111,46 @@ class BCEWithLogits(FusedLoss):
         return reduce(softplus(x) - x * target, self.reduction)
 
 
-class BCE(FusedLoss):
+class BCE(Function):
     """-t log p - (1 - t) log(1 - p), each logarithm at least -100; gp = gy (p - t) / max(p (1 - p), 1e-12)."""
+
+    def __init__(self, reduction: str) -> None:
+        self.reduction = reduction
 
     def forward(self, p: np.ndarray, target: np.ndarray) -> np.ndarray:
         self.save_inputs(0, 1)
-        return self.reduced(-target * self.bounded(np.log, p) - (1 - target) * self.bounded(np.log1p, -p))
-
-    def bounded(self, logarithm: np.ufunc, x: np.ndarray) -> np.ndarray:
-        """The logarithm, at least -100."""
         with np.errstate(divide="ignore"):
-            return np.maximum(logarithm(x), -100)
+            yes, no = np.maximum(np.log(p), -100), np.maximum(np.log1p(-p), -100)
+        losses = -target * yes - (1 - target) * no
+        return losses if self.reduction == "none" else losses.mean() if self.reduction == "mean" else losses.sum()
 
-    def backward_arrays(self, gy: np.ndarray) -> tuple[np.ndarray | None, ...]:
-        p, target = self.saved_array(0), self.saved_array(1)
-        share = self.share(gy, p.size)
-        return (
-            share * ((p - target) / np.maximum(p * (1 - p), 1e-12)) if self.needs[0] else None,
-            share * (self.bounded(np.log1p, -p) - self.bounded(np.log, p)) if self.needs[1] else None,
-        )
-
-    def compose(self, p: Tensor, target: Tensor) -> Tensor:
-        return reduce(-target * log(p) - (1.0 - target) * log1p(-p), self.reduction)
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        p, target = self.saved_input(0), self.saved_input(1)
+        share = gy * (1.0 / p.size) if self.reduction == "mean" else gy
+        gp = share * (p - target) / maximum(p * (1.0 - p), 1e-12) if self.needs[0] else None
+        gt = share * (maximum(log1p(-p), -100.0) - maximum(log(p), -100.0)) if self.needs[1] else None
+        return gp, gt
 
 
 def mse_loss(input: Operand, target: Operand, reduction: str = "mean") -> Tensor:
-    """(input - target)²."""
+    """(input - target)². Raises ShapeError unless the shapes are equal, as all losses of two tensors do."""
     input, target = alike(input, target, "mse_loss", reduction)
     return SquaredError(reduction)(input, target)
 
 
 def l1_loss(input: Operand, target: Operand, reduction: str = "mean") -> Tensor:
-    """|input - target|."""
+    """|input - target|. Raises ShapeError unless the shapes are equal."""
     input, target = alike(input, target, "l1_loss", reduction)
     return reduce(abs(input - target), reduction)
 
 
 def huber_loss(input: Operand, target: Operand, delta: float = 1.0, reduction: str = "mean") -> Tensor:
-    """d² / 2 where |d| ≤ delta, delta (|d| - delta / 2) beyond, d = input - target. Huber 1964."""
+    """d² / 2 where |d| ≤ delta, delta (|d| - delta / 2) beyond, d = input - target. Huber 1964.
+
+    Raises ShapeError unless the shapes are equal, ArgumentError unless delta > 0.
+    """
     input, target = alike(input, target, "huber_loss", reduction)
-    if not delta > 0:
-        raise ArgumentError(f"huber_loss: delta is {delta}; use a number > 0")
+    delta = check_number("huber_loss", "delta", delta, above=0)
     difference = input - target
     size = abs(difference)
     losses = where(size.data <= delta, difference * difference * 0.5, (size - 0.5 * delta) * delta)
@@ -172,7 +172,10 @@ def binary_cross_entropy(input: Operand, target: Operand, reduction: str = "mean
 
 
 def binary_cross_entropy_with_logits(input: Operand, target: Operand, reduction: str = "mean") -> Tensor:
-    """softplus(input) - target · input: the binary cross-entropy of sigmoid(input), without overflow."""
+    """softplus(input) - target · input: the binary cross-entropy of sigmoid(input), without overflow.
+
+    Raises ShapeError unless the shapes are equal.
+    """
     input, target = alike(input, target, "binary_cross_entropy_with_logits", reduction)
     return BCEWithLogits(reduction)(input, target)
 
@@ -181,16 +184,18 @@ def cross_entropy(input: Operand, target: Any, label_smoothing: float = 0.0, red
     """-Σ_k q_k log softmax(input)_k with q = (1 - s) onehot(target) + s / K, s = label_smoothing.
 
     input: logits (…, K), the classes on the last axis; target: integers (…) in [0, K). Szegedy et al. 2016, section 7.
-    Raises ShapeError, DTypeError, or DataError when a label is out of range.
+    Raises ShapeError, DTypeError, ArgumentError, or DataError when a label is out of range.
     """
+    label_smoothing = check_number("cross_entropy", "label_smoothing", label_smoothing, 0, 1)
     input, labels = classes(input, target, "cross_entropy", reduction)
-    if not 0 <= label_smoothing < 1:
-        raise ArgumentError(f"cross_entropy: label_smoothing is {label_smoothing}; use a number from 0 to below 1")
     return CrossEntropy(labels.reshape(-1), label_smoothing, reduction)(input)
 
 
 def nll_loss(input: Operand, target: Any, reduction: str = "mean") -> Tensor:
-    """-input[…, target]: the negative log-likelihood, given log-probabilities (…, K) and integers (…)."""
+    """-input[…, target]: the negative log-likelihood, given log-probabilities (…, K) and integers (…).
+
+    Raises ShapeError, DTypeError, or DataError when a label is out of range.
+    """
     input, labels = classes(input, target, "nll_loss", reduction)
     places = np.indices(labels.shape)
     return reduce(-input[(*places, labels)], reduction)
@@ -208,6 +213,7 @@ def gaussian_kl(mu: Operand, logvar: Operand, reduction: str = "mean") -> Tensor
     """KL(N(mu, exp logvar) ‖ N(0, 1)) = Σ (mu² + exp(logvar) - 1 - logvar) / 2, summed over the last axis, in nats.
 
     The reduction goes over the other axes, so that "mean" is nats per sample. Kingma & Welling 2014, appendix B.
+    Raises ShapeError unless mu and logvar have one shape, of at least one axis.
     """
     mu, logvar = alike(mu, logvar, "gaussian_kl", reduction)
     if mu.ndim == 0:
@@ -217,17 +223,20 @@ def gaussian_kl(mu: Operand, logvar: Operand, reduction: str = "mean") -> Tensor
 
 def l1_penalty(parameters: Tensor | Iterable[Tensor]) -> Tensor:
     """Σ |p| over all elements of all parameters."""
-    return total([sum(abs(p)) for p in listed(parameters)], "l1_penalty")
+    return total([sum(abs(p)) for p in listed(parameters, "l1_penalty")], "l1_penalty")
 
 
 def l2_penalty(parameters: Tensor | Iterable[Tensor]) -> Tensor:
     """Σ p² over all elements of all parameters."""
-    return total([sum(p * p) for p in listed(parameters)], "l2_penalty")
+    return total([sum(p * p) for p in listed(parameters, "l2_penalty")], "l2_penalty")
 
 
-def listed(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
+def listed(parameters: Tensor | Iterable[Tensor], name: str) -> list[Tensor]:
     """One tensor, or many, as a list."""
-    return [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    if isinstance(parameters, Tensor):
+        return [parameters]
+    mend = "pass model.parameters(), or a list of tensors"
+    return check_items(name, "parameters", parameters, (Tensor, np.ndarray), mend)
 
 
 def total(terms: list[Tensor], name: str) -> Tensor:
@@ -242,7 +251,7 @@ def total(terms: list[Tensor], name: str) -> Tensor:
 
 def alike(input: Operand, target: Operand, name: str, reduction: str) -> list[Tensor]:
     """Two float tensors of one dtype and equal shapes. Losses do not broadcast: it hides mistakes."""
-    input, target = as_float(input, name), as_float(target, name)
+    input, target = as_tensor(input, name), as_tensor(target, name)
     if input.shape != target.shape:
         raise ShapeError(f"{name}: shapes {input.shape} and {target.shape} differ; reshape one to the other's shape")
     check_reduction(input.size, name, reduction)

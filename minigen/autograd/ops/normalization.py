@@ -13,7 +13,9 @@ from minigen.autograd.ops.arithmetic import as_float
 from minigen.autograd.ops.linalg import rows, same_dtype
 from minigen.autograd.ops.reduction import mean
 from minigen.autograd.tensor import Operand, Tensor
-from minigen.errors import ArgumentError, ShapeError
+from minigen.checks import check_number
+from minigen.config import FLOAT_DTYPES
+from minigen.errors import ArgumentError, DTypeError, ShapeError
 
 Gradients = tuple[np.ndarray | None, ...]
 
@@ -26,12 +28,13 @@ class BatchNorm(FusedFunction):
 
     def forward(self, x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
         self.save_inputs(0, 1, 2)
-        y, self.mean, self.var = kernels.batch_norm(rows(x), weight, bias, self.eps)
+        y, mean, var = kernels.batch_norm(rows(x), weight, bias, self.eps)
+        self.residuals = mean, var
         return y.reshape(x.shape)
 
     def backward_arrays(self, gy: np.ndarray) -> Gradients:
         x, weight = rows(self.saved_array(0)), self.saved_array(1)
-        gx, gweight, gbias = kernels.batch_norm_grad(rows(gy), x, weight, self.mean, self.var, self.eps)
+        gx, gweight, gbias = kernels.batch_norm_grad(rows(gy), x, weight, *self.residuals, self.eps)
         return gx.reshape(gy.shape), gweight, gbias
 
     def compose(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -107,11 +110,17 @@ def batch_norm(
     Training: mean and biased variance of the batch, over all axes but the last; the running arrays (C,), unless None,
     move towards them in place by `momentum`, the variance in its unbiased form, as in PyTorch. Not training: the
     running arrays take their place. Ioffe & Szegedy 2015, algorithms 1 and 2.
-    Raises ShapeError in training when there is only one value for each channel.
+    Raises ShapeError for shapes that do not fit, in training also when there is only one value for each channel, and
+    ArgumentError for bad options.
     """
-    x, weight, bias = checked(x, weight, bias, "batch_norm", eps)
+    momentum = check_number("batch_norm", "momentum", momentum, 0, high=1)
+    x, weight, bias = checked(x, weight, bias, "batch_norm", eps, 2)
     c = x.shape[-1]
     for role, array in (("running_mean", running_mean), ("running_var", running_var)):
+        if array is not None and not (isinstance(array, np.ndarray) and array.dtype in FLOAT_DTYPES):
+            raise DTypeError(
+                f"batch_norm: {role} is {type(array).__name__}; pass a float ndarray, it is updated in place"
+            )
         if array is not None and array.shape != (c,):
             raise ShapeError(f"batch_norm: {role} is {array.shape}, but x {x.shape} has {c} channels")
     if not training:
@@ -127,29 +136,30 @@ def batch_norm(
         )
     function = BatchNorm(eps)
     y = function(x, weight, bias)
+    mean, var = function.residuals
     if running_mean is not None:
-        running_mean += momentum * (function.mean - running_mean)
+        running_mean += momentum * (mean - running_mean)
     if running_var is not None:
-        running_var += momentum * (function.var * (m / (m - 1)) - running_var)
+        running_var += momentum * (var * (m / (m - 1)) - running_var)
     return y
 
 
 def layer_norm(x: Operand, weight: Operand, bias: Operand, eps: float = 1e-5) -> Tensor:
     """(x - mean) / √(var + eps) · weight + bias over the last axis, x (…, C), weight and bias (C,).
 
-    Mean and biased variance of each row. Ba et al. 2016, section 3.
+    Mean and biased variance of each row. Ba et al. 2016, section 3. Raises ShapeError for shapes that do not fit and
+    ArgumentError unless eps ≥ 0.
     """
-    return LayerNorm(eps)(*checked(x, weight, bias, "layer_norm", eps))
+    return LayerNorm(eps)(*checked(x, weight, bias, "layer_norm", eps, 1))
 
 
-def checked(x: Operand, weight: Operand, bias: Operand, name: str, eps: float) -> list[Tensor]:
-    """The three as float tensors of one dtype and fitting shapes."""
-    x, weight, bias = (as_float(t, name) for t in (x, weight, bias))
-    if x.ndim < 2 or x.shape[-1] == 0:
+def checked(x: Operand, weight: Operand, bias: Operand, name: str, eps: float, least: int) -> list[Tensor]:
+    """The three as float tensors of one dtype and fitting shapes, x with at least `least` axes."""
+    check_number(name, "eps", eps, 0)
+    x, weight, bias = same_dtype([as_float(t, name) for t in (x, weight, bias)])
+    if x.ndim < least or x.shape[-1] == 0:
         raise ShapeError(f"{name}: x is {x.shape}; pass (N, C) or (N, H, W, C), the channels last")
     for role, t in (("weight", weight), ("bias", bias)):
         if t.shape != x.shape[-1:]:
             raise ShapeError(f"{name}: {role} is {t.shape}, but x {x.shape} has {x.shape[-1]} channels (the last axis)")
-    if not eps >= 0:
-        raise ArgumentError(f"{name}: eps is {eps}; use a small number ≥ 0, such as 1e-5")
-    return same_dtype([x, weight, bias])
+    return [x, weight, bias]

@@ -10,6 +10,7 @@ from minigen import kernels
 from minigen.autograd.function import Function
 from minigen.autograd.ops.arithmetic import as_float
 from minigen.autograd.tensor import Operand, Tensor
+from minigen.checks import check_pair
 from minigen.errors import ArgumentError, ShapeError
 
 Pair = tuple[int, int]
@@ -116,14 +117,20 @@ def max_pool2d(
 def avg_pool2d(
     x: Operand, kernel_size: int | Pair, stride: int | Pair | None = None, padding: int | Pair = 0
 ) -> Tensor:
-    """The mean of each window; shapes as max_pool2d. Padding counts as zeros, as in PyTorch's default."""
+    """The mean of each window; shapes as max_pool2d. Padding counts as zeros, as in PyTorch's default.
+
+    Raises ShapeError or ArgumentError when no window fits.
+    """
     x = images(x, "avg_pool2d")
     return AvgPool2d(window(x, kernel_size, stride, padding, "avg_pool2d"))(x)
 
 
 def upsample_nearest(x: Operand, scale_factor: int | Pair) -> Tensor:
-    """Each pixel repeated: (N, H, W, C) → (N, H · scale, W · scale, C), scale a whole number or a pair (SH, SW)."""
-    return UpsampleNearest(pair(scale_factor, 1, "scale_factor", "upsample_nearest"))(images(x, "upsample_nearest"))
+    """Each pixel repeated: (N, H, W, C) → (N, H · scale, W · scale, C), scale a whole number or a pair (SH, SW).
+
+    Raises ShapeError or ArgumentError.
+    """
+    return UpsampleNearest(check_pair("upsample_nearest", "scale_factor", scale_factor))(images(x, "upsample_nearest"))
 
 
 def images(x: Operand, name: str) -> Tensor:
@@ -134,29 +141,26 @@ def images(x: Operand, name: str) -> Tensor:
     return x
 
 
-def pair(value: int | Pair, least: int, option: str, name: str) -> Pair:
-    """`value` as two ints, for rows and columns. Raises ArgumentError unless both are whole numbers ≥ least."""
-    values = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    whole = all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) for v in values)
-    if len(values) != 2 or not whole or min(values) < least:
-        raise ArgumentError(f"{name}: {option} is {value!r}; use a whole number ≥ {least}, or a pair of them")
-    return int(values[0]), int(values[1])
-
-
 def window(x: Tensor, kernel_size: int | Pair, stride: int | Pair | None, padding: int | Pair, name: str) -> Window:
     """(kernel, stride, padding) as the kernels take them, checked against x."""
-    kernel = pair(kernel_size, 1, "kernel_size", name)
-    step = kernel if stride is None else pair(stride, 1, "stride", name)
-    rows, columns = pair(padding, 0, "padding", name)
-    if 2 * rows > kernel[0] or 2 * columns > kernel[1]:
-        raise ArgumentError(
-            f"{name}: padding {(rows, columns)} is more than half of kernel_size {kernel}; a window could lie in the "
-            "padding alone"
-        )
-    _, h, w, _ = x.shape
+    kernel, step, sides = check_window(name, kernel_size, stride, padding)
+    (_, h, w, _), rows, columns = x.shape, sides[0], sides[2]
     if h + 2 * rows < kernel[0] or w + 2 * columns < kernel[1] or 0 in (h, w):
         raise ShapeError(
             f"{name}: a window of {kernel} does not fit into x {x.shape} with padding {(rows, columns)}; images are "
             "channels-last (N, H, W, C)"
+        )
+    return kernel, step, sides
+
+
+def check_window(name: str, kernel_size: int | Pair, stride: int | Pair | None, padding: int | Pair) -> Window:
+    """(kernel, stride, padding) as the kernels take them. Raises ArgumentError for bad options."""
+    kernel = check_pair(name, "kernel_size", kernel_size)
+    step = kernel if stride is None else check_pair(name, "stride", stride)
+    rows, columns = check_pair(name, "padding", padding, 0)
+    if 2 * rows > kernel[0] or 2 * columns > kernel[1]:
+        raise ArgumentError(
+            f"{name}: padding {(rows, columns)} is more than half of kernel_size {kernel}; a window could lie in the "
+            "padding alone"
         )
     return kernel, step, (rows, rows, columns, columns)

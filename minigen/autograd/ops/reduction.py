@@ -12,6 +12,7 @@ from minigen.autograd.ops.activation import exp
 from minigen.autograd.ops.arithmetic import as_float
 from minigen.autograd.ops.shape import Reshape, expand, flip, normalize_axis, single_axis
 from minigen.autograd.tensor import Axis, Operand, Tensor, as_tensor
+from minigen.checks import check_count
 from minigen.errors import ArgumentError, ShapeError
 
 
@@ -110,7 +111,7 @@ def var(x: Operand, axis: Axis = None, keepdims: bool = False, ddof: int = 0) ->
 
     Raises ArgumentError when n - ddof is not positive.
     """
-    x = as_float(x, "var")
+    x, ddof = as_float(x, "var"), check_count("var", "ddof", ddof, 0)
     n = count(x, axis, "var")
     if n <= ddof:
         raise ArgumentError(f"var: {n} elements with ddof={ddof} leave nothing to divide by; use a smaller ddof")

@@ -6,14 +6,17 @@ Each is linear, and its gradient is its adjoint: expand and sum_to, getitem and 
 import builtins
 import itertools
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from minigen.autograd.function import Function
 from minigen.autograd.tensor import Axis, Operand, Tensor, as_tensor
+from minigen.checks import check_items, is_number, shown
 from minigen.errors import ArgumentError, DTypeError, ShapeError
+
+LISTS = "pass a list of tensors"
 
 
 def normalize_axis(axis: Axis, ndim: int, name: str) -> tuple[int, ...]:
@@ -208,9 +211,14 @@ def reshape(x: Operand, shape: int | Sequence[int]) -> Tensor:
 
 
 def transpose(x: Operand, axes: Sequence[int] | None = None) -> Tensor:
-    """Axes permuted, reversed when `axes` is None: y.shape[i] = x.shape[axes[i]]. A view."""
+    """Axes permuted, reversed when `axes` is None: y.shape[i] = x.shape[axes[i]]. A view.
+
+    Raises ArgumentError unless `axes` names every axis once.
+    """
     x = as_tensor(x, "transpose")
-    axes = tuple(range(x.ndim))[::-1] if axes is None else (axes,) if isinstance(axes, int) else tuple(axes)
+    if axes is None:
+        axes = range(x.ndim)[::-1]
+    axes = tuple(axes) if isinstance(axes, Iterable) else (axes,)
     order = normalize_axis(axes, x.ndim, "transpose")
     if len(order) != x.ndim:
         raise ArgumentError(f"transpose: axes {axes} must name each of the {x.ndim} axes of {x.shape} once")
@@ -227,7 +235,10 @@ def swapaxes(x: Operand, axis1: int, axis2: int) -> Tensor:
 
 
 def expand(x: Operand, shape: Sequence[int]) -> Tensor:
-    """x broadcast to `shape`, as np.broadcast_to: axes of length one repeat, new axes come in front. A view."""
+    """x broadcast to `shape`, as np.broadcast_to: axes of length one repeat, new axes come in front. A view.
+
+    Raises ShapeError when x does not broadcast to it.
+    """
     x, target = as_tensor(x, "expand"), whole_shape(shape, "expand")
     try:
         fits = np.broadcast_shapes(x.shape, target) == target
@@ -262,10 +273,13 @@ def expand_dims(x: Operand, axis: int | tuple[int, ...]) -> Tensor:
 
 
 def concatenate(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
-    """Tensors joined along an existing axis; all other lengths must be equal. Mixed dtypes are promoted."""
-    from minigen.autograd.ops.arithmetic import astype
+    """Tensors joined along an existing axis; all other lengths must be equal. Mixed dtypes are promoted.
 
-    xs = [as_tensor(x, "concatenate") for x in tensors]
+    Raises ShapeError for shapes that do not fit, ArgumentError for an axis that does not exist.
+    """
+    from minigen.autograd.ops.arithmetic import astype, common_dtype
+
+    xs = [as_tensor(x, "concatenate") for x in check_items("concatenate", "tensors", tensors, object, LISTS)]
     if not xs:
         raise ShapeError("concatenate: no tensors given; at least one is needed")
     if xs[0].ndim == 0:
@@ -274,13 +288,16 @@ def concatenate(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
     rest = {x.shape[:axis] + x.shape[axis + 1 :] for x in xs}
     if len(rest) != 1 or len({x.ndim for x in xs}) != 1:
         raise ShapeError(f"concatenate: shapes {[x.shape for x in xs]} differ in more than axis {axis}")
-    dtype = np.result_type(*[x.dtype for x in xs])
+    dtype = common_dtype(xs)
     return Concatenate(axis)(*[astype(x, dtype) for x in xs])
 
 
 def stack(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
-    """Tensors of one shape joined along a new axis at position `axis` of the result."""
-    xs = [as_tensor(x, "stack") for x in tensors]
+    """Tensors of one shape joined along a new axis at position `axis` of the result.
+
+    Raises ShapeError for unequal shapes or none, ArgumentError for an axis that does not exist.
+    """
+    xs = [as_tensor(x, "stack") for x in check_items("stack", "tensors", tensors, object, LISTS)]
     if len({x.shape for x in xs}) != 1:
         raise ShapeError(f"stack: shapes {[x.shape for x in xs]} must be equal, and at least one is needed")
     return concatenate([expand_dims(x, axis) for x in xs], axis)
@@ -308,7 +325,10 @@ def split(x: Operand, sections: int | Sequence[int], axis: int = 0) -> list[Tens
 
 
 def pad(x: Operand, pad_width: int | Sequence[tuple[int, int]], value: float = 0.0) -> Tensor:
-    """x with constant elements around it, as np.pad: `pad_width` is one number, or (before, after) for each axis."""
+    """x with constant elements around it, as np.pad: `pad_width` is one number, or (before, after) for each axis.
+
+    Raises ArgumentError for bad widths, and for a value that the dtype of x can not hold.
+    """
     x = as_tensor(x, "pad")
     try:
         widths = ((pad_width, pad_width),) * x.ndim if isinstance(pad_width, int) else pad_width
@@ -317,7 +337,21 @@ def pad(x: Operand, pad_width: int | Sequence[tuple[int, int]], value: float = 0
         widths = ()
     if len(widths) != x.ndim or any(min(pair) < 0 for pair in widths):
         raise ArgumentError(f"pad: pad_width {pad_width} must be a number ≥ 0 or {x.ndim} pairs of them for {x.shape}")
+    if not holds(x.dtype, value):
+        raise ArgumentError(f"pad: value {shown(value)} does not fit into {x.dtype}; convert the tensor with astype")
     return Pad(widths, value)(x)
+
+
+def holds(dtype: np.dtype, value: Any) -> bool:
+    """Whether `value` is a number that `dtype` can hold: floats by rounding, but not by overflow, others exactly."""
+    if not is_number(value) and not isinstance(value, (bool, np.bool_)):
+        return False
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            held = np.asarray(value).astype(dtype)
+            return bool(np.isinf(held) == np.isinf(float(value)) if dtype.kind == "f" else held == value)
+    except OverflowError:
+        return False
 
 
 def flip(x: Operand, axis: Axis = None) -> Tensor:

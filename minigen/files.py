@@ -17,6 +17,7 @@ CAUSES = {
     errno.EROFS: "the disk is read-only; choose a folder that can be written with --out",
     errno.EACCES: "permission denied; choose a folder that you may write with --out",
     errno.EPERM: "permission denied; choose a folder that you may write with --out",
+    errno.ENOENT: "its folder does not exist; make it first, or choose another path",
     errno.ENOTDIR: "part of this path is a file; choose another folder with --out",
 }
 
@@ -32,7 +33,7 @@ def write_atomic(path: Path, data: bytes) -> None:
 
     Raises RunError and leaves the old file as it was when the disk refuses.
     """
-    temporary = path.with_name(path.name + ".tmp")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")  # two processes may write the same file at once
     try:
         with open(temporary, "wb") as file:
             file.write(data)

@@ -1,0 +1,105 @@
+"""Checks of options, so that every part complains in the same words and no number is compared before it is one.
+
+Each takes the name of the operation and of its option, gives the value in its proper type, or raises ArgumentError.
+"""
+
+import math
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from minigen.errors import ArgumentError, CheckpointError
+
+
+def check_number(
+    operation: str,
+    name: str,
+    value: Any,
+    low: float = -math.inf,
+    below: float = math.inf,
+    *,
+    above: float = -math.inf,
+    high: float = math.inf,
+) -> float:
+    """A finite number with low ≤ value < below, and above < value ≤ high, as a float."""
+    number = finite(value)
+    if number is not None and low <= number <= high and above < number < below:
+        return number
+    limits = [
+        f" from {low:g}" if low > -math.inf else "",
+        f" above {above:g}" if above > -math.inf else "",
+        f" to {high:g}" if high < math.inf else "",
+        f", below {below:g}" if below < math.inf else "",
+    ]
+    raise ArgumentError(f"{operation}: {name} is {shown(value)}; use a finite number{''.join(limits)}")
+
+
+def is_number(value: Any) -> bool:
+    """Whether `value` is a real number of Python or NumPy; booleans and arrays are none."""
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def finite(value: Any) -> float | None:
+    """`value` as a float; None when it is no finite number."""
+    try:
+        number = float(value) if is_number(value) else math.inf
+    except OverflowError:  # of a huge int
+        number = math.inf
+    return number if math.isfinite(number) else None
+
+
+def shown(value: Any) -> str:
+    """`value` as it stands in messages, cut when it is endless (Python refuses to print the largest ints)."""
+    huge = isinstance(value, int) and value.bit_length() > 128
+    return f"a number of {value.bit_length()} bits" if huge else repr(value)[:100]
+
+
+def check_count(operation: str, name: str, value: Any, low: int = 1) -> int:
+    """A whole number ≥ low."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
+        raise ArgumentError(f"{operation}: {name} is {shown(value)}; use a whole number ≥ {low}")
+    return int(value)
+
+
+def check_pair(operation: str, name: str, value: Any, low: int = 1) -> tuple[int, int]:
+    """One whole number ≥ low, meant for both, or a pair of them for height and width."""
+    pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    if len(pair) != 2:
+        raise ArgumentError(f"{operation}: {name} is {shown(value)}; use one number or a pair (height, width)")
+    return check_count(operation, name, pair[0], low), check_count(operation, name, pair[1], low)
+
+
+def check_items(
+    operation: str, name: str, values: Iterable[Any], kind: type | tuple[type, ...], mend: str
+) -> list[Any]:
+    """Several things, each a `kind`, as a list; `mend` says what to pass instead."""
+    try:
+        items = list(values)
+    except TypeError:
+        raise ArgumentError(f"{operation}: {name} is {type(values).__name__}; {mend}") from None
+    for i, item in enumerate(items):
+        if not isinstance(item, kind):
+            raise ArgumentError(f"{operation}: item {i} of {name} is {type(item).__name__}; {mend}")
+    return items
+
+
+def check_state(operation: str, state: Any, expected: Collection[str]) -> None:
+    """CheckpointError unless `state`, from a state_dict(), has just the `expected` names."""
+    if not isinstance(state, Mapping):
+        raise CheckpointError(f"{operation}: the saved state is {type(state).__name__}; pass the dict of state_dict()")
+    if set(state) != set(expected):
+        missing, unknown = set(expected) - set(state), map(str, set(state) - set(expected))
+        raise CheckpointError(
+            f"{operation}: the saved state lacks {sorted(missing)} and has {sorted(unknown)}, which is not expected"
+        )
+
+
+def check_saved(operation: str, name: str, found: Any, expected: np.ndarray) -> None:
+    """CheckpointError unless the saved array `found` has the shape and dtype of `expected`."""
+    if not isinstance(found, np.ndarray):
+        raise CheckpointError(f"{operation}: saved {name} is {type(found).__name__}, expected an array")
+    if found.shape != expected.shape or found.dtype != expected.dtype:
+        raise CheckpointError(
+            f"{operation}: saved {name} is {found.dtype} {found.shape}, expected {expected.dtype} {expected.shape}"
+        )
