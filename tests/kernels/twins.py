@@ -17,7 +17,7 @@ LAYOUTS = pytest.mark.parametrize("layout", ["C", "F", "strided"])
 def laid_out(x: np.ndarray, layout: str) -> np.ndarray:
     """The same values in row order, in column order, or as every second element of a larger array."""
     if layout != "strided":
-        return np.asfortranarray(x) if layout == "F" else np.ascontiguousarray(x)
+        return np.asarray(x, order="F") if layout == "F" else np.asarray(x, order="C")
     wide = np.full((*x.shape[:-1], 2 * x.shape[-1]), 99, x.dtype) if x.ndim else x
     if x.ndim:
         wide[..., ::2] = x
