@@ -186,7 +186,9 @@ def test_a_chain_of_100_000_steps_is_deleted_without_recursion():
     for _ in range(100_000):
         y = -y
     y.backward(retain_graph=True)
+    last = weakref.ref(y.node)
     del y
+    assert last() is None
 
 
 def test_a_long_chain_differentiates_twice():
