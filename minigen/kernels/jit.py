@@ -130,7 +130,7 @@ class KernelCache(FunctionCache):
 @functools.cache
 def announce() -> None:
     """Say, once, why the first call takes seconds."""
-    print("minigen: compiling kernels for this machine, about 20 s in all, once", file=sys.stderr, flush=True)
+    print("minigen: compiling kernels for this machine, about 30 s for all models, once", file=sys.stderr, flush=True)
 
 
 @functools.cache
