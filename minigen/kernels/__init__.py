@@ -1,7 +1,7 @@
 """Arrays in, arrays out: the numeric kernels under every operation, and the choice between their two forms.
 
 `kernels.conv2d` and the rest resolve on first use: to the Numba module that HOME names, or to the plain NumPy twin in
-`reference.py` when MINIGEN_BACKEND is numpy or Numba can not be imported. So importing this package costs nothing.
+`reference/` when MINIGEN_BACKEND is numpy or Numba can not be imported. So importing this package costs nothing.
 """
 
 import warnings

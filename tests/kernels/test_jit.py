@@ -56,7 +56,7 @@ def test_folder_is_keyed_by_every_source(tmp_path: Path) -> None:
     code = "from minigen.kernels.jit import cache_folder; print(cache_folder())"
     before = finish(start(code, package=package, MINIGEN_CACHE="/somewhere"))[0]
     assert finish(start(code, package=package, MINIGEN_CACHE="/somewhere"))[0] == before
-    with (tmp_path / "minigen" / "kernels" / "reference.py").open("a") as source:
+    with (tmp_path / "minigen" / "kernels" / "scalar.py").open("a") as source:
         source.write("# edited\n")
     assert finish(start(code, package=package, MINIGEN_CACHE="/somewhere"))[0] != before
 

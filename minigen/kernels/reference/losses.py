@@ -1,0 +1,60 @@
+"""The twins of softmax over the rows of (M, K), and of the losses that fuse it or the sigmoid."""
+
+import numpy as np
+
+from minigen.kernels.reference.arrays import Array, contiguous
+from minigen.kernels.reference.elementwise import sigmoid
+
+
+def softmax(x: Array) -> Array:
+    """exp(x) / sum of exp(x) in each row, from x - max, which can not overflow."""
+    e = np.exp(x - x.max(axis=1, keepdims=True, initial=-np.inf))
+    return contiguous(e / e.sum(axis=1, keepdims=True))
+
+
+def softmax_grad(gy: Array, y: Array) -> Array:
+    """y · (gy - sum of gy · y in each row), y = softmax(x)."""
+    return contiguous(y * (gy - (gy * y).sum(axis=1, keepdims=True)))
+
+
+def log_softmax(x: Array) -> Array:
+    """x - log(sum of exp(x)) in each row."""
+    shifted = x - x.max(axis=1, keepdims=True, initial=-np.inf)
+    return contiguous(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+
+
+def log_softmax_grad(gy: Array, y: Array) -> Array:
+    """gy - exp(y) · sum of gy in each row, y = log_softmax(x)."""
+    return contiguous(gy - np.exp(y) * gy.sum(axis=1, keepdims=True))
+
+
+def cross_entropy(logits: Array, labels: Array, label_smoothing: float) -> tuple[Array, Array]:
+    """(losses (M,), probabilities (M, K)): -sum over k of q[k] · log softmax(logits)[k].
+
+    q = (1 - s) · onehot(label) + s / K, s the label smoothing.
+    """
+    y = log_softmax(logits)
+    picked = np.take_along_axis(y, labels[:, None], axis=1)[:, 0]
+    s = logits.dtype.type(label_smoothing)
+    losses = (s - 1) * picked
+    if s:
+        losses -= s * y.mean(axis=1)
+    return losses, np.exp(y)
+
+
+def cross_entropy_grad(gy: Array, probabilities: Array, labels: Array, label_smoothing: float) -> Array:
+    """gy[m] · (probabilities - q), q as in cross_entropy; gy (M,)."""
+    s = probabilities.dtype.type(label_smoothing)
+    gx = probabilities - s / probabilities.dtype.type(probabilities.shape[1])
+    gx[np.arange(len(labels)), labels] -= 1 - s
+    return gx * gy[:, None]
+
+
+def bce_with_logits(x: Array, target: Array) -> Array:
+    """-target · log sigmoid(x) - (1 - target) · log(1 - sigmoid(x)) = softplus(x) - target · x, elementwise."""
+    return contiguous(np.maximum(x, 0) - target * x + np.log1p(np.exp(-np.abs(x))))
+
+
+def bce_with_logits_grad(x: Array, target: Array, scale: float) -> Array:
+    """scale · (sigmoid(x) - target)."""
+    return contiguous(x.dtype.type(scale) * (sigmoid(x) - target))

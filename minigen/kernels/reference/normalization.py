@@ -1,0 +1,45 @@
+"""The twins of normalization of (M, C): batch_norm over the rows, layer_norm over the columns.
+
+Variances are the biased ones.
+"""
+
+import numpy as np
+
+from minigen.kernels.reference.arrays import Array, contiguous
+
+Triple = tuple[Array, Array, Array]
+
+
+def batch_norm(x: Array, weight: Array, bias: Array, eps: float) -> Triple:
+    """(y, mean, var): y = (x - mean) / √(var + eps) · weight + bias, mean and var of each column."""
+    mean, var = (f(x, axis=0, dtype=np.float64).astype(x.dtype) for f in (np.mean, np.var))
+    return batch_norm_inference(x, weight, bias, mean, var, eps), mean, var
+
+
+def batch_norm_inference(x: Array, weight: Array, bias: Array, mean: Array, var: Array, eps: float) -> Array:
+    """(x - mean) / √(var + eps) · weight + bias with a given mean and var."""
+    return contiguous((x - mean) * (weight / np.sqrt(var + x.dtype.type(eps))) + bias)
+
+
+def batch_norm_grad(gy: Array, x: Array, weight: Array, mean: Array, var: Array, eps: float) -> Triple:
+    """(gx, gweight, gbias) of batch_norm, mean and var being functions of x."""
+    invstd = 1 / np.sqrt(var + x.dtype.type(eps))
+    normalised = (x - mean) * invstd
+    gweight, gbias = (gy * normalised).sum(axis=0), gy.sum(axis=0)
+    gx = weight * invstd * (gy - gbias / len(x) - normalised * (gweight / len(x)))
+    return contiguous(gx), gweight, gbias
+
+
+def layer_norm(x: Array, weight: Array, bias: Array, eps: float) -> Triple:
+    """(y, mean (M,), invstd (M,)): y = (x - mean) · invstd · weight + bias, mean and invstd of each row."""
+    mean = x.mean(axis=1)
+    invstd = 1 / np.sqrt(x.var(axis=1) + x.dtype.type(eps))
+    return contiguous((x - mean[:, None]) * invstd[:, None] * weight + bias), mean, invstd
+
+
+def layer_norm_grad(gy: Array, x: Array, weight: Array, mean: Array, invstd: Array) -> Triple:
+    """(gx, gweight, gbias) of layer_norm."""
+    normalised = (x - mean[:, None]) * invstd[:, None]
+    g = gy * weight
+    gx = g - g.mean(axis=1, keepdims=True) - normalised * (g * normalised).mean(axis=1, keepdims=True)
+    return contiguous(gx * invstd[:, None]), (gy * normalised).sum(axis=0), gy.sum(axis=0)
