@@ -1,4 +1,4 @@
-"""The twins of the optimizers, in place over flat contiguous buffers: p parameters, g their gradient, the rest state."""
+"""The twins of the optimizers, in place over flat contiguous buffers: p parameters, g gradient, the rest state."""
 
 import math
 
