@@ -17,8 +17,10 @@ MODULES: dict[str, tuple[str, ...]] = {
     "pooling": ("max_pool2d", "max_pool2d_scatter", "max_pool2d_gather", "avg_pool2d", "avg_pool2d_grad"),
     "elementwise": (
         *("leaky_relu", "leaky_relu_grad", "sigmoid", "sigmoid_grad", "tanh_grad", "softplus"),
-        *("erf", "gelu", "gelu_grad", "elu", "elu_grad", "dropout"),
+        *("erf", "gelu", "gelu_grad", "elu", "elu_grad"),
     ),
+    "bias": ("bias_leaky", "bias_leaky_grad"),
+    "dropout": ("dropout", "leaky_dropout", "leaky_dropout_grad"),
     "normalization": ("batch_norm", "batch_norm_inference", "batch_norm_grad", "layer_norm", "layer_norm_grad"),
     "losses": (
         *("softmax", "softmax_grad", "log_softmax", "log_softmax_grad", "cross_entropy", "cross_entropy_grad"),

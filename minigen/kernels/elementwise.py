@@ -1,4 +1,4 @@
-"""Activations, their gradients and dropout: one pass over memory instead of NumPy's one pass per arithmetic sign.
+"""Activations and their gradients: one pass over memory instead of NumPy's one pass per arithmetic sign.
 
 What NumPy does in one pass itself (exp, tanh, maximum) has no kernel here. Kernels with exp or erf in them are compiled
 for float32 and leave float64, which gradient checks use, to the twins. Large arrays are cut into fixed blocks that
@@ -222,58 +222,3 @@ def tanh_grad(gy: np.ndarray, y: np.ndarray) -> np.ndarray:
     gx = np.empty_like(flat)
     _tanh_grad(flat_gy, flat, gx)
     return gx.reshape(y.shape)
-
-
-# Dropout. Element i of block b is kept when a 32-bit hash of (seeds of b, i) is not below p · 2³². The two seeds of a
-# block come from the 64-bit key by splitmix64 (Steele et al., 2014); the hash is MurmurHash3's finaliser, with the
-# second seed added between its two multiplications. So number i is a pure function of (key, i).
-
-MASK_64 = (1 << 64) - 1
-SHIFT_A, SHIFT_B, SHIFT_C = np.uint32(16), np.uint32(13), np.uint32(16)
-MULTIPLY_A, MULTIPLY_B = np.uint32(0x85EBCA6B), np.uint32(0xC2B2AE35)
-
-
-def block_seeds(key: int, blocks: int) -> np.ndarray:
-    """Two uint32 seeds for each block, (blocks, 2): splitmix64 of the key."""
-    z = np.uint64(key & MASK_64) + np.arange(1, blocks + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z ^= z >> np.uint64(31)
-    return np.stack([z & np.uint64(0xFFFFFFFF), z >> np.uint64(32)], axis=1).astype(np.uint32)
-
-
-@jit
-def _dropout(x, seeds, threshold, scale, y):
-    first, second = seeds[0], seeds[1]
-    zero = scale - scale
-    for i in range(x.size):
-        h = np.uint32(np.uint32(i) + first)
-        h = np.uint32((h ^ (h >> SHIFT_A)) * MULTIPLY_A)
-        h = np.uint32((h ^ (h >> SHIFT_B)) + second)
-        h = np.uint32(h * MULTIPLY_B)
-        h = np.uint32(h ^ (h >> SHIFT_C))
-        y[i] = x[i] * (scale if h >= threshold else zero)
-
-
-@jit(parallel=True)
-def _dropout_blocks(x, seeds, threshold, scale, y):
-    for block in prange(seeds.shape[0]):
-        part = slice(block * BLOCK, (block + 1) * BLOCK)
-        _dropout(x[part], seeds[block], threshold, scale, y[part])
-
-
-def dropout(x: np.ndarray, key: int, p: float) -> np.ndarray:
-    """x / (1 - p) where the mask keeps, 0 elsewhere; the mask is a pure function of (key, flat index) and p.
-
-    The same call on gy redraws the mask: dropout is its own gradient. Srivastava et al., 2014, inverted scaling.
-    """
-    (flat,) = _flat(x)
-    y = np.empty_like(flat)
-    seeds = block_seeds(key, (flat.size + BLOCK - 1) // BLOCK)
-    threshold = np.uint32(min(round(p * 2.0**32), 2**32 - 1))
-    scale = x.dtype.type(1 / (1 - p) if p < 1 else 0)
-    if len(seeds) == 1:
-        _dropout(flat, seeds[0], threshold, scale, y)
-    else:
-        _dropout_blocks(flat, seeds, threshold, scale, y)
-    return y.reshape(x.shape)

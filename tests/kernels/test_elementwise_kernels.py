@@ -1,11 +1,10 @@
-"""Activations, their gradients and dropout against their twins, and dropout's distribution."""
+"""Activations, their gradients and dropout against their twins."""
 
 import numpy as np
 import pytest
 from twins import DTYPES, LAYOUTS, agree, laid_out, same_on_any_threads
 
 from minigen import kernels
-from minigen.kernels import reference
 
 UNARY = {
     "leaky_relu": (0.2,),
@@ -14,7 +13,6 @@ UNARY = {
     "erf": (),
     "gelu": (),
     "elu": (1.3,),
-    "dropout": (0xFEDCBA9876543210, 0.3),
 }
 BINARY = {"leaky_relu_grad": (0.2,), "sigmoid_grad": (), "tanh_grad": (), "gelu_grad": (), "elu_grad": (1.3,)}
 SHAPES = [(), (0,), (1,), (7,), (5, 3, 3), (3, 17001)]
@@ -41,7 +39,7 @@ def test_any_memory_layout(name, options, layout):
 
 
 @DTYPES
-@pytest.mark.parametrize("name", [n for n in UNARY if n != "dropout"])
+@pytest.mark.parametrize("name", UNARY)
 def test_extreme_values(name, dtype):
     x = np.array(EDGES, dtype)
     y = agree(name, x, *UNARY[name])
@@ -57,7 +55,7 @@ def test_relative_accuracy_in_float32(name):
     np.testing.assert_allclose(getattr(kernels, name)(x, *options), exact, rtol=4e-7, atol=1e-37)
 
 
-@pytest.mark.parametrize("name", ["leaky_relu", "dropout", "sigmoid"])
+@pytest.mark.parametrize("name", ["leaky_relu", "sigmoid"])
 def test_same_bits_on_any_number_of_threads(name, monkeypatch):
     x = np.random.default_rng(3).normal(size=LARGE).astype(np.float32)
     same_on_any_threads(monkeypatch, name, x, *UNARY[name])
@@ -66,37 +64,3 @@ def test_same_bits_on_any_number_of_threads(name, monkeypatch):
 def test_leaky_relu_grad_at_zero_takes_the_slope():
     x = np.array([0.0, -0.0], np.float32)
     np.testing.assert_array_equal(kernels.leaky_relu_grad(np.ones_like(x), x, 0.25), [0.25, 0.25])
-
-
-@pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
-def test_dropout_drops_the_share_asked_for(p):
-    n = 400_000
-    kept = kernels.dropout(np.ones(n, np.float32), 12345, p) != 0
-    deviation = np.sqrt(p * (1 - p) / n)
-    assert abs(kept.mean() - (1 - p)) < 5 * deviation
-    centred = kept - kept.mean()
-    for lag in (1, 2, 28, 16384):  # 16384: the same place in the next block of the generator
-        correlation = (centred[lag:] * centred[:-lag]).mean() / (p * (1 - p))
-        assert abs(correlation) < 5 / np.sqrt(n)
-
-
-def test_dropout_masks_of_different_keys_are_unrelated():
-    x = np.ones(100_000, np.float32)
-    masks = [kernels.dropout(x, key, 0.5) - 1 for key in (0, 1, 2, 1 << 63, (1 << 64) - 1)]
-    relations = np.corrcoef(masks)
-    assert np.abs(relations - np.eye(5)).max() < 5 / np.sqrt(x.size)
-
-
-def test_dropout_has_the_twins_bits_and_is_its_own_gradient():
-    x = np.random.default_rng(4).normal(size=LARGE).astype(np.float32)
-    y = kernels.dropout(x, 99, 0.4)
-    np.testing.assert_array_equal(y == 0, reference.dropout(x, 99, 0.4) == 0)
-    gx = kernels.dropout(np.ones_like(x), 99, 0.4)
-    np.testing.assert_array_equal(gx == 0, y == 0)
-    np.testing.assert_allclose(gx[gx != 0], 1 / 0.6, rtol=1e-6)
-
-
-def test_dropout_of_everything_and_of_nan():
-    x = np.full(1000, np.nan, np.float32)
-    assert np.isnan(kernels.dropout(x, 5, 0.5)).all()
-    assert (kernels.dropout(np.ones(1000, np.float32), 5, 1.0) == 0).all()

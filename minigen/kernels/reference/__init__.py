@@ -5,8 +5,10 @@ Numba (MINIGEN_BACKEND=numpy), and as the shortest description of what each kern
 the way its equation reads, and nothing here is tuned.
 """
 
+from minigen.kernels.reference.bias import *
 from minigen.kernels.reference.convolution import *
 from minigen.kernels.reference.dense import *
+from minigen.kernels.reference.dropout import *
 from minigen.kernels.reference.elementwise import *
 from minigen.kernels.reference.embedding import *
 from minigen.kernels.reference.losses import *

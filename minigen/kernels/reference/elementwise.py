@@ -1,12 +1,10 @@
-"""The twins of the activations, their gradients and dropout."""
+"""The twins of the activations and their gradients."""
 
 import math
 
 import numpy as np
 
 from minigen.kernels.reference.arrays import Array, contiguous
-
-DROPOUT_BLOCK = 16384  # elements that share two seeds
 
 
 def leaky_relu(x: Array, slope: float) -> Array:
@@ -71,23 +69,3 @@ def elu(x: Array, alpha: float) -> Array:
 def elu_grad(gy: Array, x: Array, alpha: float) -> Array:
     """gy where x > 0, gy · alpha · exp(x) elsewhere."""
     return contiguous(gy * np.where(x > 0, 1, x.dtype.type(alpha) * np.exp(np.minimum(x, 0))))
-
-
-def dropout(x: Array, key: int, p: float) -> Array:
-    """x / (1 - p) where a 32-bit hash of (two seeds of the block, index in the block) is at least p · 2³², else 0.
-
-    The seeds of block b are the halves of splitmix64(key, b); the hash is MurmurHash3's finaliser, with the second
-    seed added between its two multiplications.
-    """
-    blocks = -(-x.size // DROPOUT_BLOCK)
-    z = np.uint64(key) + np.arange(1, blocks + 1, dtype=np.uint64)[:, None] * np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z ^= z >> np.uint64(31)
-    h = np.arange(DROPOUT_BLOCK, dtype=np.uint32) + z.astype(np.uint32)
-    h = (h ^ (h >> np.uint32(16))) * np.uint32(0x85EBCA6B)
-    h = ((h ^ (h >> np.uint32(13))) + (z >> np.uint64(32)).astype(np.uint32)) * np.uint32(0xC2B2AE35)
-    h ^= h >> np.uint32(16)
-    keep = (h.ravel()[: x.size] >= min(round(p * 2.0**32), 2**32 - 1)).reshape(x.shape)
-    scale = x.dtype.type(1 / (1 - p) if p < 1 else 0)
-    return contiguous(x * (keep * scale))

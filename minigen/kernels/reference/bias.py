@@ -1,0 +1,17 @@
+"""The twins of a bias and leaky ReLU on the rows of (M, C)."""
+
+import numpy as np
+
+from minigen.kernels.reference.arrays import Array
+from minigen.kernels.reference.elementwise import leaky_relu, leaky_relu_grad
+
+
+def bias_leaky(y: Array, bias: Array | None, slope: float) -> None:
+    """y = leaky_relu(y + bias, slope), in place; bias (C,), None being 0."""
+    y[...] = leaky_relu(y if bias is None else y + bias, slope)
+
+
+def bias_leaky_grad(gy: Array, y: Array, slope: float, needs_bias: bool = True) -> tuple[Array, Array | None]:
+    """(gz, gbias): gz = gy where y > 0, slope · gy elsewhere; gbias its sum over the rows."""
+    gz = gy if slope == 1 else leaky_relu_grad(gy, y, slope)
+    return gz, gz.sum(axis=0, dtype=np.float64).astype(gy.dtype) if needs_bias else None
