@@ -1,7 +1,7 @@
-"""Settings of the whole process: default dtype, threads, kernel backend, debug.
+"""Settings of the whole process: default dtype, threads, kernel backend, debug, fusion.
 
-Read once from the environment (MINIGEN_DTYPE, MINIGEN_THREADS, MINIGEN_BACKEND, MINIGEN_DEBUG); `config` can be
-changed afterwards, except the backend, which is fixed when the first kernel is used.
+Read once from the environment (MINIGEN_DTYPE, MINIGEN_THREADS, MINIGEN_BACKEND, MINIGEN_DEBUG, MINIGEN_FUSE);
+`config` can be changed afterwards, except the backend, which is fixed when the first kernel is used.
 """
 
 import os
@@ -26,12 +26,14 @@ class Config:
     threads: threads that parallel kernels use, at least 1.
     backend: "numba" (compiled kernels) or "numpy" (their plain twins).
     debug: full tracebacks in the command line, and anomaly detection in `backward`.
+    fuse: `Sequential` runs a layer and the ReLU or LeakyReLU after it as one operation.
     """
 
     dtype: np.dtype
     threads: int
     backend: str
     debug: bool
+    fuse: bool = True
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "dtype":
@@ -58,7 +60,8 @@ class Config:
         if backend not in BACKENDS:
             raise ArgumentError(f"MINIGEN_BACKEND is {backend!r}; use numba or numpy")
         debug = environ.get("MINIGEN_DEBUG", "") not in ("", "0")
-        return cls(np.dtype(dtype), min(int(threads), cores), backend, debug)
+        fuse = environ.get("MINIGEN_FUSE", "1") not in ("", "0")
+        return cls(np.dtype(dtype), min(int(threads), cores), backend, debug, fuse)
 
 
 def available_cores() -> int:

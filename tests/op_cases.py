@@ -94,6 +94,16 @@ def padding_of(padding: Any, size: int, kernel: int, stride: int, dilation: int)
     return padding, padding
 
 
+def then_leaky(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` on arrays (or PyTorch's tensors), its result times `negative_slope` below 0."""
+
+    def call(*inputs: Any, negative_slope: float = 1.0, **options: Any) -> Any:
+        y = function(*inputs, **options)
+        return y * (y >= 0) + y * (y < 0) * negative_slope
+
+    return call
+
+
 def conv2d(x: Array, w: Array, b: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1):
     (sh, sw), (dh, dw) = pair(stride), pair(dilation)
     kh, kw, cin, cout = w.shape
@@ -263,14 +273,14 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "flip": np.flip,
     "getitem": lambda x, index: x[index],
     "matmul": np.matmul,
-    "linear": lambda x, w, b=0.0: np.einsum("...i,ij->...j", x, w) + b,
+    "linear": then_leaky(lambda x, w, b=0.0: np.einsum("...i,ij->...j", x, w) + b),
     "einsum": einsum,
-    "conv2d": conv2d,
-    "conv_transpose2d": conv_transpose2d,
+    "conv2d": then_leaky(conv2d),
+    "conv_transpose2d": then_leaky(conv_transpose2d),
     "max_pool2d": pool2d(np.max, -np.inf),
     "avg_pool2d": pool2d(np.mean, 0.0),
     "upsample_nearest": upsample_nearest,
-    "batch_norm": batch_norm,
+    "batch_norm": then_leaky(batch_norm),
     "layer_norm": layer_norm,
     "dropout": dropout,
     "embedding": lambda index, table: np.array([table[i] for i in index.flat]).reshape(*index.shape, -1),
@@ -369,14 +379,14 @@ def twins(torch: Any) -> dict[str, Callable[..., Any]]:
             x, [n for two in reversed(pad_index(pad_width, x.ndim)) for n in two], value=value
         ),
         "flip": lambda x, axis=None: torch.flip(x, tuple(range(x.ndim)) if axis is None else (axis,)),
-        "linear": lambda x, w, b=None: F.linear(x, w.T, b),
+        "linear": then_leaky(lambda x, w, b=None: F.linear(x, w.T, b)),
         "einsum": lambda *xs, subscripts: torch.einsum(subscripts, *xs),
-        "conv2d": conv2d,
-        "conv_transpose2d": conv_transpose2d,
+        "conv2d": then_leaky(conv2d),
+        "conv_transpose2d": then_leaky(conv_transpose2d),
         "max_pool2d": lambda x, **options: images.back(F.max_pool2d(images.to(x), **options)),
         "avg_pool2d": lambda x, **options: images.back(F.avg_pool2d(images.to(x), **options)),
         "upsample_nearest": lambda x, scale_factor: images.back(F.interpolate(images.to(x), scale_factor=scale_factor)),
-        "batch_norm": batch_norm,
+        "batch_norm": then_leaky(batch_norm),
         "layer_norm": lambda x, w, b, eps=1e-5: F.layer_norm(x, x.shape[-1:], w, b, eps),
         "embedding": F.embedding,
         "cross_entropy": F.cross_entropy,

@@ -7,12 +7,13 @@ that node has been visited.
 """
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Literal, overload
 
 import numpy as np
 
 from minigen.autograd.function import Edge, Function, NotFinite
-from minigen.autograd.modes import modes, set_grad_enabled
+from minigen.autograd.modes import modes, sweeping
 from minigen.autograd.tensor import Tensor, accumulate_grad
 from minigen.config import config
 from minigen.errors import GradientError, ShapeError
@@ -123,7 +124,7 @@ def sweep(
         elif targets is None or id(edge) in targets:
             deliver(edge, g)
 
-    with set_grad_enabled(create_graph):
+    with sweeping(create_graph, collecting=targets is None and not create_graph):
         for edge, g in seeds:
             send(edge, g)
         for node in nodes:
@@ -154,15 +155,17 @@ def visit(node: Function, gy: Tensor, send: Deliver, leads: set[int] | None) -> 
                 f"{node.name}.backward gave {len(gradients)} gradients for {len(node.edges)} inputs; return one for "
                 "each input, None where there is none"
             )
+        checking = modes.anomaly or config.debug
         for i, (edge, g) in enumerate(zip(node.edges, gradients, strict=True)):
             if g is None or not node.needs[i]:
                 continue
-            if g.data.shape != edge.shape or g.data.dtype != edge.dtype:
+            array = g.data
+            if array.shape != edge.shape or array.dtype != edge.dtype:
                 raise GradientError(
                     f"{node.name}.backward gave {g.shape} {g.dtype} for input {i}, which is {edge.shape} {edge.dtype}"
                 )
-            if modes.anomaly or config.debug:
-                node.check_finite("backward", g.data, [gy.shape, g.shape])
+            if checking:
+                node.check_finite("backward", array, [gy.shape, g.shape])
             send(edge, g)
         return True
     finally:
@@ -197,12 +200,13 @@ def reachable(seeds: list[tuple[Edge, Tensor]]) -> list[Function]:
     seen = {id(node): node for node in stack}
     while stack:
         node = stack.pop()
-        node.check_alive()
+        if node.freed:
+            node.check_alive()
         for edge in node.edges:
             if isinstance(edge, Function) and id(edge) not in seen:
                 seen[id(edge)] = edge
                 stack.append(edge)
-    return sorted(seen.values(), key=lambda node: node.order, reverse=True)
+    return sorted(seen.values(), key=attrgetter("order"), reverse=True)
 
 
 def leading(nodes: list[Function], targets: dict[int, Tensor]) -> set[int]:

@@ -11,7 +11,7 @@ import sys
 import traceback
 import weakref
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -30,13 +30,9 @@ class NotFinite(GradientError):
     """NaN or infinity, found by detect_anomaly."""
 
 
-class Saved(NamedTuple):
-    """An input or output array kept for backward, with the version its tensor had then."""
-
-    array: np.ndarray
-    edge: Edge
-    counter: list[int]
-    version: int
+# An input or output array kept for backward: the array, its edge, its tensor's version counter, and the version then.
+# A plain tuple: a named one takes longer to make than a small operation.
+Saved = tuple[np.ndarray, Edge, list[int], int]
 
 
 class Function:
@@ -97,14 +93,14 @@ class Function:
         """Become the node that made `out`."""
         if self.edges or self.freed:
             raise GradientError(f"{self.name}: called a second time; an instance is one node: make one for each call")
-        self.edges = tuple([(x.node or x) if need else None for x, need in zip(inputs, self.needs, strict=True)])
+        self.edges = edges = tuple([(x.node or x) if x.requires_grad else None for x in inputs])
         self.order = next(creation_order)
         self.shape, self.dtype = out.data.shape, out.data.dtype
         self._inputs = {
-            i: Saved(inputs[i].data, self.edges[i], inputs[i].version, inputs[i].version[0]) for i in self._keep_inputs
+            i: (inputs[i].data, edges[i], inputs[i].version, inputs[i].version[0]) for i in self._keep_inputs
         }
         if self._keep_output:
-            self._output = Saved(out.data, None, out.version, out.version[0])  # its edge is this node: no cycle
+            self._output = out.data, None, out.version, out.version[0]  # its edge is this node: no cycle
         out.node, out.requires_grad = self, True
 
     def save_inputs(self, *indices: int) -> None:
@@ -117,27 +113,35 @@ class Function:
 
     def saved_array(self, index: int) -> np.ndarray:
         """Input `index` as an array, checked to be what it was at forward."""
-        if index not in self._inputs:
+        saved = self._inputs.get(index)
+        if saved is None:
             raise GradientError(f"{self.name}: input {index} was not saved; call self.save_inputs({index}) in forward")
-        return self.unchanged(self._inputs[index], f"input {index}")
+        return self.unchanged(saved, index)
 
     def saved_input(self, index: int) -> Tensor:
         """Input `index` as a tensor; linked to the graph while the sweep is recorded."""
         array = self.saved_array(index)
-        return linked(array, self._inputs[index].edge, self._inputs[index].counter, self.name)
+        _, edge, counter, _ = self._inputs[index]
+        return linked(array, edge, counter, self.name)
 
     def saved_output(self) -> Tensor:
         """The output as a tensor; linked to the graph while the sweep is recorded."""
-        return linked(self.unchanged(self._output, "its output"), self, self._output.counter, self.name)
+        return linked(self.saved_output_array(), self, self._output[2], self.name)
 
-    def unchanged(self, saved: Saved, what: str) -> np.ndarray:
-        """The saved array; GradientError when an in-place operation has changed it since forward."""
-        if saved.counter[0] != saved.version:
+    def saved_output_array(self) -> np.ndarray:
+        """The output as an array, checked to be what it was at forward."""
+        return self.unchanged(self._output)
+
+    def unchanged(self, saved: Saved, index: int | None = None) -> np.ndarray:
+        """The saved input (or the output); GradientError when an in-place operation has changed it since forward."""
+        array, _, counter, version = saved
+        if counter[0] != version:
+            what = "its output" if index is None else f"input {index}"
             raise GradientError(
-                f"{self.name}: {what}, {saved.array.shape}, was changed in place (version {saved.counter[0]}, saved at "
-                f"{saved.version}) after it was used; its gradient would be wrong. Change a copy, or do backward first"
+                f"{self.name}: {what}, {array.shape}, was changed in place (version {counter[0]}, saved at {version}) "
+                "after it was used; its gradient would be wrong. Change a copy, or do backward first"
             )
-        return saved.array
+        return array
 
     def check_alive(self) -> None:
         """Raise GraphFreedError when an earlier sweep has released this node."""
@@ -172,6 +176,20 @@ class FusedFunction(Function):
         """∂L/∂input for each input, by kernels on ndarrays."""
         raise NotImplementedError(f"{self.name} has no backward_arrays")
 
+    def room(self, index: int) -> dict[str, Any]:
+        """Arguments `out` and `add` of a kernel that computes the gradient of input `index`.
+
+        During `backward()` a leaf's gradient is written where its optimizer wants it, or added to what is there; the
+        array is then returned like any other. Otherwise there is nothing to say, and the kernel makes an array.
+        """
+        leaf = self.edges[index]
+        if not modes.collecting or not isinstance(leaf, Tensor) or leaf.grad_buffer is None:
+            return {}
+        elsewhere = leaf.grad is not None and leaf.grad is not leaf.grad_buffer
+        if elsewhere or sum(edge is leaf for edge in self.edges) > 1:
+            return {}
+        return {"out": leaf.grad_buffer.data, "add": leaf.grad is not None}
+
     def compose(self, *inputs: Any, **_: Any) -> Tensor:
         """The operation in differentiable primitives."""
         raise NotTwiceDifferentiable(
@@ -183,7 +201,7 @@ class FusedFunction(Function):
         """First order by the kernel; when recorded, through `compose`."""
         if not modes.recording:
             gradients = self.backward_arrays(gy.data)
-            return tuple([None if g is None else Tensor(np.asarray(g)) for g in gradients])
+            return tuple([g if g is None else Tensor(np.asarray(g)) for g in gradients])
         if type(self).compose is FusedFunction.compose:
             self.compose()
         from minigen.autograd.engine import grad

@@ -9,10 +9,14 @@ from contextlib import contextmanager
 
 
 class Modes(threading.local):
-    """State of one thread. `recording`: operations build the graph. `anomaly`: results are checked."""
+    """State of one thread.
+
+    recording: operations build the graph. anomaly: results are checked. collecting: a sweep is adding to `.grad`.
+    """
 
     recording: bool = True
     anomaly: bool = False
+    collecting: bool = False
 
 
 modes = Modes()
@@ -26,6 +30,17 @@ def set_grad_enabled(enabled: bool) -> Iterator[None]:
         yield
     finally:
         modes.recording = previous
+
+
+@contextmanager
+def sweeping(recording: bool, collecting: bool) -> Iterator[None]:
+    """A backward sweep runs inside the `with` block."""
+    previous = modes.recording, modes.collecting
+    modes.recording, modes.collecting = recording, collecting
+    try:
+        yield
+    finally:
+        modes.recording, modes.collecting = previous
 
 
 def no_grad():

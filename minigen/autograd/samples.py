@@ -245,6 +245,8 @@ def linalg() -> Iterator[Sample]:
     yield sample("linear", normal(2, 3), normal(3, 1))
     yield sample("linear", normal(2, 2, 3), normal(3, 4), normal(4))
     yield sample("linear", normal(3), normal(3, 2), normal(2))
+    yield sample("linear", normal(5, 3), normal(3, 4), normal(4), negative_slope=0.2)
+    yield sample("linear", normal(2, 2, 3), normal(3, 4), negative_slope=0.0)
     for subscripts, *shapes in (
         *(("ij,jk->ik", (2, 3), (3, 4)), ("ij,jk", (2, 3), (3, 2)), ("bij,bjk->bik", (2, 2, 3), (2, 3, 2))),
         *(
@@ -275,6 +277,8 @@ def images() -> Iterator[Sample]:
     yield sample("conv2d", normal(2, 4, 3, 3), normal(3, 3, 1, 3), groups=3, padding="same")
     yield sample("conv2d", normal(2, 3, 3, 2), normal(2, 4, 2, 2), normal(2), padding="same")
     yield sample("conv2d", normal(1, 3, 3, 1), normal(1, 1, 1, 2), stride=2)
+    yield sample("conv2d", normal(2, 4, 3, 2), normal(2, 2, 2, 3), normal(3), padding=1, negative_slope=0.2)
+    yield sample("conv2d", normal(2, 3, 3, 2), normal(2, 2, 2, 2), negative_slope=0.0)
     x, w = normal(2, 3, 4, 3), normal(3, 3, 2, 3)
     for options in (
         *({}, {"stride": 2}, {"stride": 2, "padding": 1, "output_padding": 1}, {"stride": (2, 3), "padding": (1, 0)}),
@@ -284,6 +288,8 @@ def images() -> Iterator[Sample]:
         yield sample("conv_transpose2d", x, w, normal(2), **options)
     yield sample("conv_transpose2d", x, w)
     yield sample("conv_transpose2d", normal(1, 3, 3, 4), normal(3, 2, 3, 4), normal(6), groups=2, stride=2)
+    yield sample("conv_transpose2d", normal(2, 2, 3, 3), normal(2, 2, 2, 3), normal(2), stride=2, negative_slope=0.2)
+    yield sample("conv_transpose2d", normal(2, 2, 2, 3), normal(2, 2, 2, 3), negative_slope=0.0)
     for name, make in (("max_pool2d", distinct), ("avg_pool2d", normal)):
         yield sample(name, make(2, 4, 6, 2), kernel_size=2)
         yield sample(name, make(1, 5, 5, 2), kernel_size=3, stride=2)
@@ -301,6 +307,8 @@ def normalization() -> Iterator[Sample]:
         buffers = Fixed(normal(c)), Fixed(positive(c))
         yield sample("batch_norm", x, normal(c), normal(c), *buffers, training=True)
         yield sample("batch_norm", x, normal(c), normal(c), *buffers, training=False, eps=0.01)
+        for training in (True, False):
+            yield sample("batch_norm", x, normal(c), normal(c), *buffers, training=training, negative_slope=0.2)
         yield sample("layer_norm", x, normal(c), normal(c))
     yield sample("layer_norm", uniform(3.0, 7.0, 2, 4), normal(4), normal(4), eps=0.1)
     yield sample("dropout", normal(5, 7), exactly(3), p=0.4)

@@ -367,19 +367,23 @@ def as_tensor(data: Operand, operation: str = "tensor") -> Tensor:
 
 
 def accumulate_grad(leaf: Tensor, g: Tensor, create_graph: bool) -> None:
-    """Add `g` to `leaf.grad`. The first contribution goes into the optimizer's buffer when there is one."""
+    """Add `g` to `leaf.grad`. The first contribution goes into the optimizer's buffer when there is one.
+
+    A kernel may have put it there, or added it, itself (see `FusedFunction.room`).
+    """
+    buffer = leaf.grad_buffer
     if create_graph:
         leaf.grad = g if leaf.grad is None else leaf.grad + g
+    elif buffer is not None and (leaf.grad is None or leaf.grad is buffer):
+        if g.data is not buffer.data:
+            if leaf.grad is None:
+                np.copyto(buffer.data, g.data)
+            else:
+                np.add(buffer.data, g.data, out=buffer.data)
+        buffer.bump_version()  # whoever still holds the last step's gradient is told
+        leaf.grad = buffer
     elif leaf.grad is not None:
-        if leaf.grad is leaf.grad_buffer:
-            np.add(leaf.grad.data, g.data, out=leaf.grad.data)
-            leaf.grad.bump_version()
-        else:
-            leaf.grad = Tensor(np.asarray(leaf.grad.data + g.data))
-    elif leaf.grad_buffer is not None:
-        np.copyto(leaf.grad_buffer.data, g.data)
-        leaf.grad_buffer.bump_version()  # whoever still holds the last step's gradient is told
-        leaf.grad = leaf.grad_buffer
+        leaf.grad = Tensor(np.asarray(leaf.grad.data + g.data))
     else:
         leaf.grad = Tensor(g.data.copy())  # g may be shared with other leaves
 

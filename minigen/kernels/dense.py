@@ -20,11 +20,12 @@ import numpy as np
 from numba import prange
 
 from minigen.config import config
+from minigen.kernels.bias import bias_leaky
 from minigen.kernels.convolution import flat, scratch
 from minigen.kernels.jit import jit
 from minigen.kernels.microkernel import ROWS, copy_row, panel_width, tile_strided, transpose_block, vector_width
 
-SMALL = 1_500_000  # multiply-adds up to which one thread of BLAS is done before ours are well under way
+SMALL = 1_200_000  # multiply-adds up to which one thread of BLAS is done before ours are well under way
 DEPTH = 1024  # terms of a block: its panel of B, and a tile's rows of A, stay in the second-level cache
 BAND = 24  # most tiles below each other that read a panel before the next is packed
 FEW = 6  # tiles in a band up to which packing does not pay
@@ -46,6 +47,7 @@ class Product(NamedTuple):
     panels: int  # side by side
     band: int  # tiles below each other in a band; the last may have fewer
     panel: int  # columns of a panel
+    add: bool  # to what C holds
     lanes: int  # numbers in a vector register
 
 
@@ -69,7 +71,7 @@ def pack(b, first, width, terms, plan, out):
 
 
 @jit
-def multiply_share(start, stop, a, b, plan, out, room):
+def multiply_share(start, stop, a, b, row, slope, plan, out, room):
     """Tiles [start, stop) of C."""
     m, n, panel = plan.m, plan.n, plan.panel
     width = min(panel, n)
@@ -79,6 +81,8 @@ def multiply_share(start, stop, a, b, plan, out, room):
     direct = plan.b_column == 1 and width == panel and plan.band <= FEW
     for low in range(0, plan.depth, DEPTH):
         terms = min(DEPTH, plan.depth - low)
+        going_on = plan.add or low > 0
+        bend = slope if low + terms == plan.depth else a.dtype.type(1)
         for tile in range(start, stop):
             above = tile // (plan.band * plan.panels) * plan.band
             band = min(plan.band, plan.tiles - above)
@@ -96,26 +100,33 @@ def multiply_share(start, stop, a, b, plan, out, room):
                     for k in range(terms):
                         target[k] = source[k]
             first = top * n + column
-            whole = low == 0 and width == panel and column == j * panel
+            whole = width == panel and column == j * panel
+            base, base_first, base_row = (out, first, n) if going_on else (row, column, 0)
+            if going_on and not whole:
+                base, base_first, base_row = spare, 0, panel
+                for r in range(bottom - top):
+                    for k in range(width):
+                        spare[r * panel + k] = out[first + r * n + k]
             tile_strided(
                 bottom - top,
                 lines if copied else a, 0 if copied else a_first, line if copied else plan.a_row, plan.a_term,
                 b if direct else packed, b_first if direct else 0, plan.b_term if direct else panel, terms,
+                base, base_first, base_row, bend,
                 out if whole else spare, first if whole else 0, n if whole else panel,
             )  # fmt: skip
             if not whole:
                 for r in range(bottom - top):
                     for k in range(j * panel - column, width):
-                        before = 0 if low == 0 else out[first + r * n + k]
-                        out[first + r * n + k] = before + spare[r * panel + k]
+                        out[first + r * n + k] = spare[r * panel + k]
 
 
 @jit(parallel=True)
-def multiply_all(workers, a, b, plan, out, room):
+def multiply_all(workers, a, b, row, slope, plan, out, room):
     """All of C, an equal share for each worker, who has a row of `room`."""
     tiles = plan.tiles * plan.panels
     for worker in prange(workers):
-        multiply_share(worker * tiles // workers, (worker + 1) * tiles // workers, a, b, plan, out, room[worker])
+        start, stop = worker * tiles // workers, (worker + 1) * tiles // workers
+        multiply_share(start, stop, a, b, row, slope, plan, out, room[worker])
 
 
 def strided(x: np.ndarray) -> tuple[np.ndarray, int, int]:
@@ -125,29 +136,55 @@ def strided(x: np.ndarray) -> tuple[np.ndarray, int, int]:
     return flat(x), x.shape[1], 1
 
 
-def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """C[i, j] = sum over k of A[i, k] · B[k, j]; a (M, K), b (K, N) → (M, N).
+def matmul(
+    a: np.ndarray,
+    b: np.ndarray,
+    bias: np.ndarray | None = None,
+    slope: float = 1.0,
+    out: np.ndarray | None = None,
+    add: bool = False,
+) -> np.ndarray:
+    """C[i, j] = leaky(bias[j] + sum over k of A[i, k] · B[k, j]); a (M, K), b (K, N), bias (N,) → (M, N).
 
+    leaky(v) is v from 0 on, slope · v below: slope 1 changes nothing, 0 is ReLU. out: where to put C, contiguous; with
+    add it is added to what is there, instead of a bias.
     Small products are left to BLAS, and so are those that would fill only a few rows or columns of a tile.
     """
     (m, depth), n = a.shape, b.shape[1]
+    if m * depth * n <= SMALL or m < ROWS // 2 or n < panel_width(a.dtype) // 2:
+        return small(a, b, bias, slope, out, add)
     panel = panel_width(a.dtype)
-    if depth == 1:
-        return np.multiply(a, b, order="C")
-    if m * depth * n <= SMALL or m < ROWS // 2 or n < panel // 2:
-        return np.matmul(a, b)
     (a, a_row, a_term), (b, b_term, b_column) = strided(a), strided(b)
     tiles, panels = -(-m // ROWS), -(-n // panel)
     band = -(-tiles // -(-tiles // BAND))
     lanes = vector_width(a.dtype)
-    plan = Product(m, depth, n, a_row, a_term, b_term, b_column, tiles, panels, band, panel, lanes)
-    out = np.empty((m, n), a.dtype)
+    plan = Product(m, depth, n, a_row, a_term, b_term, b_column, tiles, panels, band, panel, add, lanes)
+    out = np.empty((m, n), a.dtype) if out is None else out
+    row = np.zeros(max(n, panel), a.dtype)
+    if bias is not None:
+        row[:n] = bias
     workers = max(1, min(tiles * panels, config.threads))
     terms = min(depth, DEPTH)
     size = ROWS * (panel + terms + GAP // a.itemsize) + terms * panel
     room = scratch(workers * size, a.dtype).reshape(workers, size)
+    arguments = (a, b, row, a.dtype.type(slope), plan, out.reshape(-1))
     if workers == 1:
-        multiply_share(0, tiles * panels, a, b, plan, out.reshape(-1), room[0])
+        multiply_share(0, tiles * panels, *arguments, room[0])
     else:
-        multiply_all(workers, a, b, plan, out.reshape(-1), room)
+        multiply_all(workers, *arguments, room)
     return out
+
+
+def small(
+    a: np.ndarray, b: np.ndarray, bias: np.ndarray | None, slope: float, out: np.ndarray | None, add: bool
+) -> np.ndarray:
+    """`matmul` by NumPy."""
+    if add and out is not None:
+        out += a @ b
+        return out
+    c = np.multiply(a, b, out, order="C") if a.shape[1] == 1 else np.matmul(a, b, out)
+    if slope != 1:
+        bias_leaky(c, bias, slope)
+    elif bias is not None:
+        c += bias
+    return c

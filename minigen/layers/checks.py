@@ -9,13 +9,13 @@ from minigen.errors import ShapeError
 def in_dtype(x: Operand, dtype: np.dtype, layer: str) -> Tensor:
     """`x` as a tensor; data (which needs no gradient) in the layer's dtype, so that float64 does not spread from it."""
     x = as_tensor(x, layer)
-    return x if x.requires_grad else x.astype(dtype)
+    return x if x.requires_grad or x.data.dtype == dtype else x.astype(dtype)
 
 
 def check_features(layer: str, x: Operand, features: int, axes: str, dtype: np.dtype) -> Tensor:
     """`x` as a tensor whose last axis has `features` values; ShapeError naming the layer and the expected axes."""
     x = in_dtype(x, dtype, layer)
-    if x.ndim < 1 or x.shape[-1] != features:
+    if x.data.shape[-1:] != (features,):
         found = f"{x.shape[-1]} on its last axis" if x.ndim else "no axes"
         raise ShapeError(f"{layer}: x {x.shape} has {found}, expected {features}: {axes}")
     return x

@@ -35,11 +35,11 @@ class Linear(Module):
         self.weight = Parameter(init_.checked(init, shape, rng))
         self.bias = Parameter(init_.default_bias(self.out_features, shape, rng)) if bias else None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(…, in_features) → (…, out_features)."""
+    def forward(self, x: Tensor, negative_slope: float = 1.0) -> Tensor:
+        """(…, in_features) → (…, out_features), then leaky ReLU with that slope (1: none)."""
         name = f"Linear({self.in_features}, {self.out_features})"
         x = check_features(name, x, self.in_features, "(…, in_features)", self.weight.dtype)
-        return ops.linear(x, self.weight, self.bias)
+        return ops.linear(x, self.weight, self.bias, negative_slope)
 
     def multiply_adds(self, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> int:
         """in_features for each output."""

@@ -52,7 +52,7 @@ class Optimizer:
     def step(self) -> None:
         """Change every parameter that has a gradient."""
         active = self.flat.gather()
-        self.steps[active] += 1
+        self.steps[active if len(active) < len(self.parameters) else slice(None)] += 1
         for span, count in self.flat.runs(active, self.steps):
             self.update(span, count)
         for i in active:

@@ -10,13 +10,15 @@ from typing import NamedTuple
 import numpy as np
 
 from minigen import kernels
-from minigen.autograd.function import Function
+from minigen.autograd.function import Function, FusedFunction
+from minigen.autograd.modes import modes
+from minigen.autograd.ops.activation import leaky_relu
 from minigen.autograd.ops.arithmetic import as_float
 from minigen.autograd.ops.linalg import same_dtype
 from minigen.autograd.ops.pooling import images
 from minigen.autograd.ops.reduction import sum as sum_
 from minigen.autograd.tensor import Operand, Tensor
-from minigen.checks import check_count, check_pair
+from minigen.checks import check_count, check_number, check_pair
 from minigen.errors import ArgumentError, ShapeError
 
 Pair = tuple[int, int]
@@ -31,29 +33,45 @@ class Geometry(NamedTuple):
     groups: int
 
 
-class Convolution(Function):
-    """What the two convolutions share: operands x, w and perhaps a bias, added to every pixel."""
+class Convolution(FusedFunction):
+    """What the two convolutions share: y = leaky(product of x and w + bias), with or without a bias.
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
+    leaky is the identity (slope 1), ReLU (0) or LeakyReLU; its derivative can be told from y.
+    """
 
-    def product(self, x: np.ndarray, w: np.ndarray) -> np.ndarray:
-        """The operation without its bias."""
-        raise NotImplementedError
+    def __init__(self, geometry: Geometry, slope: float = 1.0) -> None:
+        self.geometry, self.slope = geometry, slope
 
-    def forward(self, *arrays: np.ndarray) -> np.ndarray:
-        x, w, *bias = arrays
-        self.save_inputs(*[i for i in (0, 1) if self.needs[1 - i]])
+    def save(self, x: np.ndarray, w: np.ndarray) -> None:
+        """Keep what backward needs."""
+        if self.slope == 1:
+            self.save_inputs(*[i for i in (0, 1) if self.needs[1 - i]])
+        else:
+            self.save_inputs(*range(len(self.needs)))
+            self.save_output()
         self.x_hw, self.kernel_hw = x.shape[1:3], w.shape[:2]
-        y = self.product(x, w)
-        if bias:
-            y += bias[0]
-        return y
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        if self.slope != 1 and modes.recording:
+            return super().backward(gy)  # through compose
+        gb = None
+        if self.slope != 1:
+            y = self.saved_output_array()
+            flat_gy, flat_y = gy.data.reshape(-1, y.shape[3]), y.reshape(-1, y.shape[3])
+            gz, gb = kernels.bias_leaky_grad(flat_gy, flat_y, self.slope, True in self.needs[2:])
+            gy, gb = Tensor(gz.reshape(y.shape)), gb if gb is None else Tensor(gb)
+        elif True in self.needs[2:]:
+            gb = sum_(gy, (0, 1, 2))
         gx = self.input_gradient(gy) if self.needs[0] else None
         gw = self.weight_gradient(gy) if self.needs[1] else None
-        return (gx, gw, *[sum_(gy, (0, 1, 2)) if need else None for need in self.needs[2:]])
+        return (gx, gw, gb)[: len(self.needs)]
+
+    def compose(self, x: Tensor, w: Tensor, *bias: Tensor) -> Tensor:
+        return leaky_relu(self.linear()(x, w, *bias), self.slope)
+
+    def linear(self) -> "Convolution":
+        """The same convolution without the activation."""
+        raise NotImplementedError
 
     def input_gradient(self, gy: Tensor) -> Tensor:
         """∂L/∂x."""
@@ -65,10 +83,14 @@ class Convolution(Function):
 
 
 class Conv2d(Convolution):
-    """y = convolution of x with w, plus bias."""
+    """y = leaky(convolution of x with w + bias)."""
 
-    def product(self, x: np.ndarray, w: np.ndarray) -> np.ndarray:
-        return kernels.conv2d(x, w, *self.geometry)
+    def forward(self, x: np.ndarray, w: np.ndarray, *bias: np.ndarray) -> np.ndarray:
+        self.save(x, w)
+        return kernels.conv2d(x, w, *self.geometry, *bias, slope=self.slope)
+
+    def linear(self) -> Convolution:
+        return Conv2d(self.geometry)
 
     def input_gradient(self, gy: Tensor) -> Tensor:
         return ConvTranspose2d(self.geometry, self.x_hw)(gy, self.saved_input(1))
@@ -78,14 +100,18 @@ class Conv2d(Convolution):
 
 
 class ConvTranspose2d(Convolution):
-    """The adjoint of Conv2d in its input, from x (N, OH, OW, Cout) to (N, *out_hw, Cin), plus bias."""
+    """y = leaky(adjoint of the convolution in its input + bias), from x (N, OH, OW, Cout) to (N, *out_hw, Cin)."""
 
-    def __init__(self, geometry: Geometry, out_hw: Pair) -> None:
-        super().__init__(geometry)
+    def __init__(self, geometry: Geometry, out_hw: Pair, slope: float = 1.0) -> None:
+        super().__init__(geometry, slope)
         self.out_hw = out_hw
 
-    def product(self, x: np.ndarray, w: np.ndarray) -> np.ndarray:
-        return kernels.conv2d_input_grad(x, w, self.out_hw, *self.geometry)
+    def forward(self, x: np.ndarray, w: np.ndarray, *bias: np.ndarray) -> np.ndarray:
+        self.save(x, w)
+        return kernels.conv2d_input_grad(x, w, self.out_hw, *self.geometry, *bias, slope=self.slope)
+
+    def linear(self) -> Convolution:
+        return ConvTranspose2d(self.geometry, self.out_hw)
 
     def input_gradient(self, gy: Tensor) -> Tensor:
         return Conv2d(self.geometry)(gy, self.saved_input(1))
@@ -119,6 +145,7 @@ def conv2d(
     padding: int | Pair | str = 0,
     dilation: int | Pair = 1,
     groups: int = 1,
+    negative_slope: float = 1.0,
 ) -> Tensor:
     """y[n, i, j, o] = bias[o] + Σ_{a, b, c} x[n, i·s + a·d - p, j·s + b·d - p, c] · w[a, b, c, o].
 
@@ -126,7 +153,7 @@ def conv2d(
     OH = ⌊(H + 2p - d (KH - 1) - 1) / s⌋ + 1. x counts as zero outside. As in PyTorch the kernel is not flipped, and
     group g of the output channels sees group g of the input channels. stride, padding and dilation are numbers, or
     pairs for height and width; padding may be "valid" (none) or "same": OH = ⌈H / s⌉, where an odd row or column of
-    zeros goes to the bottom or right.
+    zeros goes to the bottom or right. With a negative_slope other than 1, y is leaky_relu of that, in the same pass.
     Raises ShapeError for shapes that do not fit and ArgumentError for bad options.
     """
     name = "conv2d"
@@ -154,7 +181,8 @@ def conv2d(
                 f"{name}: the kernel spans {span} in {axis} but x {x.shape} with padding {sum(ends)} has only "
                 f"{size + sum(ends)}; use more padding, a smaller kernel or larger images"
             )
-    return Conv2d(Geometry(stride, (*sides[0], *sides[1]), dilation, groups))(x, w, *b)
+    slope = check_number(name, "negative_slope", negative_slope, 0)
+    return Conv2d(Geometry(stride, (*sides[0], *sides[1]), dilation, groups), slope)(x, w, *b)
 
 
 def conv_transpose2d(
@@ -166,13 +194,15 @@ def conv_transpose2d(
     output_padding: int | Pair = 0,
     groups: int = 1,
     dilation: int | Pair = 1,
+    negative_slope: float = 1.0,
 ) -> Tensor:
     """y[n, i·s + a·d - p, j·s + b·d - p, o] += x[n, i, j, c] · w[a, b, o, c], from y = bias: the adjoint of conv2d.
 
     x (N, H, W, Cin), w (KH, KW, Cout / groups, Cin), which is the weight of the conv2d from Cout to Cin channels that
     this is the adjoint of, bias (Cout,) → y (N, OH, OW, Cout), OH = (H - 1) s - 2p + d (KH - 1) + 1 + output_padding.
     What falls outside is dropped. output_padding adds rows at the bottom and columns at the right; it is smaller than
-    the stride or the dilation. padding "valid" is 0, "same" makes OH = H · s. Raises ShapeError and ArgumentError.
+    the stride or the dilation. padding "valid" is 0, "same" makes OH = H · s. With a negative_slope other than 1, y is
+    leaky_relu of that, in the same pass. Raises ShapeError and ArgumentError.
     """
     name = "conv_transpose2d"
     x, w, *b = operands(name, x, w, bias)
@@ -196,7 +226,8 @@ def conv_transpose2d(
             f"{name}: x {x.shape} with kernel {w.shape[:2]} and padding {padding} gives an output of height {oh} and "
             f"width {ow}; use less padding or larger images"
         )
-    return ConvTranspose2d(Geometry(stride, (*sides[0], *sides[1]), dilation, groups), (oh, ow))(x, w, *b)
+    slope = check_number(name, "negative_slope", negative_slope, 0)
+    return ConvTranspose2d(Geometry(stride, (*sides[0], *sides[1]), dilation, groups), (oh, ow), slope)(x, w, *b)
 
 
 def operands(name: str, x: Operand, w: Operand, bias: Operand | None) -> list[Tensor]:

@@ -8,9 +8,11 @@ import numpy as np
 
 from minigen import kernels
 from minigen.autograd.function import Function, FusedFunction
+from minigen.autograd.ops.activation import leaky_relu
 from minigen.autograd.ops.arithmetic import astype, broadcastable, common_dtype
 from minigen.autograd.ops.shape import expand_dims, getitem, reshape, squeeze, sum_to, swapaxes, transpose
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
+from minigen.checks import check_number
 from minigen.config import FLOAT_DTYPES, config
 from minigen.errors import ArgumentError, ShapeError
 
@@ -33,29 +35,41 @@ class MatMul(Function):
 
 
 class Linear(FusedFunction):
-    """y = x w + b, x (…, in); gx = gy wᵀ, and over all rows gw = xᵀ gy, gb = Σ gy. One node, for small layers' sake."""
+    """y = leaky(x w + b), x (…, in); with gz = gy leaky'(y): gx = gz wᵀ, and over all rows gw = xᵀ gz, gb = Σ gz.
+
+    leaky is the identity (slope 1), ReLU (0) or LeakyReLU, whose derivative can be told from y. One node for all three:
+    one pass over y instead of three.
+    """
+
+    def __init__(self, slope: float = 1.0) -> None:
+        self.slope = slope
 
     def forward(self, x: np.ndarray, w: np.ndarray, *bias: np.ndarray) -> np.ndarray:
         self.save_inputs(*range(2 + len(bias)))
-        y = kernels.matmul(rows(x), w)
-        if bias:
-            y += bias[0]
-        return y.reshape(*x.shape[:-1], w.shape[1])
+        if self.slope != 1:
+            self.save_output()
+        y = kernels.matmul(rows(x), w, *bias, slope=self.slope)
+        return y if x.ndim == 2 else y.reshape(*x.shape[:-1], w.shape[1])
 
     def backward_arrays(self, gy: np.ndarray) -> tuple[np.ndarray | None, ...]:
-        x, w, g = self.saved_array(0), self.saved_array(1), rows(gy)
-        gx = kernels.matmul(g, w.T).reshape(x.shape) if self.needs[0] else None
-        gw = kernels.matmul(rows(x).T, g) if self.needs[1] else None
-        return (gx, gw, *[g.sum(0) if need else None for need in self.needs[2:]])
+        x, w, gz, gb = self.saved_array(0), self.saved_array(1), rows(gy), None
+        if self.slope != 1:
+            gz, gb = kernels.bias_leaky_grad(gz, rows(self.saved_output_array()), self.slope, True in self.needs[2:])
+        elif True in self.needs[2:]:
+            gb = gz.sum(0)
+        gx = kernels.matmul(gz, w.T).reshape(x.shape) if self.needs[0] else None
+        gw = kernels.matmul(rows(x).T, gz, **self.room(1)) if self.needs[1] else None
+        return (gx, gw, gb)[: len(self.needs)]
 
     def compose(self, x: Tensor, w: Tensor, *bias: Tensor) -> Tensor:
         y = matmul(x, w)
-        return y + bias[0] if bias else y
+        y = y + bias[0] if bias else y
+        return y if self.slope == 1 else leaky_relu(y, self.slope)
 
 
 def rows(x: np.ndarray) -> np.ndarray:
     """(…, C) as (M, C), also when it is empty."""
-    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 class Einsum(Function):
@@ -121,11 +135,12 @@ def matmul(a: Operand, b: Operand) -> Tensor:
     return MatMul()(a, b)
 
 
-def linear(x: Operand, weight: Operand, bias: Operand | None = None) -> Tensor:
-    """y = x · weight + bias.
+def linear(x: Operand, weight: Operand, bias: Operand | None = None, negative_slope: float = 1.0) -> Tensor:
+    """y = leaky(x · weight + bias), where leaky(v) is v from 0 on and negative_slope · v below: 1 is no activation.
 
     x (…, in), weight (in, out), bias (out,) → y (…, out). The weight is stored (in, out), the transpose of PyTorch's.
-    Raises ShapeError when the shapes do not fit.
+    Equal to leaky_relu(linear(x, weight, bias), negative_slope), in one pass. Raises ShapeError when the shapes do not
+    fit, ArgumentError for a negative slope.
     """
     operands = same_dtype([as_tensor(t, "linear") for t in (x, weight, *(() if bias is None else (bias,)))])
     x, weight = operands[:2]
@@ -135,7 +150,9 @@ def linear(x: Operand, weight: Operand, bias: Operand | None = None) -> Tensor:
         )
     if bias is not None and operands[2].shape != weight.shape[1:]:
         raise ShapeError(f"linear: bias {operands[2].shape} must have shape {weight.shape[1:]}, one value per output")
-    return Linear()(*operands)
+    if negative_slope != 1:
+        negative_slope = check_number("linear", "negative_slope", negative_slope, 0)
+    return Linear(negative_slope)(*operands)
 
 
 def einsum(subscripts: str, *operands: Operand) -> Tensor:

@@ -3,6 +3,7 @@
 Classes lie on the last axis of logits, also for images and sequences.
 """
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -40,7 +41,8 @@ class FusedLoss(FusedFunction):
         """The losses reduced, as an array."""
         if self.reduction == "none":
             return losses
-        return np.asarray(losses.mean() if self.reduction == "mean" else losses.sum())
+        total = np.add.reduce(losses, axis=None)  # what .mean() and .sum() call, after some Python
+        return np.asarray(total / losses.dtype.type(losses.size) if self.reduction == "mean" else total)
 
     def share(self, gy: np.ndarray, terms: int) -> np.ndarray:
         """∂L/∂loss of one term: an array for "none", else one number for all."""
@@ -58,7 +60,7 @@ class SquaredError(FusedLoss):
     def backward_arrays(self, gy: np.ndarray) -> tuple[np.ndarray | None, ...]:
         x, target = self.saved_array(0), self.saved_array(1)
         gx = (x - target) * (2 * self.share(gy, x.size))
-        return gx, -gx if self.needs[1] else None
+        return gx if self.needs[0] else None, -gx if self.needs[1] else None
 
     def compose(self, x: Tensor, target: Tensor) -> Tensor:
         difference = x - target
@@ -109,6 +111,26 @@ class BCEWithLogits(FusedLoss):
 
     def compose(self, x: Tensor, target: Tensor) -> Tensor:
         return reduce(softplus(x) - x * target, self.reduction)
+
+
+class GaussianKL(FusedLoss):
+    """Σ (mu² + exp(logvar) - 1 - logvar) / 2 over the last axis; gmu = gy mu, glogvar = gy (exp(logvar) - 1) / 2."""
+
+    def forward(self, mu: np.ndarray, logvar: np.ndarray) -> np.ndarray:
+        self.save_inputs(0, 1)
+        with np.errstate(over="ignore"):
+            terms = mu * mu + np.expm1(logvar) - logvar
+        return self.reduced(terms.sum(-1) * mu.dtype.type(0.5))
+
+    def backward_arrays(self, gy: np.ndarray) -> tuple[np.ndarray | None, ...]:
+        mu, logvar = self.saved_array(0), self.saved_array(1)
+        share = self.share(gy, math.prod(mu.shape[:-1]))[..., None]
+        with np.errstate(over="ignore"):
+            glogvar = np.expm1(logvar) * (share * mu.dtype.type(0.5)) if self.needs[1] else None
+        return mu * share if self.needs[0] else None, glogvar
+
+    def compose(self, mu: Tensor, logvar: Tensor) -> Tensor:
+        return reduce(sum(mu * mu + expm1(logvar) - logvar, -1) * 0.5, self.reduction)
 
 
 class BCE(Function):
@@ -218,7 +240,7 @@ def gaussian_kl(mu: Operand, logvar: Operand, reduction: str = "mean") -> Tensor
     mu, logvar = alike(mu, logvar, "gaussian_kl", reduction)
     if mu.ndim == 0:
         raise ShapeError("gaussian_kl: mu is a single number; pass (N, latent) or (latent,)")
-    return reduce(sum(mu * mu + expm1(logvar) - logvar, -1) * 0.5, reduction)
+    return GaussianKL(reduction)(mu, logvar)
 
 
 def l1_penalty(parameters: Tensor | Iterable[Tensor]) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 
 from minigen import kernels
 from minigen.autograd.function import FusedFunction
-from minigen.autograd.ops.activation import sqrt
+from minigen.autograd.ops.activation import leaky_relu, sqrt
 from minigen.autograd.ops.arithmetic import as_float
 from minigen.autograd.ops.linalg import rows, same_dtype
 from minigen.autograd.ops.reduction import mean
@@ -21,24 +21,30 @@ Gradients = tuple[np.ndarray | None, ...]
 
 
 class BatchNorm(FusedFunction):
-    """y = (x - mean) / √(var + eps) · weight + bias, with the batch's own mean and biased variance."""
+    """y = leaky((x - mean) / √(var + eps) · weight + bias), with the batch's own mean and biased variance.
 
-    def __init__(self, eps: float) -> None:
-        self.eps = eps
+    leaky is the identity (slope 1), ReLU (0) or LeakyReLU.
+    """
+
+    def __init__(self, eps: float, slope: float = 1.0) -> None:
+        self.eps, self.slope = eps, slope
 
     def forward(self, x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
         self.save_inputs(0, 1, 2)
-        y, mean, var = kernels.batch_norm(rows(x), weight, bias, self.eps)
+        y, mean, var = kernels.batch_norm(rows(x), weight, bias, self.eps, self.slope)
         self.residuals = mean, var
         return y.reshape(x.shape)
 
     def backward_arrays(self, gy: np.ndarray) -> Gradients:
-        x, weight = rows(self.saved_array(0)), self.saved_array(1)
-        gx, gweight, gbias = kernels.batch_norm_grad(rows(gy), x, weight, *self.residuals, self.eps)
+        x, weight, bias = (self.saved_array(i) for i in range(3))
+        gx, gweight, gbias = kernels.batch_norm_grad(
+            rows(gy), rows(x), weight, bias, *self.residuals, self.eps, self.slope
+        )
         return gx.reshape(gy.shape), gweight, gbias
 
     def compose(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        return normalised(x, tuple(range(x.ndim - 1)), self.eps) * weight + bias
+        y = normalised(x, tuple(range(x.ndim - 1)), self.eps) * weight + bias
+        return y if self.slope == 1 else leaky_relu(y, self.slope)
 
 
 class BatchNormInference(FusedFunction):
@@ -104,16 +110,19 @@ def batch_norm(
     training: bool,
     momentum: float = 0.1,
     eps: float = 1e-5,
+    negative_slope: float = 1.0,
 ) -> Tensor:
     """(x - mean) / √(var + eps) · weight + bias for each channel, x (…, C), weight and bias (C,).
 
     Training: mean and biased variance of the batch, over all axes but the last; the running arrays (C,), unless None,
     move towards them in place by `momentum`, the variance in its unbiased form, as in PyTorch. Not training: the
-    running arrays take their place. Ioffe & Szegedy 2015, algorithms 1 and 2.
+    running arrays take their place. Ioffe & Szegedy 2015, algorithms 1 and 2. With a negative_slope other than 1, the
+    result is leaky_relu of that, in training in the same pass.
     Raises ShapeError for shapes that do not fit, in training also when there is only one value for each channel, and
     ArgumentError for bad options.
     """
     momentum = check_number("batch_norm", "momentum", momentum, 0, high=1)
+    slope = check_number("batch_norm", "negative_slope", negative_slope, 0)
     x, weight, bias = checked(x, weight, bias, "batch_norm", eps, 2)
     c = x.shape[-1]
     for role, array in (("running_mean", running_mean), ("running_var", running_var)):
@@ -127,14 +136,15 @@ def batch_norm(
         if running_mean is None or running_var is None:
             raise ArgumentError("batch_norm: running_mean and running_var are needed when not training; pass arrays")
         # Copies: a later training step would change the originals under this node.
-        return BatchNormInference(running_mean.astype(x.dtype), running_var.astype(x.dtype), eps)(x, weight, bias)
+        y = BatchNormInference(running_mean.astype(x.dtype), running_var.astype(x.dtype), eps)(x, weight, bias)
+        return y if slope == 1 else leaky_relu(y, slope)
     m = x.size // c
     if m < 2:
         raise ShapeError(
             f"batch_norm: x {x.shape} has {m} value(s) for each channel, which have no variance; train on at least two "
             "(DataLoader(..., drop_last=True) leaves out a last batch of one), or call eval()"
         )
-    function = BatchNorm(eps)
+    function = BatchNorm(eps, slope)
     y = function(x, weight, bias)
     mean, var = function.residuals
     if running_mean is not None:

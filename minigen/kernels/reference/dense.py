@@ -3,8 +3,17 @@
 import numpy as np
 
 from minigen.kernels.reference.arrays import Array
+from minigen.kernels.reference.bias import bias_leaky
 
 
-def matmul(a: Array, b: Array) -> Array:
-    """C[i, j] = sum over k of A[i, k] · B[k, j]; a (M, K), b (K, N) → (M, N)."""
-    return np.matmul(a, b)
+def matmul(
+    a: Array, b: Array, bias: Array | None = None, slope: float = 1.0, out: Array | None = None, add: bool = False
+) -> Array:
+    """C[i, j] = leaky(bias[j] + sum over k of A[i, k] · B[k, j]), or, with add, what is in out plus the sum."""
+    c = np.matmul(a, b)
+    if bias is not None or slope != 1:
+        bias_leaky(c, bias, slope)
+    if out is None:
+        return c
+    out[...] = out + c if add else c
+    return out
