@@ -7,9 +7,9 @@ argument.
 import numpy as np
 from numba import prange
 
-from minigen.kernels.elementwise import leaky_relu_grad
+from minigen.kernels.elementwise import _leaky_relu_grad, leaky_relu_grad
 from minigen.kernels.jit import jit
-from minigen.kernels.tiles import SERIAL, bounds, tiling, total_over_blocks
+from minigen.kernels.tiles import SERIAL, add_rows, bounds, folded, rows_at_once, tiling, total_over_blocks
 
 
 @jit
@@ -44,56 +44,58 @@ def bias_leaky(y: np.ndarray, bias: np.ndarray | None, slope: float) -> None:
 
 
 @jit
-def _bias_leaky_grad(gy, y, slope, gz, tile, cut, sums):
-    zero = slope - slope
-    block, low, high, left, right = bounds(tile, cut, y.shape[0], y.shape[1])
+def _bias_leaky_grad(gy, y, slope, gz, tile, shape, cut, sums):
+    m, columns = shape
+    block, first, end, left, right = bounds(tile, cut, m, columns)
     total = sums[block][left:right]
-    total[:] = zero
-    for i in range(low, high):
-        g, v, z = gy[i][left:right], y[i][left:right], gz[i][left:right]
-        for c in range(total.size):
-            less = zero if slope == zero else slope * g[c]
-            d = less if v[c] <= zero else g[c]
-            z[c] = d
-            total[c] += d
+    total[:] = slope - slope
+    step = rows_at_once(right - left)
+    for low in range(first, end, step):
+        high = min(end, low + step)
+        if right - left == columns:
+            part = slice(low * columns, high * columns)
+            _leaky_relu_grad(gy[part], y[part], slope, gz[part])
+        else:
+            for i in range(low, high):
+                part = slice(i * columns + left, i * columns + right)
+                _leaky_relu_grad(gy[part], y[part], slope, gz[part])
+        add_rows(gz, columns, low, high, left, right, total)
 
 
 @jit
-def _bias_leaky_grad_serial(gy, y, slope, gz, cut, sums, gbias):
+def _bias_leaky_grad_serial(gy, y, slope, gz, shape, cut, sums, gbias):
     for tile in range(cut[1] * cut[2]):
-        _bias_leaky_grad(gy, y, slope, gz, tile, cut, sums)
+        _bias_leaky_grad(gy, y, slope, gz, tile, shape, cut, sums)
     total_over_blocks(sums, gbias)
 
 
 @jit(parallel=True)
-def _bias_leaky_grad_tiles(gy, y, slope, gz, cut, sums, gbias):
+def _bias_leaky_grad_tiles(gy, y, slope, gz, shape, cut, sums, gbias):
     for tile in prange(cut[1] * cut[2]):
-        _bias_leaky_grad(gy, y, slope, gz, tile, cut, sums)
+        _bias_leaky_grad(gy, y, slope, gz, tile, shape, cut, sums)
     total_over_blocks(sums, gbias)
 
 
 @jit
-def _column_sums(gy, tile, cut, sums):
-    block, low, high, left, right = bounds(tile, cut, gy.shape[0], gy.shape[1])
+def _column_sums(gy, tile, shape, cut, sums):
+    m, columns = shape
+    block, low, high, left, right = bounds(tile, cut, m, columns)
     total = sums[block][left:right]
     total[:] = 0
-    for i in range(low, high):
-        g = gy[i][left:right]
-        for c in range(total.size):
-            total[c] += g[c]
+    add_rows(gy, columns, low, high, left, right, total)
 
 
 @jit
-def _column_sums_serial(gy, cut, sums, gbias):
+def _column_sums_serial(gy, shape, cut, sums, gbias):
     for tile in range(cut[1] * cut[2]):
-        _column_sums(gy, tile, cut, sums)
+        _column_sums(gy, tile, shape, cut, sums)
     total_over_blocks(sums, gbias)
 
 
 @jit(parallel=True)
-def _column_sums_tiles(gy, cut, sums, gbias):
+def _column_sums_tiles(gy, shape, cut, sums, gbias):
     for tile in prange(cut[1] * cut[2]):
-        _column_sums(gy, tile, cut, sums)
+        _column_sums(gy, tile, shape, cut, sums)
     total_over_blocks(sums, gbias)
 
 
@@ -107,15 +109,15 @@ def bias_leaky_grad(
     """
     if not needs_bias:
         return (gy if slope == 1 else leaky_relu_grad(gy, y, slope)), None
-    m, columns = gy.shape
-    cut = tiling(m, columns)
-    sums, gbias = np.empty((cut[1], columns), gy.dtype), np.empty(columns, gy.dtype)
-    rows = np.ascontiguousarray(gy)
+    shape = folded(*gy.shape)
+    cut = tiling(*shape)
+    sums, gbias = np.empty((cut[1], shape[1]), gy.dtype), np.empty(gy.shape[1], gy.dtype)
+    flat = np.ascontiguousarray(gy).reshape(-1)
     if slope == 1:
         kernel = _column_sums_serial if gy.size <= SERIAL else _column_sums_tiles
-        kernel(rows, cut, sums, gbias)
+        kernel(flat, shape, cut, sums, gbias)
         return gy, gbias
-    gz = np.empty_like(rows)
+    gz = np.empty_like(flat)
     kernel = _bias_leaky_grad_serial if gy.size <= SERIAL else _bias_leaky_grad_tiles
-    kernel(rows, np.ascontiguousarray(y), gy.dtype.type(slope), gz, cut, sums, gbias)
-    return gz, gbias
+    kernel(flat, np.ascontiguousarray(y).reshape(-1), gy.dtype.type(slope), gz, shape, cut, sums, gbias)
+    return gz.reshape(gy.shape), gbias

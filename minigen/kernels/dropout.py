@@ -10,7 +10,7 @@ import numpy as np
 from numba import prange
 
 from minigen.kernels.jit import jit
-from minigen.kernels.tiles import SERIAL, TILE, bounds, tiling, total_over_blocks
+from minigen.kernels.tiles import SERIAL, TILE, add_rows, bounds, folded, rows_at_once, tiling, total_over_blocks
 
 MASK_64 = (1 << 64) - 1
 SHIFT_A, SHIFT_B = np.uint32(16), np.uint32(15)
@@ -81,34 +81,46 @@ def dropout(x: np.ndarray, key: int, p: float) -> np.ndarray:
 
 
 @jit
-def _leaky_dropout_grad(gy, y, options, gz, tile, cut, sums):
+def _masked_grad(gy, y, start, options, gz):
     slope, first, second, threshold, scale = options
     zero = scale - scale
-    columns = y.shape[1]
-    block, low, high, left, right = bounds(tile, cut, y.shape[0], columns)
-    total = sums[block][left:right]
-    total[:] = zero
-    for i in range(low, high):
-        g, v, z = gy[i][left:right], y[i][left:right], gz[i][left:right]
-        here = np.uint32(first + np.uint32(i * columns + left))
-        for c in range(total.size):
-            less = zero if slope == zero else slope * g[c]
-            d = (less if v[c] <= zero else g[c]) * (scale if _kept(c, here, second, threshold) else zero)
-            z[c] = d
-            total[c] += d
+    first = np.uint32(first + np.uint32(start))
+    for i in range(gy.size):
+        g = gy[i]
+        less = zero if slope == zero else slope * g
+        gz[i] = (less if y[i] <= zero else g) * (scale if _kept(i, first, second, threshold) else zero)
 
 
 @jit
-def _leaky_dropout_grad_serial(gy, y, options, gz, cut, sums, gbias):
+def _leaky_dropout_grad(gy, y, options, gz, tile, shape, cut, sums):
+    m, columns = shape
+    block, first, end, left, right = bounds(tile, cut, m, columns)
+    total = sums[block][left:right]
+    total[:] = 0
+    step = rows_at_once(right - left)
+    for low in range(first, end, step):
+        high = min(end, low + step)
+        if right - left == columns:
+            part = slice(low * columns, high * columns)
+            _masked_grad(gy[part], y[part], low * columns, options, gz[part])
+        else:
+            for i in range(low, high):
+                part = slice(i * columns + left, i * columns + right)
+                _masked_grad(gy[part], y[part], i * columns + left, options, gz[part])
+        add_rows(gz, columns, low, high, left, right, total)
+
+
+@jit
+def _leaky_dropout_grad_serial(gy, y, options, gz, shape, cut, sums, gbias):
     for tile in range(cut[1] * cut[2]):
-        _leaky_dropout_grad(gy, y, options, gz, tile, cut, sums)
+        _leaky_dropout_grad(gy, y, options, gz, tile, shape, cut, sums)
     total_over_blocks(sums, gbias)
 
 
 @jit(parallel=True)
-def _leaky_dropout_grad_tiles(gy, y, options, gz, cut, sums, gbias):
+def _leaky_dropout_grad_tiles(gy, y, options, gz, shape, cut, sums, gbias):
     for tile in prange(cut[1] * cut[2]):
-        _leaky_dropout_grad(gy, y, options, gz, tile, cut, sums)
+        _leaky_dropout_grad(gy, y, options, gz, tile, shape, cut, sums)
     total_over_blocks(sums, gbias)
 
 
@@ -123,11 +135,12 @@ def leaky_dropout_grad(
     """
     if slope == 1 and not needs_bias:
         return dropout(gy, key, p), None
-    m, columns = gy.shape
-    cut = tiling(m, columns)
-    sums, gbias = np.empty((cut[1], columns), gy.dtype), np.empty(columns, gy.dtype)
-    gy, y = np.ascontiguousarray(gy), np.ascontiguousarray(y)
-    gz = np.empty_like(gy)
+    shape = folded(*gy.shape)
+    cut = tiling(*shape)
+    sums, gbias = np.empty((cut[1], shape[1]), gy.dtype), np.empty(gy.shape[1], gy.dtype)
+    options = _options(slope, key, p, gy.dtype)
+    flat_gy, flat = np.ascontiguousarray(gy).reshape(-1), np.ascontiguousarray(y).reshape(-1)
+    gz = np.empty_like(flat)
     kernel = _leaky_dropout_grad_serial if gy.size <= SERIAL else _leaky_dropout_grad_tiles
-    kernel(gy, y, _options(slope, key, p, gy.dtype), gz, cut, sums, gbias)
-    return gz, gbias if needs_bias else None
+    kernel(flat_gy, flat, options, gz, shape, cut, sums, gbias)
+    return gz.reshape(gy.shape), gbias if needs_bias else None

@@ -18,10 +18,17 @@ def inputs(m, c, dtype, layout="C"):
     return x, gy, weight, bias
 
 
-def check_batch_norm(x, gy, weight, bias):
-    _, mean, var = agree("batch_norm", x, weight, bias, 1e-5)
-    agree("batch_norm_inference", x, weight, bias, mean, var, 1e-5)
-    agree("batch_norm_grad", gy, x, weight, mean, var, 1e-5, scale=30 * np.sqrt(len(x)))
+def check_batch_norm(x, gy, weight, bias, slope=1.0):
+    _, mean, var = agree("batch_norm", x, weight, bias, 1e-5, slope)
+    agree("batch_norm_inference", x, weight, bias, mean, var, 1e-5, slope)
+    before = kernels.batch_norm_inference(x, weight, bias, mean, var, 1e-5)
+    gy = np.where(np.abs(before) < 1e-5, 0, gy)  # rounding may lay the argument of leaky ReLU on either side of 0
+    scale = 30 * np.sqrt(len(x))
+    grads = agree("batch_norm_grad", gy, x, weight, bias, mean, var, 1e-5, slope, scale=scale)
+    some = kernels.batch_norm_grad(gy, x, weight, bias, mean, var, 1e-5, slope, False)
+    assert some[0] is None
+    for ours, whole in zip(some[1:], grads[1:], strict=True):
+        np.testing.assert_array_equal(ours, whole)
 
 
 def check_layer_norm(x, gy, weight, bias):
@@ -31,8 +38,9 @@ def check_layer_norm(x, gy, weight, bias):
 
 @DTYPES
 @SHAPES
-def test_batch_norm(m, c, dtype):
-    check_batch_norm(*inputs(m, c, dtype))
+@pytest.mark.parametrize("slope", [0.0, 0.2, 1.0])
+def test_batch_norm(m, c, slope, dtype):
+    check_batch_norm(*inputs(m, c, dtype), slope)
 
 
 @DTYPES
@@ -78,11 +86,12 @@ def test_nan_stays_in_its_column_or_row():
     assert np.isnan(y).sum() == 70
 
 
-def test_same_bits_on_any_number_of_threads(monkeypatch):
-    x, gy, weight, bias = inputs(3001, 33, np.float32)
-    same_on_any_threads(monkeypatch, "batch_norm", x, weight, bias, 1e-5)
+@pytest.mark.parametrize(("m", "c"), [(3001, 33), (61, 1501)])
+def test_same_bits_on_any_number_of_threads(m, c, monkeypatch):
+    x, gy, weight, bias = inputs(m, c, np.float32)
+    same_on_any_threads(monkeypatch, "batch_norm", x, weight, bias, 1e-5, 0.2)
     _, mean, var = kernels.batch_norm(x, weight, bias, 1e-5)
-    same_on_any_threads(monkeypatch, "batch_norm_grad", gy, x, weight, mean, var, 1e-5)
+    same_on_any_threads(monkeypatch, "batch_norm_grad", gy, x, weight, bias, mean, var, 1e-5, 0.2)
     same_on_any_threads(monkeypatch, "layer_norm", x, weight, bias, 1e-5)
     _, mean, invstd = kernels.layer_norm(x, weight, bias, 1e-5)
     same_on_any_threads(monkeypatch, "layer_norm_grad", gy, x, weight, mean, invstd)
@@ -93,3 +102,14 @@ def test_parallel_and_serial_inference_agree():
     whole = kernels.batch_norm_inference(x, weight, bias, bias, np.abs(weight), 1e-5)
     part = kernels.batch_norm_inference(x[:100], weight, bias, bias, np.abs(weight), 1e-5)
     close(whole[:100], part, 0)
+
+
+def test_leaky_batch_norm_keeps_nan():
+    x, gy, weight, bias = inputs(600, 70, np.float32)
+    x[300, 7] = np.nan
+    y, mean, var = kernels.batch_norm(x, weight, bias, 1e-5, 0.0)
+    gx, gweight, _ = kernels.batch_norm_grad(gy, x, weight, bias, mean, var, 1e-5, 0.0)
+    for broken in (y, gx):
+        assert np.isnan(broken[:, 7]).all()
+        assert np.isnan(broken).sum() == 600
+    assert np.isnan(gweight).sum() == 1

@@ -6,28 +6,37 @@ Variances are the biased ones.
 import numpy as np
 
 from minigen.kernels.reference.arrays import Array, contiguous
+from minigen.kernels.reference.elementwise import leaky_relu, leaky_relu_grad
 
 Triple = tuple[Array, Array, Array]
 
 
-def batch_norm(x: Array, weight: Array, bias: Array, eps: float) -> Triple:
-    """(y, mean, var): y = (x - mean) / √(var + eps) · weight + bias, mean and var of each column."""
+def batch_norm(x: Array, weight: Array, bias: Array, eps: float, slope: float = 1.0) -> Triple:
+    """(y, mean, var): y = leaky((x - mean) / √(var + eps) · weight + bias), mean and var of each column."""
     mean, var = (f(x, axis=0, dtype=np.float64).astype(x.dtype) for f in (np.mean, np.var))
-    return batch_norm_inference(x, weight, bias, mean, var, eps), mean, var
+    return batch_norm_inference(x, weight, bias, mean, var, eps, slope), mean, var
 
 
-def batch_norm_inference(x: Array, weight: Array, bias: Array, mean: Array, var: Array, eps: float) -> Array:
-    """(x - mean) / √(var + eps) · weight + bias with a given mean and var."""
-    return contiguous((x - mean) * (weight / np.sqrt(var + x.dtype.type(eps))) + bias)
+def batch_norm_inference(
+    x: Array, weight: Array, bias: Array, mean: Array, var: Array, eps: float, slope: float = 1.0
+) -> Array:
+    """leaky((x - mean) / √(var + eps) · weight + bias) with a given mean and var; leaky ReLU of slope 1 is none."""
+    z = (x - mean) * (weight / np.sqrt(var + x.dtype.type(eps))) + bias
+    return contiguous(z) if slope == 1 else leaky_relu(z, slope)
 
 
-def batch_norm_grad(gy: Array, x: Array, weight: Array, mean: Array, var: Array, eps: float) -> Triple:
-    """(gx, gweight, gbias) of batch_norm, mean and var being functions of x."""
+def batch_norm_grad(
+    gy: Array, x: Array, weight: Array, bias: Array, mean: Array, var: Array, eps: float,
+    slope: float = 1.0, needs_x: bool = True,
+) -> tuple[Array | None, Array, Array]:  # fmt: skip
+    """(gx, gweight, gbias) of batch_norm, mean and var being functions of x; gx None unless `needs_x`."""
+    if slope != 1:
+        gy = leaky_relu_grad(gy, batch_norm_inference(x, weight, bias, mean, var, eps), slope)
     invstd = 1 / np.sqrt(var + x.dtype.type(eps))
     normalised = (x - mean) * invstd
     gweight, gbias = (gy * normalised).sum(axis=0), gy.sum(axis=0)
     gx = weight * invstd * (gy - gbias / len(x) - normalised * (gweight / len(x)))
-    return contiguous(gx), gweight, gbias
+    return contiguous(gx) if needs_x else None, gweight, gbias
 
 
 def layer_norm(x: Array, weight: Array, bias: Array, eps: float) -> Triple:
