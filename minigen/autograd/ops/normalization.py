@@ -38,9 +38,9 @@ class BatchNorm(FusedFunction):
     def backward_arrays(self, gy: np.ndarray) -> Gradients:
         x, weight, bias = (self.saved_array(i) for i in range(3))
         gx, gweight, gbias = kernels.batch_norm_grad(
-            rows(gy), rows(x), weight, bias, *self.residuals, self.eps, self.slope
+            rows(gy), rows(x), weight, bias, *self.residuals, self.eps, self.slope, self.needs[0]
         )
-        return gx.reshape(gy.shape), gweight, gbias
+        return gx if gx is None else gx.reshape(gy.shape), gweight, gbias
 
     def compose(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         y = normalised(x, tuple(range(x.ndim - 1)), self.eps) * weight + bias
