@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from twins import DTYPES, LAYOUTS, agree, laid_out, same_on_any_threads
+from twins import DTYPES, LAYOUTS, agree, close, laid_out, same_on_any_threads
 
 from minigen import kernels
 from minigen.kernels import dense
@@ -61,6 +61,39 @@ def test_same_bits_on_any_threads(
     m, k, n = sizes
     same_on_any_threads(monkeypatch, "matmul", matrix(m, k, dtype, layout), matrix(k, n, dtype, layout))
     same_on_any_threads(monkeypatch, "matmul", matrix(m, k, dtype), matrix(k, n, dtype, "F"))
+
+
+SIZES = pytest.mark.parametrize(
+    "sizes", [(64, 100, 96), (33, 64, 70), (14, 7, 20), (3, 50, 8), (30, 2100, 45), (40, 0, 40)], ids=str
+)
+
+
+@DTYPES
+@SIZES
+@pytest.mark.parametrize("slope", [1.0, 0.0, 0.2])
+def test_bias_and_leaky_relu(slope: float, sizes: tuple[int, int, int], dtype: type) -> None:
+    m, k, n = sizes
+    bias = RNG.standard_normal(n).astype(dtype)
+    agree("matmul", matrix(m, k, dtype), matrix(k, n, dtype), bias, slope, scale=k)
+    agree("matmul", matrix(m, k, dtype), matrix(k, n, dtype, "F"), None, slope, scale=k)
+
+
+@DTYPES
+@SIZES
+def test_a_product_goes_where_it_is_told_or_is_added_there(sizes: tuple[int, int, int], dtype: type) -> None:
+    m, k, n = sizes
+    a, b, before = matrix(m, k, dtype, "F"), matrix(k, n, dtype), matrix(m, n, dtype)
+    for add in (False, True):
+        out = before.copy()
+        assert kernels.matmul(a, b, out=out, add=add) is out
+        close(out, a @ b + (before if add else 0), scale=max(1, k))
+
+
+@pytest.mark.parametrize(("value", "expected"), [(np.nan, np.nan), (np.inf, np.inf), (-np.inf, 0.0), (-1.0, 0.0)])
+def test_relu_of_nan_and_infinity(value: float, expected: float) -> None:
+    """NaN stays NaN, and minus infinity becomes 0, not 0 · ∞."""
+    a, b, bias = np.zeros((20, 17), np.float32), np.zeros((17, 40), np.float32), np.full(40, value, np.float32)
+    np.testing.assert_array_equal(kernels.matmul(a, b, bias, 0.0), np.full((20, 40), expected))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
