@@ -46,19 +46,29 @@ def _windows(x: Array, kernel: Pair, stride: Pair, padding: Padding, dilation: P
     return windows[:, ::sh, ::sw, ..., ::dh, ::dw]
 
 
-def conv2d(x: Array, w: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int) -> Array:
-    """y[n, i, j, o] = sum over a, b, c of x[n, i·sh + a·dh - top, j·sw + b·dw - left, c] · w[a, b, c, o]."""
+def _finish(y: Array, bias: Array | None, slope: float) -> Array:
+    """leaky(y + bias)."""
+    y = y if bias is None else y + bias
+    return contiguous(y) if slope == 1 else leaky_relu(y, slope)
+
+
+def conv2d(
+    x: Array, w: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int, bias: Array | None = None,
+    slope: float = 1.0,
+) -> Array:  # fmt: skip
+    """y[n, i, j, o] = leaky(bias[o] + Σ_{a, b, c} x[n, i·sh + a·dh - top, j·sw + b·dw - left, c] · w[a, b, c, o])."""
     kh, kw, depth, cout = w.shape
     windows = _windows(x, (kh, kw), stride, padding, dilation, groups)
     weight = w.reshape(kh, kw, depth, groups, cout // groups)
     y = np.einsum("nijgcab,abcgo->nijgo", windows, weight, optimize=True)
-    return np.ascontiguousarray(y.reshape(*y.shape[:3], cout))
+    return _finish(y.reshape(*y.shape[:3], cout), bias, slope)
 
 
 def conv2d_input_grad(
-    gy: Array, w: Array, in_hw: Pair, stride: Pair, padding: Padding, dilation: Pair, groups: int
-) -> Array:
-    """The adjoint of conv2d in x, which is the transposed convolution: gx of shape (N, *in_hw, Cin)."""
+    gy: Array, w: Array, in_hw: Pair, stride: Pair, padding: Padding, dilation: Pair, groups: int,
+    bias: Array | None = None, slope: float = 1.0,
+) -> Array:  # fmt: skip
+    """The adjoint of conv2d in x, which is the transposed convolution: gx of shape (N, *in_hw, Cin), then as conv2d."""
     (n, oh, ow, cout), (kh, kw, depth, _) = gy.shape, w.shape
     (h, width), (sh, sw), (dh, dw), (top, bottom, left, right) = in_hw, stride, dilation, padding
     padded = np.zeros((n, h + top + max(bottom, 0), width + left + max(right, 0), groups, depth), gy.dtype)
@@ -68,7 +78,8 @@ def conv2d_input_grad(
         for b in range(kw):
             rows, columns = slice(a * dh, a * dh + sh * oh, sh), slice(b * dw, b * dw + sw * ow, sw)
             padded[:, rows, columns] += np.einsum("nijgo,cgo->nijgc", gy, weight[a, b], optimize=True)
-    return np.ascontiguousarray(padded[:, top : top + h, left : left + width].reshape(n, h, width, groups * depth))
+    gx = padded[:, top : top + h, left : left + width].reshape(n, h, width, groups * depth)
+    return _finish(gx, bias, slope)
 
 
 def conv2d_weight_grad(

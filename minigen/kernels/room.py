@@ -31,3 +31,14 @@ def scratch(count: int, dtype: np.dtype) -> np.ndarray:
 def flat(array: np.ndarray) -> np.ndarray:
     """One contiguous row of numbers, which compiled code may take as aligned and writable (it only reads inputs)."""
     return np.require(array, requirements=["C", "A", "W"]).reshape(-1)
+
+
+def several(sizes: list[tuple[int, int]], dtype: np.dtype) -> list[np.ndarray]:
+    """Arrays of these sizes, (rows, columns), in one room; every row begins at a line of the cache."""
+    numbers = LINE // dtype.itemsize
+    padded = [(rows, -(-columns // numbers) * numbers) for rows, columns in sizes]
+    memory, result = scratch(sum(rows * columns for rows, columns in padded), dtype), []
+    for rows, columns in padded:
+        result.append(memory[: rows * columns].reshape(rows, columns))
+        memory = memory[rows * columns :]
+    return result

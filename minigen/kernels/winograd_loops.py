@@ -54,8 +54,18 @@ class Grid(NamedTuple):
     lanes: int
 
 
+class Points(NamedTuple):
+    """Where row k of the matrices for all points (or taps) lies: of phase f, point p, at starts[f, p] + k * rows[p].
+
+    A start of -1 says that the phase is 0 at the point.
+    """
+
+    starts: np.ndarray
+    rows: np.ndarray
+
+
 @jit
-def pixels(side, grid, tile, phase, size, places):
+def locate_pixels(side, grid, tile, phase, size, places):
     """places[i * size + j] = where pixel (i, j) of a tile's phase lies; -1 outside the image."""
     column = side.first_w + tile % grid.wide * (OUTPUTS * side.step_w) + phase % side.step_w
     row = side.first_h + tile // grid.wide % grid.high * (OUTPUTS * side.step_h) + phase // side.step_w
@@ -74,120 +84,164 @@ def pixels(side, grid, tile, phase, size, places):
 
 
 @jit
-def move(starts, steps, count, places):
-    """places = starts + count * steps, but -1 where starts are."""
-    for k in range(starts.size):
-        places[k] = starts[k] + count * steps[k] if starts[k] >= 0 else -1
+def locate_points(starts, rows, k, places):
+    """places = starts + k * rows, but -1 where starts are."""
+    for p in range(starts.size):
+        places[p] = starts[p] + k * rows[p] if starts[p] >= 0 else -1
 
 
 @jit
-def split(low, high, first, x, side, grid, gradient, starts, rows, points):
-    """Tiles [low, high) of images to points, whose rows begin with tile `first`: windows, or else gradients."""
+def split(low, high, first, grid, x, side, points, gradient, matrices):
+    """Tiles [low, high) of images, windows or else gradients, to points; tile `first` is row 0 of the matrices."""
     vectors = side.channels // grid.lanes
     size = OUTPUTS if gradient else OUTPUTS + grid.taps - 1
-    here, there = np.empty(size * size, np.int64), np.empty(starts.shape[1], np.int64)
+    here, there = np.empty(size * size, np.int64), np.empty(points.rows.size, np.int64)
     for tile in range(low, high):
-        for phase in range(starts.shape[0]):
-            pixels(side, grid, tile, phase, size, here)
-            move(starts[phase], rows, tile - first, there)
+        for phase in range(points.starts.shape[0]):
+            locate_pixels(side, grid, tile, phase, size, here)
+            locate_points(points.starts[phase], points.rows, tile - first, there)
             if grid.taps == 3:
                 if gradient:
-                    gradient_3(x, here, points, there, vectors)
+                    gradient_3(x, here, matrices, there, vectors)
                 else:
-                    window_3(x, here, points, there, vectors)
+                    window_3(x, here, matrices, there, vectors)
             elif gradient:
-                gradient_5(x, here, points, there, vectors)
+                gradient_5(x, here, matrices, there, vectors)
             else:
-                window_5(x, here, points, there, vectors)
+                window_5(x, here, matrices, there, vectors)
 
 
 @jit
-def join(low, high, first, points, starts, rows, out, side, grid, bias, slope):
+def join(low, high, first, grid, out, side, points, bias, slope, matrices):
     """Points to tiles [low, high) of the result."""
     vectors = side.channels // grid.lanes
-    here, there = np.empty(starts.shape[1], np.int64), np.empty(OUTPUTS * OUTPUTS, np.int64)
+    here, there = np.empty(points.rows.size, np.int64), np.empty(OUTPUTS * OUTPUTS, np.int64)
     for tile in range(low, high):
-        for phase in range(starts.shape[0]):
-            move(starts[phase], rows, tile - first, here)
-            pixels(side, grid, tile, phase, OUTPUTS, there)
+        for phase in range(points.starts.shape[0]):
+            locate_points(points.starts[phase], points.rows, tile - first, here)
+            locate_pixels(side, grid, tile, phase, OUTPUTS, there)
             if grid.taps == 3:
-                result_3(points, here, out, there, vectors, bias, slope)
+                result_3(matrices, here, out, there, vectors, bias, slope)
             else:
-                result_5(points, here, out, there, vectors, bias, slope)
+                result_5(matrices, here, out, there, vectors, bias, slope)
 
 
-# Columns of a table of products, each one panel of one point.
-A_FIRST, A_ROW, B_FIRST, TERMS, C_FIRST, C_ROW = range(6)
+A_FIRST, A_ROW, B_FIRST, TERMS, C_FIRST, C_ROW = range(6)  # a job of `multiply`: one panel of one point
 
 
 @jit
 def multiply(low, high, jobs, tiles, a, b, c, panel):
-    """Products [low, high): rows of C, one for each tile, are rows of A times a packed panel of B."""
+    """Jobs [low, high): rows of C, one for each tile, are rows of A times a packed panel of B."""
     tiles = max(tiles, ROWS // 2)
     pieces = -(-tiles // ROWS)
     for k in range(low, high):
+        a_first, a_row, b_first, terms, c_first, c_row = jobs[k]
         for i in range(pieces):
             top, bottom = i * tiles // pieces, (i + 1) * tiles // pieces
             tile_strided(
-                bottom - top, a, jobs[k, A_FIRST] + top * jobs[k, A_ROW], jobs[k, A_ROW], 1,
-                b, jobs[k, B_FIRST], panel, jobs[k, TERMS], c, jobs[k, C_FIRST] + top * jobs[k, C_ROW], jobs[k, C_ROW],
+                bottom - top, a, a_first + top * a_row, a_row, 1, b, b_first, panel, terms,
+                c, c_first + top * c_row, c_row,
             )  # fmt: skip
 
 
-# Columns of a table of sums over tiles, each one panel of one point.
-X_FIRST, X_ROW, G_FIRST, G_ROW, U_ROWS, U_FIRST, U_ROW = range(7)
+X_FIRST, X_ROW, G_FIRST, G_ROW, U_ROWS, U_FIRST, U_ROW = range(7)  # a job of `accumulate`
 
 
 @jit
 def accumulate(low, high, jobs, tiles, x, gy, u):
-    """Products [low, high): U += X' G, where a tile has a row of X and one of G."""
+    """Jobs [low, high): U += X' G, where a tile has a row of X and one of G, and the job a panel of G."""
     for k in range(low, high):
-        pieces = -(-jobs[k, U_ROWS] // ROWS)
+        x_first, x_row, g_first, g_row, rows, u_first, u_row = jobs[k]
+        pieces = -(-rows // ROWS)
         for i in range(pieces):
-            top, bottom = i * jobs[k, U_ROWS] // pieces, (i + 1) * jobs[k, U_ROWS] // pieces
+            top, bottom = i * rows // pieces, (i + 1) * rows // pieces
             tile_strided_add(
-                bottom - top, x, jobs[k, X_FIRST] + top, 1, jobs[k, X_ROW], gy, jobs[k, G_FIRST], jobs[k, G_ROW],
-                tiles, u, jobs[k, U_FIRST] + top * jobs[k, U_ROW], jobs[k, U_ROW],
+                bottom - top, x, x_first + top, 1, x_row, gy, g_first, g_row, tiles, u, u_first + top * u_row, u_row
             )  # fmt: skip
 
 
 @jit
-def convolve_blocks(low, high, jobs, x, from_side, x_starts, x_rows, w, grid, y_starts, y_rows, bias, slope, out, to_side, a, c):
-    """Blocks [low, high) of the tiles, start to end: what they need stays in the second-level cache."""
-    for block in range(low, high):
-        first, end = block * grid.tiles // grid.blocks, (block + 1) * grid.tiles // grid.blocks
-        split(first, end, first, x, from_side, grid, False, x_starts, x_rows, a)
-        multiply(0, jobs.shape[0], jobs, end - first, a, w, c, grid.panel)
-        join(first, end, first, c, y_starts, y_rows, out, to_side, grid, bias, slope)
+def convolve_block(block, grid, x, side, points, out, out_side, out_points, bias, slope, jobs, w, a, c):
+    """A block of tiles, start to end."""
+    first, last = block * grid.tiles // grid.blocks, (block + 1) * grid.tiles // grid.blocks
+    split(first, last, first, grid, x, side, points, False, a)
+    multiply(0, jobs.shape[0], jobs, last - first, a, w, c, grid.panel)
+    join(first, last, first, grid, out, out_side, out_points, bias, slope, c)
+
+
+@jit
+def correlate_share(share, grid, x, side, points, gy, gy_side, gy_points, jobs, a, c, u):
+    """One share of the blocks, summed."""
+    shares = u.shape[0]
+    u[share] = 0
+    for block in range(share * grid.blocks // shares, (share + 1) * grid.blocks // shares):
+        first, last = block * grid.tiles // grid.blocks, (block + 1) * grid.tiles // grid.blocks
+        split(first, last, first, grid, x, side, points, False, a)
+        split(first, last, first, grid, gy, gy_side, gy_points, True, c)
+        accumulate(0, jobs.shape[0], jobs, last - first, a, c, u[share])
+
+
+@jit
+def pack_row(k, w, columns, grid, taps, points, panels, packed):
+    """Row k of the weights, its taps mapped to points, to the panels that `multiply` reads."""
+    here, there = np.empty(taps.rows.size, np.int64), np.empty(points.rows.size, np.int64)
+    for phase in range(taps.starts.shape[0]):
+        locate_points(taps.starts[phase], taps.rows, k, here)
+        for j in range(columns // grid.panel):
+            locate_points(points.starts[phase], panels, j, there)
+            source, target = w[j * grid.panel :], packed[k * grid.panel :]
+            if grid.taps == 3:
+                taps_3(source, here, target, there, grid.panel // grid.lanes)
+            else:
+                taps_5(source, here, target, there, grid.panel // grid.lanes)
+
+
+@jit
+def unpack_row(k, u, columns, grid, points, taps, gw):
+    """Row k of the weights' gradient: the sum of all shares of u, from points to taps."""
+    here, there = np.empty(points.rows.size, np.int64), np.empty(taps.rows.size, np.int64)
+    for phase in range(taps.starts.shape[0]):
+        locate_points(points.starts[phase], points.rows, k, here)
+        for p in range(here.size):
+            if here[p] >= 0:
+                total = u[0, here[p] : here[p] + columns]
+                for share in range(1, u.shape[0]):
+                    other = u[share, here[p] : here[p] + columns]
+                    for i in range(columns):
+                        total[i] += other[i]
+        locate_points(taps.starts[phase], taps.rows, k, there)
+        if grid.taps == 3:
+            kernel_3(u[0], here, gw, there, columns // grid.lanes)
+        else:
+            kernel_5(u[0], here, gw, there, columns // grid.lanes)
+
+
+# All of the work, by equal shares.
 
 
 @jit(parallel=True)
-def convolve_all(workers, jobs, x, from_side, x_starts, x_rows, w, grid, y_starts, y_rows, bias, slope, out, to_side, a, c):
+def convolve_all(workers, grid, x, side, points, out, out_side, out_points, bias, slope, jobs, w, a, c):
     for worker in prange(workers):
-        convolve_blocks(
-            worker * grid.blocks // workers, (worker + 1) * grid.blocks // workers, jobs, x, from_side, x_starts, x_rows,
-            w, grid, y_starts, y_rows, bias, slope, out, to_side, a[worker], c[worker],
-        )  # fmt: skip
+        for block in range(worker * grid.blocks // workers, (worker + 1) * grid.blocks // workers):
+            convolve_block(
+                block, grid, x, side, points, out, out_side, out_points, bias, slope, jobs, w, a[worker], c[worker]
+            )  # fmt: skip
 
 
 @jit(parallel=True)
-def split_all(workers, first, end, x, side, grid, gradient, starts, rows, points):
+def split_all(workers, first, last, grid, x, side, points, gradient, matrices):
+    count = last - first
     for worker in prange(workers):
-        count = end - first
-        split(
-            first + worker * count // workers, first + (worker + 1) * count // workers, first,
-            x, side, grid, gradient, starts, rows, points,
-        )  # fmt: skip
+        low, high = first + worker * count // workers, first + (worker + 1) * count // workers
+        split(low, high, first, grid, x, side, points, gradient, matrices)
 
 
 @jit(parallel=True)
-def join_all(workers, first, end, points, starts, rows, out, side, grid, bias, slope):
+def join_all(workers, first, last, grid, out, side, points, bias, slope, matrices):
+    count = last - first
     for worker in prange(workers):
-        count = end - first
-        join(
-            first + worker * count // workers, first + (worker + 1) * count // workers, first,
-            points, starts, rows, out, side, grid, bias, slope,
-        )  # fmt: skip
+        low, high = first + worker * count // workers, first + (worker + 1) * count // workers
+        join(low, high, first, grid, out, side, points, bias, slope, matrices)
 
 
 @jit(parallel=True)
@@ -202,67 +256,24 @@ def accumulate_all(workers, shares, jobs, tiles, x, gy, u):
         accumulate(shares[worker], shares[worker + 1], jobs, tiles, x, gy, u)
 
 
-@jit
-def correlate_share(share, shares, jobs, x, x_side, x_starts, x_rows, gy, gy_side, gy_starts, gy_rows, grid, a, c, u):
-    """One share of the blocks, summed."""
-    u[:] = 0
-    for block in range(share * grid.blocks // shares, (share + 1) * grid.blocks // shares):
-        first, end = block * grid.tiles // grid.blocks, (block + 1) * grid.tiles // grid.blocks
-        split(first, end, first, x, x_side, grid, False, x_starts, x_rows, a)
-        split(first, end, first, gy, gy_side, grid, True, gy_starts, gy_rows, c)
-        accumulate(0, jobs.shape[0], jobs, end - first, a, c, u)
-
-
 @jit(parallel=True)
-def correlate_all(workers, jobs, x, x_side, x_starts, x_rows, gy, gy_side, gy_starts, gy_rows, grid, a, c, u):
+def correlate_all(workers, grid, x, side, points, gy, gy_side, gy_points, jobs, a, c, u):
     shares = u.shape[0]
     for worker in prange(workers):
         for share in range(worker * shares // workers, (worker + 1) * shares // workers):
-            correlate_share(
-                share, shares, jobs, x, x_side, x_starts, x_rows, gy, gy_side, gy_starts, gy_rows, grid,
-                a[worker], c[worker], u[share],
-            )  # fmt: skip
-
-
-@jit
-def pack_row(k, w, columns, grid, taps, tap_steps, starts, panel_steps, packed):
-    """Row k of the weights' matrices, its taps mapped to points, to the panels that `multiply` reads."""
-    here, there = np.empty(taps.shape[1], np.int64), np.empty(starts.shape[1], np.int64)
-    for phase in range(starts.shape[0]):
-        move(taps[phase], tap_steps, k, here)
-        for j in range(columns // grid.panel):
-            move(starts[phase], panel_steps, j, there)
-            source, target = w[j * grid.panel :], packed[k * grid.panel :]
-            if grid.taps == 3:
-                taps_3(source, here, target, there, grid.panel // grid.lanes)
-            else:
-                taps_5(source, here, target, there, grid.panel // grid.lanes)
+            correlate_share(share, grid, x, side, points, gy, gy_side, gy_points, jobs, a[worker], c[worker], u)
 
 
 @jit(parallel=True)
-def pack_all(rows, w, columns, grid, taps, tap_steps, starts, panel_steps, packed):
+def pack_all(rows, w, columns, grid, taps, points, panels, packed):
     for k in prange(rows):
-        pack_row(k, w, columns, grid, taps, tap_steps, starts, panel_steps, packed)
-
-
-@jit
-def unpack_row(k, u, columns, grid, starts, rows, taps, tap_steps, gw):
-    """Row k of the weights' gradient, from points to taps."""
-    here, there = np.empty(starts.shape[1], np.int64), np.empty(taps.shape[1], np.int64)
-    for phase in range(starts.shape[0]):
-        move(starts[phase], rows, k, here)
-        move(taps[phase], tap_steps, k, there)
-        if grid.taps == 3:
-            kernel_3(u, here, gw, there, columns // grid.lanes)
-        else:
-            kernel_5(u, here, gw, there, columns // grid.lanes)
+        pack_row(k, w, columns, grid, taps, points, panels, packed)
 
 
 @jit(parallel=True)
-def unpack_all(rows, u, columns, grid, starts, steps, taps, tap_steps, gw):
-    """The sum of all shares of u, each row mapped from points to taps."""
+def unpack_all(rows, u, columns, grid, points, taps, gw):
     for k in prange(rows):
-        unpack_row(k, u, columns, grid, starts, steps, taps, tap_steps, gw)
+        unpack_row(k, u, columns, grid, points, taps, gw)
 
 
 @jit(parallel=True)

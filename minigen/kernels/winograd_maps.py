@@ -25,7 +25,7 @@ from minigen.kernels.microkernel import Emitter, intrinsic
 
 Matrix = list[list[Fraction]]
 
-OUTPUTS = 4  # m of both algorithms: r is 3 or 5
+OUTPUTS, TAPS = 4, (3, 5)  # m, and every r
 HALF, QUARTER = Fraction(1, 2), Fraction(1, 4)
 POINTS = {  # by n; the first is 0, infinity comes last and is not listed
     6: [0 * HALF, 3 * QUARTER, -3 * QUARTER, 3 * HALF, -3 * HALF],
@@ -75,7 +75,8 @@ class MapEmitter(Emitter):
     def weighted(self, factors: list[Fraction], vectors: list[Any]) -> Any:
         """The sum of factor * vector; None when all factors are 0."""
         terms = sorted(
-            ((f, v) for f, v in zip(factors, vectors, strict=True) if f and v is not None), key=lambda term: term[0] != 1
+            ((f, v) for f, v in zip(factors, vectors, strict=True) if f and v is not None),
+            key=lambda term: term[0] != 1,
         )
         total = None
         for factor, vector in terms:
@@ -124,9 +125,7 @@ def mirrored(a: list[Fraction], b: list[Fraction]) -> bool:
     return all(x in (y, -y) for x, y in pairs) and len({x == y for x, y in pairs}) == 2
 
 
-def emit_map(
-    matrix: Matrix, context: Any, builder: Any, array: Any, arguments: Any, finish: Any = None
-) -> Any:
+def emit_map(matrix: Matrix, context: Any, builder: Any, array: Any, arguments: Any, finish: Any = None) -> Any:
     """The loop of `tile_map` and `tile_map_finish`: arguments are x, x_places, out, out_places, vectors, …"""
     emit = MapEmitter(context, builder, array.dtype)
     places = types.Array(types.intp, 1, "C")
