@@ -1,28 +1,32 @@
 """2-D convolution, its input gradient (the transposed convolution) and its weight gradient.
 
 Each is a matrix product whose rows are gathered from the image where they lie; no array of windows is made. `plan.py`
-says how strides, paddings, dilations and groups become such a product, `gather.py` computes it.
+says how strides, paddings, dilations and groups become such a product, `gather.py` computes it. Where it takes less
+time, minimal filtering makes the same results with fewer multiplications: `winograd.py`.
 
 Bottom and right padding may be negative: so many rows and columns of x are then not read.
 """
 
-import threading
-
 import numpy as np
 
 from minigen.config import config
-from minigen.kernels import gather
+from minigen.kernels import gather, winograd
 from minigen.kernels.gather import BLOCK, Outer, Scatter
 from minigen.kernels.microkernel import ROWS, VECTORS, panel_width
 from minigen.kernels.plan import TASKS, Padding, Pair, Plan, adjoint_plan, forward_axis, forward_plan, integers
+from minigen.kernels.room import flat, scratch
 
 SMALL = 2**18  # multiply-adds below which starting the threads costs more than they save
 
 
-def conv2d(x: np.ndarray, w: np.ndarray, stride: Pair, padding: Padding, dilation: Pair, groups: int) -> np.ndarray:
-    """y[n, i, j, o] = sum over a, b, c of x[n, i·sh + a·dh - top, j·sw + b·dw - left, c] · w[a, b, c, o].
+def conv2d(
+    x: np.ndarray, w: np.ndarray, stride: Pair, padding: Padding, dilation: Pair, groups: int,
+    bias: np.ndarray | None = None, slope: float = 1.0,
+) -> np.ndarray:  # fmt: skip
+    """y[n, i, j, o] = leaky(bias[o] + Σ_{a, b, c} x[n, i·sh + a·dh - top, j·sw + b·dw - left, c] · w[a, b, c, o]).
 
-    x (N, H, W, Cin), w (KH, KW, Cin / groups, Cout); y (N, OH, OW, Cout). Padding is (top, bottom, left, right).
+    x (N, H, W, Cin), w (KH, KW, Cin / groups, Cout), bias (Cout,); y (N, OH, OW, Cout). Padding is (top, bottom, left,
+    right). leaky(v) = v, but slope · v where v < 0: slope 1 leaves it as it is, 0 is relu.
     """
     n, h, width, _ = x.shape
     kh, kw, depth, cout = w.shape
@@ -32,31 +36,55 @@ def conv2d(x: np.ndarray, w: np.ndarray, stride: Pair, padding: Padding, dilatio
     turned = turned_padding((kh, kw), stride, padding, dilation, groups)
     if turned is not None and scatter_is_faster(kh * kw, cout, depth, x.dtype):
         # At stride 1 a convolution is the input gradient of the one with its kernel turned round.
-        return conv2d_input_grad(x, w[::-1, ::-1].swapaxes(2, 3), (oh, ow), stride, turned, dilation, groups)
-    if x.size == 0:
-        return np.zeros((n, oh, ow, cout), x.dtype)
+        swapped = w[::-1, ::-1].swapaxes(2, 3)
+        return conv2d_input_grad(x, swapped, (oh, ow), stride, turned, dilation, groups, bias, slope)
+    bias = epilogue(bias, slope, cout, x.dtype)
     y = np.empty((n, oh, ow, cout), x.dtype)
-    plan = forward_plan(x.shape, w.shape, y.shape, stride, padding, dilation, groups, x.dtype)
-    multiply(plan, x, w, (cout // groups, depth * cout, cout, 1), y)
+    if x.size == 0:
+        y[:] = finished(bias, slope)
+    elif winograd.is_faster("forward", x.shape, y.shape, (kh, kw), stride, padding, dilation, groups, x.dtype):
+        winograd.convolve("forward", x, w, y, stride, padding, bias, slope)
+    else:
+        plan = forward_plan(x.shape, w.shape, y.shape, stride, padding, dilation, groups, x.dtype)
+        multiply(plan, x, w, (cout // groups, depth * cout, cout, 1), y, bias, slope)
     return y
 
 
 def conv2d_input_grad(
-    gy: np.ndarray, w: np.ndarray, in_hw: Pair, stride: Pair, padding: Padding, dilation: Pair, groups: int
-) -> np.ndarray:
-    """The adjoint of conv2d in x: gx (N, *in_hw, Cin) from gy (N, OH, OW, Cout). It is the transposed convolution."""
+    gy: np.ndarray, w: np.ndarray, in_hw: Pair, stride: Pair, padding: Padding, dilation: Pair, groups: int,
+    bias: np.ndarray | None = None, slope: float = 1.0,
+) -> np.ndarray:  # fmt: skip
+    """The adjoint of conv2d in x: gx (N, *in_hw, Cin) from gy (N, OH, OW, Cout). It is the transposed convolution.
+
+    As such it has a bias (Cin,) and a slope, as conv2d has.
+    """
     kh, kw, depth, cout = w.shape
-    shape = (gy.shape[0], *in_hw, depth * groups)
-    if gy.size == 0 or 0 in shape:
-        return np.zeros(shape, gy.dtype)
-    if groups == 1 and scatter_is_faster(kh * kw, depth, cout, gy.dtype):
-        gx = np.empty(shape, gy.dtype)
-        scatter(gy, w, gx, stride, padding, dilation)
-        return gx
-    plan = adjoint_plan(gy.shape, w.shape, shape, stride, padding, dilation, groups, gy.dtype)
-    gx = np.empty(shape, gy.dtype) if plan.complete else np.zeros(shape, gy.dtype)
-    multiply(plan, gy, w, (cout // groups, depth * cout, 1, cout), gx)
+    gx = np.empty((gy.shape[0], *in_hw, depth * groups), gy.dtype)
+    bias = epilogue(bias, slope, depth * groups, gy.dtype)
+    if gy.size == 0 or gx.size == 0:
+        gx[:] = finished(bias, slope)
+    elif groups == 1 and scatter_is_faster(kh * kw, depth, cout, gy.dtype):
+        scatter(gy, w, gx, stride, padding, dilation, bias, slope)
+    elif winograd.is_faster("input", gx.shape, gy.shape, (kh, kw), stride, padding, dilation, groups, gy.dtype):
+        winograd.convolve("input", gy, w, gx, stride, padding, bias, slope)
+    else:
+        plan = adjoint_plan(gy.shape, w.shape, gx.shape, stride, padding, dilation, groups, gy.dtype)
+        if not plan.complete:
+            gx[:] = finished(bias, slope)
+        multiply(plan, gy, w, (cout // groups, depth * cout, 1, cout), gx, bias, slope)
     return gx
+
+
+def epilogue(bias: np.ndarray | None, slope: float, channels: int, dtype: np.dtype) -> np.ndarray:
+    """The bias that a product adds before its slope; empty when it has neither."""
+    if bias is None:
+        return np.zeros(channels if slope != 1 else 0, dtype)
+    return flat(bias)
+
+
+def finished(bias: np.ndarray, slope: float) -> np.ndarray | float:
+    """leaky(bias), which is what pixels without any product become."""
+    return np.where(bias < 0, bias.dtype.type(slope) * bias, bias) if bias.size else 0.0
 
 
 def conv2d_weight_grad(
@@ -66,6 +94,8 @@ def conv2d_weight_grad(
     (kh, kw), cin, cout = kernel_hw, x.shape[3], gy.shape[3]
     if x.size == 0 or gy.size == 0:
         return np.zeros((kh, kw, cin // groups, cout), x.dtype)
+    if winograd.is_faster("weight", x.shape, gy.shape, kernel_hw, stride, padding, dilation, groups, x.dtype):
+        return winograd.weight_gradient(x, gy, kernel_hw, stride, padding)
     turned = turned_padding(kernel_hw, stride, padding, dilation, groups)
     if turned is not None:
         panel = panel_width(x.dtype)
@@ -85,37 +115,21 @@ def turned_padding(kernel_hw: Pair, stride: Pair, padding: Padding, dilation: Pa
     return (top, bottom, left, right) if top >= 0 and left >= 0 else None
 
 
-def flat(array: np.ndarray) -> np.ndarray:
-    """One contiguous row of numbers, which compiled code may take as aligned and writable (it only reads inputs)."""
-    return np.require(array, requirements=["C", "A", "W"]).reshape(-1)
-
-
-class Room(threading.local):
-    """Memory of a thread to work in."""
-
-    bytes = np.empty(0, np.uint8)
-
-
-room = Room()
-
-
-def scratch(count: int, dtype: np.dtype) -> np.ndarray:
-    """Room for `count` numbers, the same from call to call: fresh memory costs more than the arithmetic on it."""
-    size = count * dtype.itemsize
-    if room.bytes.size < size:
-        room.bytes = np.empty(size, np.uint8)
-    return room.bytes[:size].view(dtype)
-
-
 # Gathered products: the convolution, and its input gradient.
 
 
-def multiply(plan: Plan, x: np.ndarray, w: np.ndarray, steps: tuple[int, int, int, int], out: np.ndarray) -> None:
-    """out = windows of x times w. `steps`: distance in w between groups, kernel elements, summed and kept channels."""
+def multiply(
+    plan: Plan, x: np.ndarray, w: np.ndarray, steps: tuple[int, int, int, int], out: np.ndarray, bias: np.ndarray,
+    slope: float,
+) -> None:  # fmt: skip
+    """out = leaky(windows of x times w + bias).
+
+    `steps`: distance in w between groups, kernel elements, summed and kept channels.
+    """
     panel = panel_width(x.dtype)
     shape = plan.gather
     panels = gather.pack(flat(w), plan.order, shape.groups, shape.depth, shape.columns, *steps, panel)
-    arguments = (flat(x), shape, plan.classes, plan.taps, panels, panel, out.reshape(-1))
+    arguments = (flat(x), shape, plan.classes, plan.taps, panels, panel, bias, x.dtype.type(slope), out.reshape(-1))
     workers = 1 if plan.work < SMALL else max(1, min(plan.tasks, config.threads))
     padded = scratch(workers * plan.scratch, x.dtype).reshape(workers, plan.scratch)
     if workers == 1:
@@ -136,7 +150,10 @@ def scatter_is_faster(elements: int, kept: int, summed: int, dtype: np.dtype) ->
     return summed * -(-elements * kept // panel) * VECTORS + 3 * elements * kept < gathered
 
 
-def scatter(gy: np.ndarray, w: np.ndarray, gx: np.ndarray, stride: Pair, padding: Padding, dilation: Pair) -> None:
+def scatter(
+    gy: np.ndarray, w: np.ndarray, gx: np.ndarray, stride: Pair, padding: Padding, dilation: Pair, bias: np.ndarray,
+    slope: float,
+) -> None:  # fmt: skip
     """The input gradient, image by image: windows = gy times w, each added into a padded image."""
     (n, oh, ow, cout), (kh, kw, cin, _), (_, h, width, _) = gy.shape, w.shape, gx.shape
     (sh, sw), (dh, dw), (top, _, left, _) = stride, dilation, padding
@@ -147,7 +164,7 @@ def scatter(gy: np.ndarray, w: np.ndarray, gx: np.ndarray, stride: Pair, padding
     plan = Scatter(n, oh, ow, cout, sh, sw, padded_h, padded_w, top, left, h, width, cin, together * cin)
     panel = panel_width(gy.dtype)
     panels = gather.pack(flat(w), np.zeros(1, np.int64), 1, cout, kh * kw * cin, 0, 0, 1, cout, panel)
-    arguments = (flat(gy), plan, taps, panels, panel, gx.reshape(-1))
+    arguments = (flat(gy), plan, taps, panels, panel, bias, gy.dtype.type(slope), gx.reshape(-1))
     if gy.size * kh * kw * cin < SMALL:
         for image in range(n):
             gather.scatter_task(image, *arguments)

@@ -21,9 +21,9 @@ from numba import prange
 
 from minigen.config import config
 from minigen.kernels.bias import bias_leaky
-from minigen.kernels.convolution import flat, scratch
 from minigen.kernels.jit import jit
-from minigen.kernels.microkernel import ROWS, copy_row, panel_width, tile_strided, transpose_block, vector_width
+from minigen.kernels.microkernel import ROWS, copy_row, panel_width, tile_layer, transpose_block, vector_width
+from minigen.kernels.room import flat, scratch
 
 SMALL = 1_200_000  # multiply-adds up to which one thread of BLAS is done before ours are well under way
 DEPTH = 1024  # terms of a block: its panel of B, and a tile's rows of A, stay in the second-level cache
@@ -107,7 +107,7 @@ def multiply_share(start, stop, a, b, row, slope, plan, out, room):
                 for r in range(bottom - top):
                     for k in range(width):
                         spare[r * panel + k] = out[first + r * n + k]
-            tile_strided(
+            tile_layer(
                 bottom - top,
                 lines if copied else a, 0 if copied else a_first, line if copied else plan.a_row, plan.a_term,
                 b if direct else packed, b_first if direct else 0, plan.b_term if direct else panel, terms,

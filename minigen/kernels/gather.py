@@ -176,7 +176,18 @@ def pack(w, order, groups, depth, columns, group_step, element_step, depth_step,
 
 
 @jit
-def multiply_class(source, origin, starts, windows, taps, plan, run, element, panels, panel, out, first, cells):
+def finish(line, bias, slope):
+    """line = leaky(line + bias), where leaky(v) = v, but slope * v where v < 0."""
+    for k in range(line.size):
+        v = line[k] + bias[k]
+        scaled = slope * v if slope != 0 else slope  # not 0 times infinity
+        line[k] = scaled if v < 0 else v
+
+
+@jit
+def multiply_class(
+    source, origin, starts, windows, taps, plan, run, element, panels, panel, bias, slope, out, first, cells
+):  # fmt: skip
     """All windows of a task that use the same taps, times all panels of weights."""
     depth = run * plan.depth
     count = -(-plan.columns // panel)
@@ -199,10 +210,14 @@ def multiply_class(source, origin, starts, windows, taps, plan, run, element, pa
                     for r in range(rows):
                         for k in range(used):
                             out[first + column + cells[w + r] + k] = spare[r * panel + k]
+                if bias.size > 0:
+                    for r in range(rows):
+                        at = first + column + cells[w + r]
+                        finish(out[at : at + used], bias[column : column + used], slope)
 
 
 @jit
-def gather_task(task, x, plan, classes, taps, panels, panel, out, scratch):
+def gather_task(task, x, plan, classes, taps, panels, panel, bias, slope, out, scratch):
     """The result of a few images, or of a band of one. `scratch` holds their padded rows."""
     bands = -(-plan.windows_h // plan.task_rows)
     image, low = task // bands * plan.task_images, task % bands * plan.task_rows
@@ -244,20 +259,20 @@ def gather_task(task, x, plan, classes, taps, panels, panel, out, scratch):
         multiply_class(
             source, origin + (top - low) * plan.step_h * row + left * plan.step_w * channels, starts, windows,
             taps[classes[k, TAP] : classes[k, TAP_END]], plan, classes[k, RUN], classes[k, ELEMENT],
-            panels, panel, out, first, cells,
+            panels, panel, bias, slope, out, first, cells,
         )  # fmt: skip
 
 
 @jit(parallel=True)
-def gather_all(tasks, workers, x, plan, classes, taps, panels, panel, out, scratch):
+def gather_all(tasks, workers, x, plan, classes, taps, panels, panel, bias, slope, out, scratch):
     """Every task of a gathered product, an equal share for each worker, who has a row of `scratch`."""
     for worker in prange(workers):
         for task in range(worker * tasks // workers, (worker + 1) * tasks // workers):
-            gather_task(task, x, plan, classes, taps, panels, panel, out, scratch[worker])
+            gather_task(task, x, plan, classes, taps, panels, panel, bias, slope, out, scratch[worker])
 
 
 @jit
-def scatter_task(image, gy, plan, taps, panels, panel, out):
+def scatter_task(image, gy, plan, taps, panels, panel, bias, slope, out):
     """The result of one image."""
     pixels = plan.pixels_h * plan.pixels_w
     strip = panels.size // plan.depth
@@ -283,15 +298,19 @@ def scatter_task(image, gy, plan, taps, panels, panel, out):
     row = plan.out_w * plan.out_c
     for i in range(plan.out_h):
         source = ((plan.top + i) * plan.padded_w + plan.left) * plan.out_c
+        line = out[(image * plan.out_h + i) * row : (image * plan.out_h + i + 1) * row]
         for k in range(row):
-            out[(image * plan.out_h + i) * row + k] = padded[source + k]
+            line[k] = padded[source + k]
+        if bias.size > 0:
+            for at in range(0, row, plan.out_c):
+                finish(line[at : at + plan.out_c], bias, slope)
 
 
 @jit(parallel=True)
-def scatter_all(images, gy, plan, taps, panels, panel, out):
+def scatter_all(images, gy, plan, taps, panels, panel, bias, slope, out):
     """Every image of a scattered product."""
     for image in prange(images):
-        scatter_task(image, gy, plan, taps, panels, panel, out)
+        scatter_task(image, gy, plan, taps, panels, panel, bias, slope, out)
 
 
 @jit

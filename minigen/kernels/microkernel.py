@@ -4,12 +4,12 @@ A tile is a small piece of a matrix product, ROWS x panel numbers of C, that sta
 while a long sum runs: each term costs a few loads and ROWS * VECTORS multiply-adds, and C is touched once, at the end.
 Numba can not be told to keep an array in registers, so intrinsics spell the loop out as LLVM instructions:
 
-    tile_strided:  C[r, :]  = leaky(base[r, :] + sum over k of A[r * a_row + k * a_term] * B[k, :])
+    tile_layer:    C[r, :]  = leaky(base[r, :] + sum over k of A[r * a_row + k * a_term] * B[k, :])
+    tile_strided:  C[r, :]  = sum over k of     A[r * a_row + k * a_term]   * B[k, :]
     tile_rows:     C[r, :]  = sum over t, k of  A[starts[r] + taps[t] + k]  * B[t * depth + k, :]
     tile_outer:    C[r, :] += sum over k of     A[starts[k] + r]            * B[k, :]      B[k, :] from b_starts[k] on
 
-The first is the plain product, started from a bias or an earlier sum, with the activation at the end: a dense layer
-in one go. In the others a row of A is named by where it starts in a flat array. That is what makes
+The first is the plain product. In the others a row of A is named by where it starts in a flat array. That is what makes
 convolution a matrix product without a copy of its windows: an output pixel's window is a few runs of the image, one per
 tap, `depth` contiguous numbers each.
 
@@ -247,8 +247,60 @@ def tile_outer(
     return types.none(a, index, starts, b, index, b_starts, index, c, index, index), generate
 
 
+def strided_tile(added: bool) -> Any:
+    """The intrinsic `tile_strided`, or `tile_strided_add`, which adds to C."""
+
+    @intrinsic
+    def tile(
+        typingctx: Any, rows: Any, a: Any, a_first: Any, a_row: Any, a_term: Any, b: Any, b_first: Any, b_term: Any,
+        terms: Any, c: Any, c_first: Any, c_row: Any,
+    ):  # fmt: skip
+        """C[r, :] = sum over k < terms of A[r * a_row + k * a_term] * B[k, :], for r < rows, from ROWS // 2 to ROWS.
+
+        a, b, c: flat arrays, in which A begins at a_first. Row k of B begins at b[b_first + k * b_term], row r of C at
+        c[c_first + r * c_row]. Every number of rows has its own loop, so that a short tile takes less time; any number
+        of rows from ROWS // 2 on can be shared out evenly into tiles of these sizes.
+        """
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            emit = Emitter(context, builder, c.dtype)
+            a_data, b_data, c_data = (
+                emit.at(emit.data(kind, arguments[i]), arguments[i + 1]) for kind, i in ((a, 1), (b, 5), (c, 9))
+            )
+            a_row, a_term, b_term, c_row = (arguments[i] for i in (3, 4, 7, 11))
+            end = builder.append_basic_block("tile.end")
+            choice = builder.switch(arguments[0], end)
+
+            for count in range(ROWS // 2, ROWS + 1):
+                choice.add_case(count, block := builder.append_basic_block("tile"))
+                builder.position_at_end(block)
+
+                def add_term(k: Any, carried: list[Any], count: int = count) -> list[Any]:
+                    left, row, *acc = carried
+                    column = [emit.at(left, builder.mul(a_row, emit.index(r))) for r in range(count)]
+                    return [emit.at(left, a_term), emit.at(row, b_term), *emit.add_product(column, row, acc)]
+
+                cells = [emit.at(c_data, builder.mul(c_row, emit.index(r))) for r in range(count)]
+                zero = [ir.Constant(emit.vector, [0.0] * emit.lanes)] * VECTORS
+                start = [vector for cell in cells for vector in (emit.load_row(cell) if added else zero)]
+                _, _, *acc = emit.loop(arguments[8], [a_data, b_data, *start], add_term)
+                for r, cell in enumerate(cells):
+                    emit.store_row(acc[r * VECTORS : (r + 1) * VECTORS], cell)
+                builder.branch(end)
+            builder.position_at_end(end)
+            return context.get_dummy_value()
+
+        index = types.intp
+        return types.none(index, a, index, index, index, b, index, index, index, c, index, index), generate
+
+    return tile
+
+
+tile_strided, tile_strided_add = strided_tile(added=False), strided_tile(added=True)
+
+
 @intrinsic
-def tile_strided(
+def tile_layer(
     typingctx: Any, rows: Any, a: Any, a_first: Any, a_row: Any, a_term: Any, b: Any, b_first: Any, b_term: Any,
     terms: Any, base: Any, base_first: Any, base_row: Any, slope: Any, c: Any, c_first: Any, c_row: Any,
 ):  # fmt: skip
@@ -285,12 +337,18 @@ def tile_strided(
             starts = [emit.at(base_data, builder.mul(base_row, emit.index(r))) for r in range(count)]
             first = [vector for pointer in starts for vector in emit.load_row(pointer)]
             _, _, *acc = emit.loop(arguments[8], [a_data, b_data, *first], add_term)
-            for r in range(count):
-                row = []
-                for v in acc[r * VECTORS : (r + 1) * VECTORS]:
-                    low = builder.select(cuts, zeros, builder.fmul(v, slopes))
-                    row.append(builder.select(builder.fcmp_ordered("<", v, zeros), low, v))
-                emit.store_row(row, emit.at(c_data, builder.mul(c_row, emit.index(r))))
+            cells = [emit.at(c_data, builder.mul(c_row, emit.index(r))) for r in range(count)]
+            with builder.if_else(builder.fcmp_ordered("==", slope, ir.Constant(emit.scalar, 1.0))) as (plain, bent):
+                with plain:
+                    for r, cell in enumerate(cells):
+                        emit.store_row(acc[r * VECTORS : (r + 1) * VECTORS], cell)
+                with bent:
+                    low = [builder.select(cuts, zeros, builder.fmul(v, slopes)) for v in acc]
+                    acc = [
+                        builder.select(builder.fcmp_ordered("<", v, zeros), u, v) for u, v in zip(low, acc, strict=True)
+                    ]
+                    for r, cell in enumerate(cells):
+                        emit.store_row(acc[r * VECTORS : (r + 1) * VECTORS], cell)
             builder.branch(end)
         builder.position_at_end(end)
         return context.get_dummy_value()

@@ -112,6 +112,29 @@ def test_any_options(seed: int) -> None:
     assert_close(all_three(convolution, case, *operands), all_three(reference, case, *operands))
 
 
+@pytest.mark.parametrize("slope", [1.0, 0.2, 0.0])
+@pytest.mark.parametrize("case", [*CASES[1:10], CASES[12], CASES[13], CASES[15], CASES[16]], ids=str)
+def test_bias_and_slope(case: Case, slope: float) -> None:
+    x, w, gy = arrays(case, np.float32)
+    geometry, in_hw = case[7:], (x.shape[1], x.shape[2])
+
+    def both(module, of_y: np.ndarray | None, of_x: np.ndarray | None) -> list[np.ndarray]:
+        return [
+            module.conv2d(x, w, *geometry, of_y, slope),
+            module.conv2d_input_grad(gy, w, in_hw, *geometry, of_x, slope),
+        ]
+
+    biases = (np.linspace(-9, 9, w.shape[3], dtype=np.float32), np.linspace(9, -9, x.shape[3], dtype=np.float32))
+    assert_close(both(convolution, *biases), both(reference, *biases))
+    assert_close(both(convolution, None, None), both(reference, None, None))
+
+
+def test_nan_stays_behind_relu() -> None:
+    x, w = np.full((1, 5, 5, 2), np.nan, np.float32), np.ones((3, 3, 2, 3), np.float32)
+    assert np.isnan(convolution.conv2d(x, w, UNIT, NONE, UNIT, 1, np.zeros(3, np.float32), 0.0)).all()
+    assert not convolution.conv2d(np.full_like(x, -np.inf), w, UNIT, NONE, UNIT, 1, None, 0.0).any()
+
+
 @pytest.mark.parametrize("channels", range(1, 34))
 def test_every_number_of_channels(channels: int) -> None:
     for case in (

@@ -8,7 +8,8 @@ kernel is not flipped (cross-correlation).
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from minigen.kernels.reference.arrays import Array
+from minigen.kernels.reference.arrays import Array, contiguous
+from minigen.kernels.reference.elementwise import leaky_relu
 
 Pair = tuple[int, int]
 Padding = tuple[int, int, int, int]
@@ -30,19 +31,42 @@ def _windows(x: Array, kernel: Pair, stride: Pair, padding: Padding, dilation: P
     return windows[:, ::sh, ::sw, ..., ::dh, ::dw]
 
 
-def conv2d(x: Array, w: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int) -> Array:
-    """y[n, i, j, o] = sum over a, b, c of x[n, i·sh + a·dh - top, j·sw + b·dw - left, c] · w[a, b, c, o]."""
+def finish(y: Array, bias: Array | None, slope: float) -> Array:
+    """leaky(y + bias), contiguous."""
+    y = contiguous(y if bias is None else y + bias)
+    return y if slope == 1 else leaky_relu(y, slope)
+
+
+def conv2d(
+    x: Array,
+    w: Array,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+    bias: Array | None = None,
+    slope: float = 1.0,
+) -> Array:
+    """y[n, i, j, o] = leaky(bias[o] + Σ_{a, b, c} x[n, i·sh + a·dh - top, j·sw + b·dw - left, c] · w[a, b, c, o])."""
     kh, kw, depth, cout = w.shape
     windows = _windows(x, (kh, kw), stride, padding, dilation, groups)
     weight = w.reshape(kh, kw, depth, groups, cout // groups)
     y = np.einsum("nijgcab,abcgo->nijgo", windows, weight, optimize=True)
-    return np.ascontiguousarray(y.reshape(*y.shape[:3], cout))
+    return finish(y.reshape(*y.shape[:3], cout), bias, slope)
 
 
 def conv2d_input_grad(
-    gy: Array, w: Array, in_hw: Pair, stride: Pair, padding: Padding, dilation: Pair, groups: int
+    gy: Array,
+    w: Array,
+    in_hw: Pair,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+    bias: Array | None = None,
+    slope: float = 1.0,
 ) -> Array:
-    """The adjoint of conv2d in x, which is the transposed convolution: gx of shape (N, *in_hw, Cin)."""
+    """The adjoint of conv2d in x, which is the transposed convolution: gx of shape (N, *in_hw, Cin), then as conv2d."""
     (n, oh, ow, cout), (kh, kw, depth, _) = gy.shape, w.shape
     (h, width), (sh, sw), (dh, dw), (top, bottom, left, right) = in_hw, stride, dilation, padding
     padded = np.zeros((n, h + top + max(bottom, 0), width + left + max(right, 0), groups, depth), gy.dtype)
@@ -52,7 +76,8 @@ def conv2d_input_grad(
         for b in range(kw):
             rows, columns = slice(a * dh, a * dh + sh * oh, sh), slice(b * dw, b * dw + sw * ow, sw)
             padded[:, rows, columns] += np.einsum("nijgo,cgo->nijgc", gy, weight[a, b], optimize=True)
-    return np.ascontiguousarray(padded[:, top : top + h, left : left + width].reshape(n, h, width, groups * depth))
+    gx = padded[:, top : top + h, left : left + width].reshape(n, h, width, groups * depth)
+    return finish(gx, bias, slope)
 
 
 def conv2d_weight_grad(
