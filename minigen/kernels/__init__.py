@@ -20,11 +20,11 @@ MODULES: dict[str, tuple[str, ...]] = {
         *("erf", "gelu", "gelu_grad", "elu", "elu_grad"),
     ),
     "bias": ("bias_leaky", "bias_leaky_grad"),
-    "dropout": ("dropout", "leaky_dropout", "leaky_dropout_grad"),
+    "mask": ("dropout", "leaky_dropout", "leaky_dropout_grad"),
     "normalization": ("batch_norm", "batch_norm_inference", "batch_norm_grad", "layer_norm", "layer_norm_grad"),
     "losses": (
         *("softmax", "softmax_grad", "log_softmax", "log_softmax_grad", "cross_entropy", "cross_entropy_grad"),
-        *("bce_with_logits", "bce_with_logits_grad"),
+        *("bce_with_logits", "bce_with_logits_sum", "bce_with_logits_grad"),
     ),
     "embedding": ("scatter_rows",),
     "optimizer": ("sgd", "rmsprop", "adagrad", "adam", "global_norm"),

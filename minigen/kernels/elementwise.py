@@ -83,9 +83,16 @@ def _sigmoid(x, y):
         y[i] = (ONE if v >= ZERO else e) / (ONE + e)
 
 
+@jit(parallel=True)
+def _sigmoid_blocks(x, y):
+    for block in prange((x.size + BLOCK - 1) // BLOCK):
+        part = slice(block * BLOCK, (block + 1) * BLOCK)
+        _sigmoid(x[part], y[part])
+
+
 def sigmoid(x: np.ndarray) -> np.ndarray:
     """1 / (1 + exp(-x)), without overflow."""
-    return _smooth(_sigmoid, reference.sigmoid, x)
+    return _smooth(_sigmoid if x.size <= SERIAL else _sigmoid_blocks, reference.sigmoid, x)
 
 
 @jit
@@ -95,9 +102,16 @@ def _softplus(x, y):
         y[i] = (ZERO if v < ZERO else v) + log1p_unit(exp_negative(-abs(v)))
 
 
+@jit(parallel=True)
+def _softplus_blocks(x, y):
+    for block in prange((x.size + BLOCK - 1) // BLOCK):
+        part = slice(block * BLOCK, (block + 1) * BLOCK)
+        _softplus(x[part], y[part])
+
+
 def softplus(x: np.ndarray) -> np.ndarray:
     """log(1 + exp(x)), without overflow."""
-    return _smooth(_softplus, reference.softplus, x)
+    return _smooth(_softplus if x.size <= SERIAL else _softplus_blocks, reference.softplus, x)
 
 
 @jit
@@ -131,9 +145,16 @@ def _gelu(x, y):
         y[i] = v * _normal_cdf(v)
 
 
+@jit(parallel=True)
+def _gelu_blocks(x, y):
+    for block in prange((x.size + BLOCK - 1) // BLOCK):
+        part = slice(block * BLOCK, (block + 1) * BLOCK)
+        _gelu(x[part], y[part])
+
+
 def gelu(x: np.ndarray) -> np.ndarray:
     """x · Φ(x), exact form (Hendrycks and Gimpel, 2016, section 2)."""
-    return _smooth(_gelu, reference.gelu, x)
+    return _smooth(_gelu if x.size <= SERIAL else _gelu_blocks, reference.gelu, x)
 
 
 @jit
@@ -143,13 +164,21 @@ def _gelu_grad(gy, x, gx):
         gx[i] = gy[i] * (_normal_cdf(v) + v * (DENSITY_SCALE * exp_negative(-HALF * v * v)))
 
 
+@jit(parallel=True)
+def _gelu_grad_blocks(gy, x, gx):
+    for block in prange((x.size + BLOCK - 1) // BLOCK):
+        part = slice(block * BLOCK, (block + 1) * BLOCK)
+        _gelu_grad(gy[part], x[part], gx[part])
+
+
 def gelu_grad(gy: np.ndarray, x: np.ndarray) -> np.ndarray:
     """gy · (Φ(x) + x · φ(x)), φ the standard normal density."""
     if x.dtype != np.float32:
         return reference.gelu_grad(gy, x)
     flat_gy, flat = _flat(gy, x)
     gx = np.empty_like(flat)
-    _gelu_grad(flat_gy, flat, gx)
+    kernel = _gelu_grad if flat.size <= SERIAL else _gelu_grad_blocks
+    kernel(flat_gy, flat, gx)
     return gx.reshape(x.shape)
 
 

@@ -6,27 +6,28 @@ Compiled for float32; float64, which gradient checks use, goes to the NumPy twin
 import math
 
 import numpy as np
+from numba import prange
 
 from minigen.kernels import reference
 from minigen.kernels.jit import jit
 from minigen.kernels.scalar import ONE, ZERO, exp_negative, log1p_unit
+from minigen.kernels.tiles import SERIAL
 
-LOWEST = np.float32(-np.inf)
+BLOCK = 8192  # elements that a thread takes at a time
+SIGN, MAGNITUDE = np.int32(31), np.int32(0x7FFFFFFF)
+LOWEST = np.int32(np.float32(-np.inf).view(np.int32) ^ MAGNITUDE)
 
 
 @jit
 def _largest(row):
-    """The largest value that is not NaN, from four running maxima (one would wait for itself at every step)."""
-    a = b = c = d = LOWEST
-    k = row.size
-    for i in range(0, k - 3, 4):
-        a = row[i] if row[i] > a else a
-        b = row[i + 1] if row[i + 1] > b else b
-        c = row[i + 2] if row[i + 2] > c else c
-        d = row[i + 3] if row[i + 3] > d else d
-    for i in range(k - k % 4, k):
-        a = row[i] if row[i] > a else a
-    return max(max(a, b), max(c, d))
+    """The largest value, or NaN, by the integers whose order is that of the numbers: only their maximum vectorises."""
+    bits = row.view(np.int32)
+    best = LOWEST
+    for i in range(bits.size):
+        b = bits[i]
+        b = np.int32(b ^ ((b >> SIGN) & MAGNITUDE))
+        best = b if b > best else best
+    return np.int32(best ^ ((best >> SIGN) & MAGNITUDE)).view(np.float32)
 
 
 @jit
@@ -41,6 +42,12 @@ def _exp_shifted(row, out):
     return largest, total
 
 
+def _row_blocks(x: np.ndarray) -> tuple[int, int]:
+    """(rows of a block, blocks) for x (M, K)."""
+    rows = max(1, BLOCK // max(1, x.shape[1]))
+    return rows, -(-len(x) // rows)
+
+
 @jit
 def _softmax(x, y):
     for m in range(x.shape[0]):
@@ -51,12 +58,22 @@ def _softmax(x, y):
             out[k] *= share
 
 
+@jit(parallel=True)
+def _softmax_blocks(x, y, rows, blocks):
+    for b in prange(blocks):
+        part = slice(b * rows, (b + 1) * rows)
+        _softmax(x[part], y[part])
+
+
 def softmax(x: np.ndarray) -> np.ndarray:
     """exp(x) / sum of exp(x) in each row, without overflow."""
     if x.dtype != np.float32:
         return reference.softmax(x)
     y = np.empty(x.shape, np.float32)
-    _softmax(np.ascontiguousarray(x), y)
+    if x.size <= SERIAL:
+        _softmax(np.ascontiguousarray(x), y)
+    else:
+        _softmax_blocks(np.ascontiguousarray(x), y, *_row_blocks(x))
     return y
 
 
@@ -89,12 +106,22 @@ def _log_softmax(x, y):
             out[k] = (row[k] - largest) - log_total
 
 
+@jit(parallel=True)
+def _log_softmax_blocks(x, y, rows, blocks):
+    for b in prange(blocks):
+        part = slice(b * rows, (b + 1) * rows)
+        _log_softmax(x[part], y[part])
+
+
 def log_softmax(x: np.ndarray) -> np.ndarray:
     """x - log(sum of exp(x)) in each row, without overflow."""
     if x.dtype != np.float32:
         return reference.log_softmax(x)
     y = np.empty(x.shape, np.float32)
-    _log_softmax(np.ascontiguousarray(x), y)
+    if x.size <= SERIAL:
+        _log_softmax(np.ascontiguousarray(x), y)
+    else:
+        _log_softmax_blocks(np.ascontiguousarray(x), y, *_row_blocks(x))
     return y
 
 
@@ -137,6 +164,13 @@ def _cross_entropy(x, labels, smoothing, losses, probabilities):
         losses[m] = loss
 
 
+@jit(parallel=True)
+def _cross_entropy_blocks(x, labels, smoothing, losses, probabilities, rows, blocks):
+    for b in prange(blocks):
+        part = slice(b * rows, (b + 1) * rows)
+        _cross_entropy(x[part], labels[part], smoothing, losses[part], probabilities[part])
+
+
 def cross_entropy(logits: np.ndarray, labels: np.ndarray, label_smoothing: float) -> tuple[np.ndarray, np.ndarray]:
     """(losses (M,), probabilities (M, K)): -sum over k of q[k] · log softmax(logits)[k].
 
@@ -146,8 +180,11 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray, label_smoothing: float
     if logits.dtype != np.float32:
         return reference.cross_entropy(logits, labels, label_smoothing)
     losses, probabilities = np.empty(len(logits), np.float32), np.empty(logits.shape, np.float32)
-    arrays = np.ascontiguousarray(logits), np.ascontiguousarray(labels)
-    _cross_entropy(*arrays, np.float32(label_smoothing), losses, probabilities)
+    x, labels, smoothing = np.ascontiguousarray(logits), np.ascontiguousarray(labels), np.float32(label_smoothing)
+    if x.size <= SERIAL:
+        _cross_entropy(x, labels, smoothing, losses, probabilities)
+    else:
+        _cross_entropy_blocks(x, labels, smoothing, losses, probabilities, *_row_blocks(x))
     return losses, probabilities
 
 
@@ -190,11 +227,54 @@ def bce_with_logits(x: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 @jit
+def _bce_with_logits_total(x, target):
+    total = ZERO
+    for i in range(x.size):
+        v = x[i]
+        total += ((ZERO if v < ZERO else v) - target[i] * v) + log1p_unit(exp_negative(-abs(v)))
+    return total
+
+
+@jit
+def _bce_with_logits_sum(x, target):
+    total = 0.0
+    for at in range(0, x.size, BLOCK):
+        total += _bce_with_logits_total(x[at : at + BLOCK], target[at : at + BLOCK])
+    return total
+
+
+@jit(parallel=True)
+def _bce_with_logits_sum_blocks(x, target, sums):
+    for b in prange(sums.size):
+        part = slice(b * BLOCK, (b + 1) * BLOCK)
+        sums[b] = _bce_with_logits_total(x[part], target[part])
+
+
+def bce_with_logits_sum(x: np.ndarray, target: np.ndarray) -> float:
+    """The sum of bce_with_logits over all elements: in blocks in float32, over the blocks in float64."""
+    if x.dtype != np.float32:
+        return reference.bce_with_logits_sum(x, target)
+    x, target = np.ascontiguousarray(x).reshape(-1), np.ascontiguousarray(target).reshape(-1)
+    if x.size <= SERIAL:
+        return _bce_with_logits_sum(x, target)
+    sums = np.empty(-(-x.size // BLOCK), np.float64)
+    _bce_with_logits_sum_blocks(x, target, sums)
+    return float(sums.sum())
+
+
+@jit
 def _bce_with_logits_grad(x, target, scale, gx):
     for i in range(x.size):
         v = x[i]
         e = exp_negative(-abs(v))
         gx[i] = scale * ((ONE if v >= ZERO else e) / (ONE + e) - target[i])
+
+
+@jit(parallel=True)
+def _bce_with_logits_grad_blocks(x, target, scale, gx):
+    for b in prange((x.size + BLOCK - 1) // BLOCK):
+        part = slice(b * BLOCK, (b + 1) * BLOCK)
+        _bce_with_logits_grad(x[part], target[part], scale, gx[part])
 
 
 def bce_with_logits_grad(x: np.ndarray, target: np.ndarray, scale: float) -> np.ndarray:
@@ -203,5 +283,6 @@ def bce_with_logits_grad(x: np.ndarray, target: np.ndarray, scale: float) -> np.
         return reference.bce_with_logits_grad(x, target, scale)
     gx = np.empty(x.shape, np.float32)
     arrays = np.ascontiguousarray(x).reshape(-1), np.ascontiguousarray(target).reshape(-1)
-    _bce_with_logits_grad(*arrays, np.float32(scale), gx.reshape(-1))
+    kernel = _bce_with_logits_grad if x.size <= SERIAL else _bce_with_logits_grad_blocks
+    kernel(*arrays, np.float32(scale), gx.reshape(-1))
     return gx

@@ -89,13 +89,49 @@ def _scatter_images(gy, index, gx):
         _scatter(gy[n : n + 1], index[n : n + 1], gx[n : n + 1])
 
 
-def max_pool2d_scatter(gy: np.ndarray, index: np.ndarray, x_shape: tuple[int, ...]) -> np.ndarray:
-    """gx[n, index[n, i, j, c], c] += gy[n, i, j, c], of shape x_shape, 0 elsewhere: the gradient of max_pool2d."""
+@jit
+def _spread(gy, index, kernel, gx):
+    """The scatter of windows that touch but do not overlap: every pixel is written once, mostly as 0."""
+    zero = gx.dtype.type(0)
+    width, channels = gx.shape[2:]
+    for n in range(gx.shape[0]):
+        for i in range(gy.shape[1]):
+            for j in range(gy.shape[2]):
+                g, place = gy[n, i, j], index[n, i, j]
+                for h in range(i * kernel[0], (i + 1) * kernel[0]):
+                    for w in range(j * kernel[1], (j + 1) * kernel[1]):
+                        row, here = gx[n, h, w], np.int32(h * width + w)
+                        for c in range(channels):
+                            row[c] = g[c] if place[c] == here else zero
+            for h in range(i * kernel[0], (i + 1) * kernel[0]):
+                _clear(gx[n, h, gy.shape[2] * kernel[1] :].reshape(-1))
+        _clear(gx[n, gy.shape[1] * kernel[0] :].reshape(-1))
+
+
+@jit(parallel=True)
+def _spread_images(gy, index, kernel, gx):
+    for n in prange(gy.shape[0]):
+        _spread(gy[n : n + 1], index[n : n + 1], kernel, gx[n : n + 1])
+
+
+def max_pool2d_scatter(
+    gy: np.ndarray, index: np.ndarray, x_shape: tuple[int, ...], tiles: Pair | None = None
+) -> np.ndarray:
+    """gx[n, index[n, i, j, c], c] += gy[n, i, j, c], of shape x_shape, 0 elsewhere: the gradient of max_pool2d.
+
+    `tiles` may be given when index comes from windows of that size without padding at a stride equal to it: faster.
+    """
     n, h, w, c = x_shape
+    gy, index = np.ascontiguousarray(gy), np.ascontiguousarray(index)
+    if tiles is not None:
+        gx = np.empty(x_shape, gy.dtype)
+        spread = _spread if gx.size <= SERIAL else _spread_images
+        spread(gy, index, tiles, gx)
+        return gx
     gx = np.empty((n, h * w, c), gy.dtype)
     flat = (n, gy.shape[1] * gy.shape[2], c)
     scatter = _scatter if gx.size <= SERIAL else _scatter_images
-    scatter(np.ascontiguousarray(gy).reshape(flat), np.ascontiguousarray(index).reshape(flat), gx)
+    scatter(gy.reshape(flat), index.reshape(flat), gx)
     return gx.reshape(x_shape)
 
 

@@ -64,6 +64,11 @@ def test_every_kernel_has_a_twin_with_its_signature(name: str) -> None:
     assert list(inspect.signature(inspect.unwrap(kernel)).parameters) == list(inspect.signature(twin).parameters)
 
 
+def test_no_module_has_a_kernels_name() -> None:
+    """Importing the module would put it in the kernel's place."""
+    assert not set(kernels.MODULES) & set(kernels.HOME)
+
+
 def test_unknown_kernel_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no kernel 'conv4d'"):
         kernels.__getattr__("conv4d")

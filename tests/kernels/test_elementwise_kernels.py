@@ -55,10 +55,10 @@ def test_relative_accuracy_in_float32(name):
     np.testing.assert_allclose(getattr(kernels, name)(x, *options), exact, rtol=4e-7, atol=1e-37)
 
 
-@pytest.mark.parametrize("name", ["leaky_relu", "sigmoid"])
-def test_same_bits_on_any_number_of_threads(name, monkeypatch):
+@pytest.mark.parametrize(("name", "options"), (UNARY | BINARY).items(), ids=[*UNARY, *BINARY])
+def test_same_bits_on_any_number_of_threads(name, options, monkeypatch):
     x = np.random.default_rng(3).normal(size=LARGE).astype(np.float32)
-    same_on_any_threads(monkeypatch, name, x, *UNARY[name])
+    same_on_any_threads(monkeypatch, name, *([x] * (2 if name in BINARY else 1)), *options)
 
 
 def test_leaky_relu_grad_at_zero_takes_the_slope():

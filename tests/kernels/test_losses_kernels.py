@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from twins import DTYPES, LAYOUTS, agree, laid_out
+from twins import DTYPES, LAYOUTS, TOLERANCE, agree, laid_out, same_on_any_threads
 
 from minigen import kernels
+from minigen.kernels import reference
 
-SHAPES = pytest.mark.parametrize(("m", "k"), [(0, 3), (1, 1), (1, 10), (7, 2), (5, 33), (130, 65)])
+SHAPES = pytest.mark.parametrize(("m", "k"), [(0, 3), (1, 1), (1, 10), (7, 2), (5, 33), (130, 65), (700, 65)])
 
 
 def rows(m, k, dtype, seed=0):
@@ -33,12 +34,15 @@ def test_cross_entropy(m, k, smoothing, dtype):
 
 
 @DTYPES
-@pytest.mark.parametrize("shape", [(), (0,), (1,), (9, 5), (200, 33)], ids=str)
+@pytest.mark.parametrize("shape", [(), (0,), (1,), (9, 5), (200, 33), (61, 701)], ids=str)
 def test_bce_with_logits(shape, dtype):
     rng = np.random.default_rng(3)
     x, target = np.asarray(rng.normal(0, 5, shape), dtype), np.asarray(rng.random(shape), dtype)
     agree("bce_with_logits", x, target, scale=10)
     agree("bce_with_logits_grad", x, target, 0.37)
+    total = kernels.bce_with_logits_sum(x, target)
+    assert isinstance(total, float)
+    assert total == pytest.approx(reference.bce_with_logits_sum(x, target), rel=TOLERANCE[x.dtype])
 
 
 @DTYPES
@@ -59,6 +63,7 @@ def test_any_memory_layout(layout):
     agree("cross_entropy_grad", laid_out(losses, layout), laid_out(probabilities, layout), labels, 0.1, scale=10)
     agree("bce_with_logits", x, gy, scale=30)
     agree("bce_with_logits_grad", x, gy, 2.0, scale=10)
+    assert kernels.bce_with_logits_sum(x, gy) == pytest.approx(reference.bce_with_logits_sum(x, gy), rel=3e-6)
     agree("scatter_rows", gy, labels, 6, scale=10)
 
 
@@ -76,11 +81,22 @@ def test_extreme_logits(dtype):
     agree("bce_with_logits_grad", flat, np.full_like(flat, 0.25), 1.0)
 
 
+def test_same_bits_on_any_number_of_threads(monkeypatch):
+    x, labels = rows(701, 65, np.float32), np.arange(701) % 65
+    for name in ("softmax", "log_softmax"):
+        same_on_any_threads(monkeypatch, name, x)
+    same_on_any_threads(monkeypatch, "cross_entropy", x, labels, 0.1)
+    same_on_any_threads(monkeypatch, "bce_with_logits_grad", x, x, 0.3)
+    same_on_any_threads(monkeypatch, "bce_with_logits_sum", x, x)
+
+
+@pytest.mark.parametrize("nan", [np.nan, -np.nan])
 @pytest.mark.parametrize("place", [0, 4, 8])
-def test_nan_stays_in_its_row(place):
+def test_nan_stays_in_its_row(place, nan):
     x = rows(3, 9, np.float32)
-    x[1, place] = np.nan
+    x[1, place] = nan
     for y in (kernels.softmax(x), kernels.log_softmax(x), kernels.cross_entropy(x, np.array([0, 1, 2]), 0.0)[1]):
         assert np.isnan(y[1]).all()
         assert np.isfinite(y[[0, 2]]).all()
     assert np.isnan(kernels.bce_with_logits(x, x * 0)[1, place])
+    assert np.isnan(kernels.bce_with_logits_sum(x, x * 0))

@@ -13,6 +13,7 @@ CASES = {  # x's shape, kernel, stride, padding
     "uneven": ((2, 6, 7, 1), (3, 2), (1, 3), (1, 0, 0, 1)),
     "one pixel": ((1, 1, 1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
     "no images": ((0, 4, 4, 3), (2, 2), (2, 2), (0, 0, 0, 0)),
+    "tall, and parallel": ((5, 20, 21, 17), (3, 2), (3, 2), (0, 0, 0, 0)),
     "parallel": ((5, 20, 21, 17), (3, 2), (2, 2), (1, 1, 0, 0)),
 }
 WINDOWS = pytest.mark.parametrize(("shape", "kernel", "stride", "padding"), CASES.values(), ids=CASES)
@@ -29,6 +30,8 @@ def test_max_pool_and_its_gradient(shape, kernel, stride, padding, dtype):
     y, index = agree("max_pool2d", x, kernel, stride, padding)
     np.testing.assert_array_equal(agree("max_pool2d_gather", x, index), y)
     agree("max_pool2d_scatter", images(y.shape, dtype, 1), index, shape)
+    if kernel == stride and not any(padding):
+        agree("max_pool2d_scatter", images(y.shape, dtype, 1), index, shape, kernel)
 
 
 @DTYPES
@@ -77,3 +80,5 @@ def test_same_bits_on_any_number_of_threads(monkeypatch):
     same_on_any_threads(monkeypatch, "max_pool2d", x, *window)
     y, index = kernels.max_pool2d(x, *window)
     same_on_any_threads(monkeypatch, "max_pool2d_scatter", y, index, x.shape)
+    y, index = kernels.max_pool2d(x, (2, 3), (2, 3), (0, 0, 0, 0))
+    same_on_any_threads(monkeypatch, "max_pool2d_scatter", y, index, x.shape, (2, 3))

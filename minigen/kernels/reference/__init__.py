@@ -8,10 +8,10 @@ the way its equation reads, and nothing here is tuned.
 from minigen.kernels.reference.bias import *
 from minigen.kernels.reference.convolution import *
 from minigen.kernels.reference.dense import *
-from minigen.kernels.reference.dropout import *
 from minigen.kernels.reference.elementwise import *
 from minigen.kernels.reference.embedding import *
 from minigen.kernels.reference.losses import *
+from minigen.kernels.reference.mask import *
 from minigen.kernels.reference.normalization import *
 from minigen.kernels.reference.optimizer import *
 from minigen.kernels.reference.pooling import *

@@ -55,6 +55,11 @@ def bce_with_logits(x: Array, target: Array) -> Array:
     return contiguous(np.maximum(x, 0) - target * x + np.log1p(np.exp(-np.abs(x))))
 
 
+def bce_with_logits_sum(x: Array, target: Array) -> float:
+    """The sum of bce_with_logits over all elements."""
+    return float(bce_with_logits(x, target).sum(dtype=np.float64))
+
+
 def bce_with_logits_grad(x: Array, target: Array, scale: float) -> Array:
     """scale · (sigmoid(x) - target)."""
     return contiguous(x.dtype.type(scale) * (sigmoid(x) - target))

@@ -30,8 +30,8 @@ def _pool_windows(padded: Array, kernel: Pair, stride: Pair) -> Array:
     return windows.reshape(*windows.shape[:4], kernel[0] * kernel[1])
 
 
-def max_pool2d_scatter(gy: Array, index: Array, x_shape: tuple[int, ...]) -> Array:
-    """gx[n, index[n, i, j, c], c] += gy[n, i, j, c], of shape x_shape; elsewhere 0."""
+def max_pool2d_scatter(gy: Array, index: Array, x_shape: tuple[int, ...], tiles: Pair | None = None) -> Array:
+    """gx[n, index[n, i, j, c], c] += gy[n, i, j, c], of shape x_shape; elsewhere 0. `tiles` changes nothing here."""
     n, h, w, c = x_shape
     gx = np.zeros((n, h * w, c), gy.dtype)
     np.add.at(gx, (np.arange(n)[:, None, None, None], index, np.arange(c)), gy)
