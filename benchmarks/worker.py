@@ -39,16 +39,17 @@ class Session:
 
     def run(self, key: str, seconds: float) -> list[float]:
         """Seconds of each step, for about so long and at least two steps, after at least one that is not counted."""
-        step, taken, total = self.steps[key], [], 0.0
+        step, taken = self.steps[key], []
         awake = time.perf_counter() + WAKING
         step()
         while time.perf_counter() < awake:
             step()
-        while len(taken) < 2 or total < seconds:
-            began = time.perf_counter()
+        began = done = time.perf_counter()
+        while len(taken) < 2 or done - began < seconds:
+            start = time.perf_counter()
             step()
-            taken.append(time.perf_counter() - began)
-            total += taken[-1]
+            done = time.perf_counter()
+            taken.append(done - start)
         return taken
 
     def losses(self, key: str, count: int) -> list[str]:
