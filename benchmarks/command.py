@@ -83,7 +83,7 @@ def make_plan(names: list[str], peers: list[str] | None, quick: bool, threads: i
         peers=tuple(peer for peer in PEERS if peer in peers and SIDES[peer].package not in missing),
         threads=threads or config.threads,
         rounds=3 if quick else 7,
-        turn=0.1 if quick else 0.4,
+        turn=0.2 if quick else 0.4,
         quick=quick,
     )
 

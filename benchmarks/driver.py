@@ -47,6 +47,8 @@ class Worker:
         for name in UNWANTED_NAMES:
             kept.pop(name, None)
         kept["PYTHONPATH"] = os.pathsep.join(filter(None, [str(SOURCE), kept.get("PYTHONPATH")]))
+        if not hasattr(os, "sched_setaffinity"):  # the worker can not choose its cores; most libraries read these
+            kept |= dict.fromkeys(("MINIGEN_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
         self.side = side
         self._folder = tempfile.TemporaryDirectory()
         self._said = Path(self._folder.name, "stderr")

@@ -60,8 +60,9 @@ def tables(document: Mapping[str, Any]) -> dict[str, str]:
     memory = steps.memory_table(sides).markdown([steps.memory_row(entry, sides) for entry in entries])
     first_steps = start.TABLE.markdown(map(start.row, document["start"]["first_step"]))
     threads = scaling.thread_table(document["threads"]).markdown(map(scaling.thread_row, over["threads"]))
+    notes = [steps.summary(entries, document["peers"]), *(line for entry in entries for line in steps.failures(entry))]
     return {
-        "bench-steps": f"{named}\n{steps.summary(entries, document['peers'])}. {machine(document)}.\n",
+        "bench-steps": f"{named}\n{'. '.join([*notes, machine(document)])}.\n",
         "bench-memory": memory,
         "bench-kernels": kernel_rates.TABLE.markdown(map(kernel_rates.row, document["kernels"])),
         "bench-start": f"{first_steps}\nImports: {imports}.\n",

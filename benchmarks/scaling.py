@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
+import numpy as np
+
 from . import driver
 from .catalog import SCALED, THREADED, WORKLOADS, Plan
 from .driver import Worker
-from .report import Table, milliseconds, times
+from .report import Table, milliseconds, share, times
 from .steps import prepare
 
 BATCHES = (16, 32, 64, 128, 256, 512)
@@ -82,15 +84,24 @@ def per_image(entry: Mapping[str, Any]) -> list[float]:
     return [seconds / batch for seconds, batch in zip(entry["seconds"], entry["batches"], strict=True)]
 
 
+def off_line(entry: Mapping[str, Any]) -> float:
+    """Largest relative distance of a step's time from the line a + b·batch that fits best, relatively."""
+    seconds, batches = np.array(entry["seconds"]), np.array(entry["batches"], float)
+    terms = np.stack([np.ones_like(batches), batches], axis=1) / seconds[:, None]
+    fit, *_ = np.linalg.lstsq(terms, np.ones_like(seconds), rcond=None)
+    return float(np.abs(terms @ fit - 1).max())
+
+
 def table(batches: Sequence[int]) -> Table:
-    """A column each batch size, and how far the cost of an image is from constant."""
-    return Table([("batch", -16), *[(str(batch), 8) for batch in batches], ("max/min", 8)])
+    """A column each batch size; how far the cost of an image is from constant, and that of a step from linear."""
+    return Table([("batch", -16), *[(str(batch), 8) for batch in batches], ("max/min", 8), ("off a line", 10)])
 
 
 def row(entry: Mapping[str, Any]) -> list[str]:
     """One line of figures."""
     costs = per_image(entry)
-    return [WORKLOADS[entry["name"]].build, *map(milliseconds, costs), times(max(costs) / min(costs))]
+    spread = times(max(costs) / min(costs))
+    return [WORKLOADS[entry["name"]].build, *map(milliseconds, costs), spread, share(off_line(entry))]
 
 
 def thread_table(threads: int) -> Table:

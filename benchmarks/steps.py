@@ -22,8 +22,8 @@ def measure(plan: Plan, show: Callable[[str], None]) -> list[dict[str, Any]]:
     for name in plan.workloads:
         entries.append(measure_workload(name, plan))
         show(table(sides).line(row(entries[-1], sides)))
-        for side, reason in entries[-1]["failed"].items():
-            show(f"  {side} could not run {name}: {reason.removeprefix(f'{side}: ')}")
+        for line in failures(entries[-1]):
+            show(f"  {line}")
     show(summary(entries, plan.peers))
     show("")
     show("peak memory of a side's process, MiB, libraries included")
@@ -126,6 +126,14 @@ def row(entry: Mapping[str, Any], sides: Sequence[str]) -> list[str]:
     speed = entry["gflop"] / own
     rates = [f"{speed:.1f}", share(speed / entry["product_gflops"])] if speed else [NOTHING, NOTHING]
     return [entry["name"], milliseconds(own), *peers, *best, *rates]
+
+
+def failures(entry: Mapping[str, Any]) -> list[str]:
+    """A line for each peer that could not run the workload, with the reason."""
+    return [
+        f"{side} could not run {entry['name']}: {reason.removeprefix(f'{side}: ')}"
+        for side, reason in entry["failed"].items()
+    ]
 
 
 def summary(entries: Sequence[Mapping[str, Any]], peers: Sequence[str]) -> str:
