@@ -29,7 +29,7 @@ class Table:
         """All of the table."""
         rule = ["---" if width < 0 else "---:" for _, width in self.columns]
         lines = [[title for title, _ in self.columns], rule, *rows]
-        return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+        return "".join(f"| {' | '.join(' '.join(cell.split()) for cell in cells)} |\n" for cells in lines)
 
 
 def milliseconds(seconds: float | None) -> str:

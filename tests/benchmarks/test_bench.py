@@ -241,7 +241,7 @@ def document(**more: Any) -> dict[str, Any]:
 
 def test_tables_of_the_readme():
     tables = publish.tables(document())
-    assert "| a | 10.0 | 20.0  2.00× | 2.00× | 100.0 | 50 % |\n" in tables["bench-steps"]
+    assert "| a | 10.0 | 20.0 2.00× | 2.00× | 100.0 | 50 % |\n" in tables["bench-steps"]
     failed = document(steps=[entry("a", minigen=10) | {"failed": {"torch": "torch: no luck"}}])
     assert "torch could not run a: no luck. A chip" in publish.tables(failed)["bench-steps"]
     assert "A chip, 2 threads, Linux, Python 3.13, numpy 2.9; 2030-01-02 03:04:05.\n" in tables["bench-steps"]
