@@ -3,7 +3,7 @@
 #   make demo    train a small VAE on MNIST and look at the digits it makes
 #   make test    run the tests
 #   make check   lint, formatting, types
-#   make bench   time the reference workloads, beside PyTorch where it is installed
+#   make bench   measure minigen beside PyTorch and JAX, where they are installed
 #
 # Each makes the environment, .venv, when it is missing. PYTHON=python3.12 picks another interpreter for it.
 
@@ -29,7 +29,7 @@ check: .venv/.dev
 	$(BIN)/pyright
 
 bench: .venv/.core
-	$(BIN)/python -m benchmarks
+	$(BIN)/minigen bench
 
 slow-test: .venv/.dev
 	$(BIN)/python -m pytest -m slow

@@ -7,13 +7,13 @@ kept run between the two markers in README.md: the command that was run, its see
 """
 
 import argparse
+import importlib
 import json
 import re
 import shutil
 from pathlib import Path
 from typing import Any
 
-from minigen.cli import load_model
 from minigen.errors import DataError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,7 +21,6 @@ KEPT = ROOT / "docs" / "results"
 FILES = ("recipe.json", "run.json", "metrics.csv")
 SHARES = ("accuracy", "precision", "recall", "f1")
 UNITS = {"vae": " nats per image"}
-MARKERS = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.DOTALL)
 
 
 def main() -> None:
@@ -33,7 +32,13 @@ def main() -> None:
     readme = ROOT / "README.md"
     rows = "\n".join(row(folder) for folder in sorted(KEPT.iterdir()))
     table = f"| command | result on the test images | steps | time |\n|---|---|---|---|\n{rows}\n"
-    readme.write_text(MARKERS.sub(lambda match: match[1] + table + match[2], readme.read_text()))
+    readme.write_text(replace_section(readme.read_text(), "results", table))
+
+
+def replace_section(text: str, name: str, section: str) -> str:
+    """`text` with `section` between its markers <!-- name --> and <!-- /name -->; as it is when it has none."""
+    markers = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    return markers.sub(lambda match: match[1] + section + match[2], text)
 
 
 def keep(folder: Path) -> Path:
@@ -63,7 +68,7 @@ def row(folder: Path) -> str:
 
 def command(document: dict[str, Any]) -> str:
     """The command line of a recipe: the model and the fields that differ from their defaults."""
-    defaults = load_model(document["model"]).Recipe()
+    defaults = importlib.import_module(f"minigen.models.{document['model']}").Recipe()
     changed = {name: value for name, value in document["recipe"].items() if value != getattr(defaults, name)}
     flags = [f"--{name.replace('_', '-')} {value}" for name, value in changed.items()]
     return " ".join([f"minigen train {document['model']}", *flags])

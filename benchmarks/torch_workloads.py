@@ -1,7 +1,7 @@
-"""The reference workloads in PyTorch, as its users write them: the same steps as in `workloads.py`."""
+"""The reference workloads in PyTorch, as its users write them, eager or compiled: the steps of `workloads.py`."""
 
 # pyright: reportMissingImports=false
-# PyTorch is optional (the extra `parity`), and so is this file.
+# PyTorch is optional (the extra `bench`), and so is this file.
 
 from collections.abc import Callable
 
@@ -12,15 +12,23 @@ from torch.nn import functional as F
 Step = Callable[[], float]
 
 
+def made(model: nn.Module, compiled: bool) -> nn.Module:
+    """The model, compiled (by torch.compile, in place) or as it is."""
+    if compiled:
+        model.compile()
+    return model
+
+
 def gan_step(g: nn.Module, d: nn.Module, x: torch.Tensor, lr: float, beta1: float) -> Step:
     """The discriminator on real and detached generated images, then the generator through it."""
+    batch = len(x)
     g_optimizer = torch.optim.Adam(g.parameters(), lr, betas=(beta1, 0.999))
     d_optimizer = torch.optim.Adam(d.parameters(), lr, betas=(beta1, 0.999))
-    real, fake = torch.ones(64, 1), torch.zeros(64, 1)
+    real, fake = torch.ones(batch, 1), torch.zeros(batch, 1)
     loss = nn.BCEWithLogitsLoss()
 
     def step() -> float:
-        images = g(torch.randn(64, 100))
+        images = g(torch.randn(batch, 100))
         d_optimizer.zero_grad()
         d_loss = loss(d(x), real) + loss(d(images.detach()), fake)
         d_loss.backward()
@@ -34,16 +42,16 @@ def gan_step(g: nn.Module, d: nn.Module, x: torch.Tensor, lr: float, beta1: floa
     return step
 
 
-def gan_mlp_b64() -> Step:
+def gan_mlp(batch: int, compiled: bool) -> Step:
     """MLP GAN, G 100-256-512-784 and D 784-512-256-1."""
     g = nn.Sequential(
         nn.Linear(100, 256), nn.LeakyReLU(0.2), nn.Linear(256, 512), nn.LeakyReLU(0.2), nn.Linear(512, 784), nn.Tanh()
     )
     d = nn.Sequential(nn.Linear(784, 512), nn.LeakyReLU(0.2), nn.Linear(512, 256), nn.LeakyReLU(0.2), nn.Linear(256, 1))
-    return gan_step(g, d, torch.rand(64, 784), 2e-4, 0.9)
+    return gan_step(made(g, compiled), made(d, compiled), torch.rand(batch, 784), 2e-4, 0.9)
 
 
-def dcgan_b64() -> Step:
+def dcgan(batch: int, compiled: bool) -> Step:
     """DCGAN on 1×28×28 images."""
     g = nn.Sequential(
         nn.Linear(100, 7 * 7 * 128, bias=False),
@@ -69,22 +77,35 @@ def dcgan_b64() -> Step:
         nn.Flatten(),
         nn.Linear(7 * 7 * 128, 1),
     )
-    return gan_step(g, d, torch.rand(64, 1, 28, 28), 1e-4, 0.5)
+    return gan_step(made(g, compiled), made(d, compiled), torch.rand(batch, 1, 28, 28), 1e-4, 0.5)
 
 
-def vae_mlp_b128() -> Step:
+class VAE(nn.Module):
+    """x (N, 784) → logits of the reconstruction, mu, logvar."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Linear(784, 512), nn.ReLU())
+        self.mu = nn.Linear(512, 20)
+        self.logvar = nn.Linear(512, 20)
+        self.decoder = nn.Sequential(nn.Linear(20, 512), nn.ReLU(), nn.Linear(512, 784))
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        h = self.encoder(x)
+        mu, logvar = self.mu(h), self.logvar(h)
+        z = mu + torch.exp(0.5 * logvar) * torch.randn_like(mu)
+        return self.decoder(z), mu, logvar
+
+
+def vae_mlp(batch: int, compiled: bool) -> Step:
     """VAE 784-512-(20, 20)-512-784."""
-    encoder = nn.Sequential(nn.Linear(784, 512), nn.ReLU())
-    heads = nn.ModuleList([nn.Linear(512, 20), nn.Linear(512, 20)])
-    decoder = nn.Sequential(nn.Linear(20, 512), nn.ReLU(), nn.Linear(512, 784))
-    optimizer = torch.optim.Adam(nn.ModuleList([encoder, heads, decoder]).parameters(), 1e-3)
-    x = torch.rand(128, 784)
+    model = made(VAE(), compiled)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+    x = torch.rand(batch, 784)
 
     def step() -> float:
         optimizer.zero_grad()
-        h = encoder(x)
-        mu, logvar = heads[0](h), heads[1](h)
-        logits = decoder(mu + torch.exp(0.5 * logvar) * torch.randn(128, 20))
+        logits, mu, logvar = model(x)
         loss = F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
         loss = loss - 0.5 * torch.sum(1 + logvar - mu * mu - logvar.exp())
         loss.backward()
@@ -94,7 +115,7 @@ def vae_mlp_b128() -> Step:
     return step
 
 
-def cnn_mnist_b64() -> Step:
+def cnn_mnist(batch: int, compiled: bool) -> Step:
     """Two 3×3 convolutions, pooling, dropout and two dense layers."""
     model = nn.Sequential(
         nn.Conv2d(1, 32, 3),
@@ -109,8 +130,9 @@ def cnn_mnist_b64() -> Step:
         nn.Dropout(0.5),
         nn.Linear(128, 10),
     )
+    model = made(model, compiled)
     optimizer = torch.optim.Adam(model.parameters(), 1e-3)
-    x, y = torch.rand(64, 1, 28, 28), torch.randint(0, 10, (64,))
+    x, y = torch.rand(batch, 1, 28, 28), torch.randint(0, 10, (batch,))
 
     def step() -> float:
         optimizer.zero_grad()
@@ -122,11 +144,11 @@ def cnn_mnist_b64() -> Step:
     return step
 
 
-def tiny_mlp_b8() -> Step:
+def tiny_mlp(batch: int, compiled: bool) -> Step:
     """2-16-1 with tanh and SGD: nothing but overhead."""
-    model = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1))
+    model = made(nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1)), compiled)
     optimizer = torch.optim.SGD(model.parameters(), 1e-2)
-    x, y = torch.randn(8, 2), torch.randn(8, 1)
+    x, y = torch.randn(batch, 2), torch.randn(batch, 1)
 
     def step() -> float:
         optimizer.zero_grad()

@@ -1,4 +1,5 @@
-"""The reference workloads, one training step each, in minigen. `torch_workloads.py` holds the same steps in PyTorch.
+"""The reference workloads, one training step each, in minigen. The same steps are in `torch_workloads.py` and
+`jax_workloads.py`, each as the library's users write them.
 
 A step has its data in memory already, draws the random numbers it needs, and ends with the loss as a Python number.
 """
@@ -28,19 +29,21 @@ def gan_step(
     g: layers.Module, d: layers.Module, x: mg.Tensor, lr: float, beta1: float, rng: np.random.Generator
 ) -> Step:
     """The discriminator on real and detached generated images, then the generator through it."""
+    batch = len(x)
     g_optimizer = optim.Adam(g.parameters(), lr, betas=(beta1, 0.999))
     d_optimizer = optim.Adam(d.parameters(), lr, betas=(beta1, 0.999))
-    real, fake = mg.tensor(np.ones((64, 1), np.float32)), mg.tensor(np.zeros((64, 1), np.float32))
+    real, fake = mg.tensor(np.ones((batch, 1), np.float32)), mg.tensor(np.zeros((batch, 1), np.float32))
     loss = mg.binary_cross_entropy_with_logits
 
     def step() -> float:
-        images = g(normal(rng, 64, 100))
+        images = g(normal(rng, batch, 100))
         d_optimizer.zero_grad()
         d_loss = loss(d(x), real) + loss(d(images.detach()), fake)
         d_loss.backward()
         d_optimizer.step()
         g_optimizer.zero_grad()
-        g_loss = loss(d(images), real)
+        with d.frozen():
+            g_loss = loss(d(images), real)
         g_loss.backward()
         g_optimizer.step()
         return d_loss.item() + g_loss.item()
@@ -48,7 +51,7 @@ def gan_step(
     return step
 
 
-def gan_mlp_b64() -> Step:
+def gan_mlp(batch: int) -> Step:
     """MLP GAN, G 100-256-512-784 and D 784-512-256-1."""
     rng = mg.random.generator(0)
     g = layers.Sequential(
@@ -66,10 +69,10 @@ def gan_mlp_b64() -> Step:
         LeakyReLU(0.2),
         Linear(256, 1, rng=rng),
     )
-    return gan_step(g, d, uniform(rng, 64, 784), 2e-4, 0.9, rng)
+    return gan_step(g, d, uniform(rng, batch, 784), 2e-4, 0.9, rng)
 
 
-def dcgan_b64() -> Step:
+def dcgan(batch: int) -> Step:
     """DCGAN on 28×28×1 images."""
     rng = mg.random.generator(0)
     g = layers.Sequential(
@@ -96,23 +99,23 @@ def dcgan_b64() -> Step:
         Flatten(),
         Linear(7 * 7 * 128, 1, rng=rng),
     )
-    return gan_step(g, d, uniform(rng, 64, 28, 28, 1), 1e-4, 0.5, rng)
+    return gan_step(g, d, uniform(rng, batch, 28, 28, 1), 1e-4, 0.5, rng)
 
 
-def vae_mlp_b128() -> Step:
+def vae_mlp(batch: int) -> Step:
     """VAE 784-512-(20, 20)-512-784."""
     rng = mg.random.generator(0)
     encoder = layers.Sequential(Linear(784, 512, rng=rng), ReLU())
     heads = layers.ModuleList([Linear(512, 20, rng=rng), Linear(512, 20, rng=rng)])
     decoder = layers.Sequential(Linear(20, 512, rng=rng), ReLU(), Linear(512, 784, rng=rng))
     optimizer = optim.Adam(layers.ModuleList([encoder, heads, decoder]).parameters(), 1e-3)
-    x = uniform(rng, 128, 784)
+    x = uniform(rng, batch, 784)
 
     def step() -> float:
         optimizer.zero_grad()
         h = encoder(x)
         mu, logvar = heads[0](h), heads[1](h)
-        logits = decoder(mu + mg.exp(0.5 * logvar) * normal(rng, 128, 20))
+        logits = decoder(mu + mg.exp(0.5 * logvar) * normal(rng, batch, 20))
         loss = mg.binary_cross_entropy_with_logits(logits, x, reduction="sum")
         loss = loss + mg.gaussian_kl(mu, logvar, reduction="sum")
         loss.backward()
@@ -122,7 +125,7 @@ def vae_mlp_b128() -> Step:
     return step
 
 
-def cnn_mnist_b64() -> Step:
+def cnn_mnist(batch: int) -> Step:
     """Two 3×3 convolutions, pooling, dropout and two dense layers."""
     rng = mg.random.generator(0)
     model = layers.Sequential(
@@ -139,7 +142,7 @@ def cnn_mnist_b64() -> Step:
         Linear(128, 10, rng=rng),
     )
     optimizer = optim.Adam(model.parameters(), 1e-3)
-    x, y = uniform(rng, 64, 28, 28, 1), rng.integers(0, 10, 64)
+    x, y = uniform(rng, batch, 28, 28, 1), rng.integers(0, 10, batch)
 
     def step() -> float:
         optimizer.zero_grad()
@@ -151,12 +154,12 @@ def cnn_mnist_b64() -> Step:
     return step
 
 
-def tiny_mlp_b8() -> Step:
+def tiny_mlp(batch: int) -> Step:
     """2-16-1 with tanh and SGD: nothing but overhead."""
     rng = mg.random.generator(0)
     model = layers.Sequential(Linear(2, 16, rng=rng), Tanh(), Linear(16, 1, rng=rng))
     optimizer = optim.SGD(model.parameters(), 1e-2)
-    x, y = normal(rng, 8, 2), normal(rng, 8, 1)
+    x, y = normal(rng, batch, 2), normal(rng, batch, 1)
 
     def step() -> float:
         optimizer.zero_grad()

@@ -1,4 +1,4 @@
-"""The command line: minigen train | sample | eval | gradcheck | info | warmup.
+"""The command line: minigen train | sample | eval | gradcheck | bench | info | warmup.
 
 `train` takes its flags from the model's Recipe; `sample` works from a run folder alone, `eval` from it and its data.
 Every error is one message that starts with "minigen: error:", without a traceback unless --debug is given.
@@ -273,7 +273,7 @@ def evaluate(argv: list[str]) -> int:
     return 0
 
 
-# ---------------------------------------------------------------- gradcheck, info, warmup
+# ---------------------------------------------------------------- gradcheck, bench, info, warmup
 
 
 def gradcheck(argv: list[str]) -> int:
@@ -303,6 +303,11 @@ def gradcheck(argv: list[str]) -> int:
             failures.append(f"{row.operation}: {row.failure}")
     print("\n".join(failures) or "all gradients agree with central differences")
     return 1 if failures else 0
+
+
+def bench(argv: list[str]) -> int:
+    """Measure minigen beside PyTorch and JAX, where they are installed, on the same work."""
+    return importlib.import_module("minigen.benchmarks.command").main(argv)
 
 
 def info(argv: list[str]) -> int:
@@ -356,6 +361,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "sample": sample,
     "eval": evaluate,
     "gradcheck": gradcheck,
+    "bench": bench,
     "info": info,
     "warmup": warmup,
 }

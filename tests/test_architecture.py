@@ -37,14 +37,17 @@ MAY_IMPORT = {
     "models": LIBRARY | {"minigen"},
     "flags": {"errors"},
     "info": LIBRARY | {"minigen"},
-    "cli": LIBRARY | {"minigen", "models", "flags", "info"},
+    "benchmarks": LIBRARY | {"minigen", "models", "flags", "info"},
+    "cli": LIBRARY | {"minigen", "models", "flags", "info", "benchmarks"},
     "__main__": {"cli"},
 }
 ONLY_IMPORTED_BY = {"numba": "kernels", "llvmlite": "kernels", "matplotlib": "plots", "rich": "training"}
+ONLY_IMPORTED_BY |= {"torch": "benchmarks", "jax": "benchmarks"}
+OUTSIDE = ("models", "benchmarks")  # folders at the top of the repository that are installed as parts of minigen
 HEAVY = {"numba", "llvmlite", "matplotlib", "rich", "safetensors", "PIL", "argparse"}
 
-SOURCES = sorted([*(ROOT / "minigen").rglob("*.py"), *(ROOT / "models").rglob("*.py")])
-ALL = sorted([*SOURCES, *(ROOT / "benchmarks").rglob("*.py"), *(ROOT / "tests").rglob("*.py")])
+SOURCES = sorted(path for folder in ("minigen", *OUTSIDE) for path in (ROOT / folder).rglob("*.py"))
+ALL = sorted([*SOURCES, *(ROOT / "tests").rglob("*.py")])
 
 
 def name(path: Path) -> str:
@@ -54,8 +57,8 @@ def name(path: Path) -> str:
 def part(path: Path) -> str:
     """The part of the house that a file belongs to: kernels, autograd, …, minigen for minigen/__init__.py."""
     top, *rest = path.relative_to(ROOT).with_suffix("").parts
-    if top == "models":
-        return "models"
+    if top in OUTSIDE:
+        return "__main__" if rest == ["__main__"] else top
     return "minigen" if rest[0] == "__init__" else rest[0]
 
 
@@ -79,7 +82,7 @@ def imports(source: str, package: str) -> Iterator[str]:
 
 def package_of(path: Path) -> str:
     folders = path.relative_to(ROOT).parent.parts
-    return ".".join(("minigen", *folders) if folders[0] == "models" else folders)
+    return ".".join(("minigen", *folders) if folders[0] in OUTSIDE else folders)
 
 
 def wrong_imports(source: str, own: str, package: str) -> list[str]:

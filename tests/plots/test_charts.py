@@ -47,6 +47,21 @@ def test_nothing_to_draw(tmp_path: Path, history: dict[str, list]) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_measured_times(tmp_path: Path) -> None:
+    plots.save_times(tmp_path / "t.png", ["a", "b"], {"own": [0.1, 2.0], "other": [0.2, None]}, "steps")
+    plots.save_scaling(tmp_path / "s.png", {"a": ([16, 32], [1.0, 0.9]), "b": ([16], [2.0])}, "cost", "batch", "ms")
+    assert drawn(tmp_path / "t.png")
+    assert drawn(tmp_path / "s.png")
+
+
+@pytest.mark.parametrize("values", [{}, {"own": [1.0]}, {"own": [1.0, None]}, {"own": [1.0, 0.0], "other": [1.0, 1.0]}])
+def test_times_that_cannot_be_compared(tmp_path: Path, values: dict[str, list]) -> None:
+    with pytest.raises(DataError, match="save_times"):
+        plots.save_times(tmp_path / "t.png", ["a", "b"], values)
+    with pytest.raises(DataError, match="save_scaling"):
+        plots.save_scaling(tmp_path / "s.png", {"a": ([1, 2], [1.0])})
+
+
 def test_quantities_of_a_kind_share_a_panel() -> None:
     columns = ["epoch", "d_loss", "kl", "g_loss", "test_accuracy", "unused"]
     history: dict[str, list] = {"step": [1]} | {name: [1.0] for name in columns} | {"unused": [None]}

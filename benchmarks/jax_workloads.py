@@ -1,0 +1,265 @@
+"""The reference workloads in JAX, as its users write them: the whole training step, Adam included, under jax.jit.
+
+The state (parameters, moments, the random key) is given away to each step, so that its memory is used again. The
+running averages of batch norm, some thousand numbers which only sampling needs, are left out.
+"""
+
+# pyright: reportMissingImports=false
+# JAX is optional (the extra `bench`), and so is this file.
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax, nn, random
+
+Step = Callable[[], float]
+Params = Any  # a dict, a list or a tuple of arrays and of the same
+Network = Callable[[Params, jax.Array, jax.Array], jax.Array]  # (parameters, input, random key) → output
+
+LAYOUT = ("NHWC", "HWIO", "NHWC")
+
+
+def training(step: Callable[..., tuple[Params, jax.Array]], state: Params, *data: jax.Array) -> Step:
+    """Calls of the jitted step, each from the state that the one before has left."""
+    compiled = jax.jit(step, donate_argnums=0)
+
+    def run() -> float:
+        nonlocal state
+        state, loss = compiled(state, *data)
+        return float(loss)
+
+    return run
+
+
+# ---------------------------------------------------------------- Adam
+
+
+def adam_state(params: Params) -> Params:
+    """First and second moments, and the count of steps."""
+    return {"m": jax.tree.map(jnp.zeros_like, params), "v": jax.tree.map(jnp.zeros_like, params), "t": jnp.zeros(())}
+
+
+def adam(params: Params, grads: Params, state: Params, lr: float, beta1: float = 0.9) -> tuple[Params, Params]:
+    """Parameters and moments after one step."""
+    beta2, eps = 0.999, 1e-8
+    t = state["t"] + 1
+    m = jax.tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, state["m"], grads)
+    v = jax.tree.map(lambda v, g: beta2 * v + (1 - beta2) * g * g, state["v"], grads)
+    m_scale, v_scale = 1 / (1 - beta1**t), 1 / (1 - beta2**t)
+    params = jax.tree.map(lambda p, m, v: p - lr * m * m_scale / (jnp.sqrt(v * v_scale) + eps), params, m, v)
+    return params, {"m": m, "v": v, "t": t}
+
+
+# ---------------------------------------------------------------- layers
+
+
+def weights(key: jax.Array, *shape: int) -> jax.Array:
+    """Normal numbers, scaled by the inputs of one output."""
+    inputs = 1
+    for length in shape[:-1]:
+        inputs *= length
+    return random.normal(key, shape) / inputs**0.5
+
+
+def dense_params(key: jax.Array, *widths: int) -> list[dict[str, jax.Array]]:
+    """Weights and biases of dense layers from each width to the next."""
+    pairs = list(pairwise(widths))
+    keys = random.split(key, len(pairs))
+    return [{"w": weights(k, i, o), "b": jnp.zeros(o)} for k, (i, o) in zip(keys, pairs, strict=True)]
+
+
+def dense(p: dict[str, jax.Array], x: jax.Array) -> jax.Array:
+    """x w + b."""
+    return x @ p["w"] + p["b"]
+
+
+def mlp(params: list[dict[str, jax.Array]], x: jax.Array) -> jax.Array:
+    """Dense layers with LeakyReLU 0.2 between them."""
+    for p in params[:-1]:
+        x = nn.leaky_relu(dense(p, x), 0.2)
+    return dense(params[-1], x)
+
+
+def conv(x: jax.Array, w: jax.Array, stride: int, padding: str) -> jax.Array:
+    """2-D convolution."""
+    return lax.conv_general_dilated(x, w, (stride, stride), padding, dimension_numbers=LAYOUT)
+
+
+def conv_transpose(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:
+    """Transposed 2-D convolution, `stride` times as large."""
+    return lax.conv_transpose(x, w, (stride, stride), "SAME", dimension_numbers=LAYOUT)
+
+
+def norm_params(channels: int) -> dict[str, jax.Array]:
+    """Scale and shift of batch norm."""
+    return {"scale": jnp.ones(channels), "shift": jnp.zeros(channels)}
+
+
+def batch_norm(p: dict[str, jax.Array], x: jax.Array) -> jax.Array:
+    """Batch norm over all axes but the last."""
+    axes = tuple(range(x.ndim - 1))
+    mean, var = jnp.mean(x, axes), jnp.var(x, axes)
+    return (x - mean) * (lax.rsqrt(var + 1e-5) * p["scale"]) + p["shift"]
+
+
+def dropout(key: jax.Array, x: jax.Array, share: float) -> jax.Array:
+    """Drops a share of the numbers and scales up the rest."""
+    return jnp.where(random.bernoulli(key, 1 - share, x.shape), x / (1 - share), 0)
+
+
+def max_pool(x: jax.Array) -> jax.Array:
+    """The largest of each 2×2."""
+    return lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+
+
+def bce_with_logits(logits: jax.Array, target: jax.Array | float) -> jax.Array:
+    """Cross-entropy with a probability given by its logit, one by one."""
+    return nn.softplus(logits) - target * logits
+
+
+# ---------------------------------------------------------------- the workloads
+
+
+def gan_step(g: Params, d: Params, generate: Network, judge: Network, x: jax.Array, lr: float, beta1: float) -> Step:
+    """The discriminator on real and generated images, then the generator through it; the images are made once."""
+
+    def step(state: Params, x: jax.Array) -> tuple[Params, jax.Array]:
+        key, z_key, *keys = random.split(state["key"], 5)
+        g, d = state["g"], state["d"]
+        z = random.normal(z_key, (len(x), 100))
+        images, pull_back = jax.vjp(lambda g: generate(g, z, key), g)
+
+        def d_loss(d: Params) -> jax.Array:
+            real, fake = judge(d, x, keys[0]), judge(d, images, keys[1])
+            return bce_with_logits(real, 1.0).mean() + bce_with_logits(fake, 0.0).mean()
+
+        d_value, d_grads = jax.value_and_grad(d_loss)(d)
+        d, d_moments = adam(d, d_grads, state["d_moments"], lr, beta1)
+
+        def g_loss(images: jax.Array) -> jax.Array:
+            return bce_with_logits(judge(d, images, keys[2]), 1.0).mean()
+
+        g_value, image_grads = jax.value_and_grad(g_loss)(images)
+        (g_grads,) = pull_back(image_grads)
+        g, g_moments = adam(g, g_grads, state["g_moments"], lr, beta1)
+        new = {"g": g, "d": d, "g_moments": g_moments, "d_moments": d_moments, "key": key}
+        return new, d_value + g_value
+
+    moments = {"g_moments": adam_state(g), "d_moments": adam_state(d)}
+    return training(step, {"g": g, "d": d, "key": random.key(0)} | moments, x)
+
+
+def gan_mlp(batch: int) -> Step:
+    """MLP GAN, G 100-256-512-784 and D 784-512-256-1."""
+    g_key, d_key, x_key = random.split(random.key(1), 3)
+    return gan_step(
+        dense_params(g_key, 100, 256, 512, 784),
+        dense_params(d_key, 784, 512, 256, 1),
+        lambda p, z, _: jnp.tanh(mlp(p, z)),
+        lambda p, x, _: mlp(p, x),
+        random.uniform(x_key, (batch, 784)),
+        2e-4,
+        0.9,
+    )
+
+
+def dcgan(batch: int) -> Step:
+    """DCGAN on 28×28×1 images."""
+    keys = random.split(random.key(1), 8)
+    g = {
+        "dense": weights(keys[0], 100, 7 * 7 * 128),
+        "norm1": norm_params(7 * 7 * 128),
+        "conv1": weights(keys[1], 5, 5, 128, 128),
+        "norm2": norm_params(128),
+        "conv2": weights(keys[2], 5, 5, 128, 64),
+        "norm3": norm_params(64),
+        "conv3": weights(keys[3], 5, 5, 64, 1),
+    }
+    d = {
+        "conv1": {"w": weights(keys[4], 5, 5, 1, 64), "b": jnp.zeros(64)},
+        "conv2": {"w": weights(keys[5], 5, 5, 64, 128), "b": jnp.zeros(128)},
+        "dense": {"w": weights(keys[6], 7 * 7 * 128, 1), "b": jnp.zeros(1)},
+    }
+
+    def generate(p: Params, z: jax.Array, _: jax.Array) -> jax.Array:
+        h = nn.leaky_relu(batch_norm(p["norm1"], z @ p["dense"]), 0.2).reshape(-1, 7, 7, 128)
+        h = nn.leaky_relu(batch_norm(p["norm2"], conv_transpose(h, p["conv1"], 1)), 0.2)
+        h = nn.leaky_relu(batch_norm(p["norm3"], conv_transpose(h, p["conv2"], 2)), 0.2)
+        return jnp.tanh(conv_transpose(h, p["conv3"], 2))
+
+    def judge(p: Params, x: jax.Array, key: jax.Array) -> jax.Array:
+        for layer, layer_key in zip(("conv1", "conv2"), random.split(key), strict=True):
+            h = nn.leaky_relu(conv(x, p[layer]["w"], 2, "SAME") + p[layer]["b"], 0.2)
+            x = dropout(layer_key, h, 0.3)
+        return dense(p["dense"], x.reshape(len(x), -1))
+
+    return gan_step(g, d, generate, judge, random.uniform(keys[7], (batch, 28, 28, 1)), 1e-4, 0.5)
+
+
+def adam_training(loss: Callable[..., jax.Array], params: Params, *data: jax.Array) -> Step:
+    """Steps down loss(params, key, *data) by Adam, 1e-3."""
+
+    def step(state: Params, *data: jax.Array) -> tuple[Params, jax.Array]:
+        key, step_key = random.split(state["key"])
+        value, grads = jax.value_and_grad(loss)(state["params"], step_key, *data)
+        params, moments = adam(state["params"], grads, state["moments"], 1e-3)
+        return {"params": params, "moments": moments, "key": key}, value
+
+    return training(step, {"params": params, "moments": adam_state(params), "key": random.key(0)}, *data)
+
+
+def vae_mlp(batch: int) -> Step:
+    """VAE 784-512-(20, 20)-512-784."""
+    keys = random.split(random.key(1), 6)
+    sizes = {"encoder": (784, 512), "mu": (512, 20), "logvar": (512, 20), "hidden": (20, 512), "out": (512, 784)}
+    params = {name: dense_params(key, *widths)[0] for key, (name, widths) in zip(keys, sizes.items(), strict=False)}
+
+    def loss(p: Params, key: jax.Array, x: jax.Array) -> jax.Array:
+        h = nn.relu(dense(p["encoder"], x))
+        mu, logvar = dense(p["mu"], h), dense(p["logvar"], h)
+        z = mu + jnp.exp(0.5 * logvar) * random.normal(key, mu.shape)
+        logits = dense(p["out"], nn.relu(dense(p["hidden"], z)))
+        return bce_with_logits(logits, x).sum() - 0.5 * jnp.sum(1 + logvar - mu * mu - jnp.exp(logvar))
+
+    return adam_training(loss, params, random.uniform(keys[5], (batch, 784)))
+
+
+def cnn_mnist(batch: int) -> Step:
+    """Two 3×3 convolutions, pooling, dropout and two dense layers."""
+    keys = random.split(random.key(1), 5)
+    params = {
+        "conv1": {"w": weights(keys[0], 3, 3, 1, 32), "b": jnp.zeros(32)},
+        "conv2": {"w": weights(keys[1], 3, 3, 32, 64), "b": jnp.zeros(64)},
+        "dense": dense_params(keys[2], 9216, 128, 10),
+    }
+
+    def loss(p: Params, key: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
+        key1, key2 = random.split(key)
+        h = nn.relu(conv(x, p["conv1"]["w"], 1, "VALID") + p["conv1"]["b"])
+        h = nn.relu(conv(h, p["conv2"]["w"], 1, "VALID") + p["conv2"]["b"])
+        h = dropout(key1, max_pool(h), 0.25).reshape(len(x), -1)
+        h = dropout(key2, nn.relu(dense(p["dense"][0], h)), 0.5)
+        log_p = nn.log_softmax(dense(p["dense"][1], h))
+        return -jnp.take_along_axis(log_p, y[:, None], 1).mean()
+
+    x, y = random.uniform(keys[3], (batch, 28, 28, 1)), random.randint(keys[4], (batch,), 0, 10)
+    return adam_training(loss, params, x, y)
+
+
+def tiny_mlp(batch: int) -> Step:
+    """2-16-1 with tanh and SGD: nothing but overhead."""
+    p_key, x_key, y_key = random.split(random.key(1), 3)
+
+    def loss(p: Params, x: jax.Array, y: jax.Array) -> jax.Array:
+        return jnp.mean((dense(p[1], jnp.tanh(dense(p[0], x))) - y) ** 2)
+
+    def step(params: Params, x: jax.Array, y: jax.Array) -> tuple[Params, jax.Array]:
+        value, grads = jax.value_and_grad(loss)(params, x, y)
+        return jax.tree.map(lambda p, g: p - 1e-2 * g, params, grads), value
+
+    return training(
+        step, dense_params(p_key, 2, 16, 1), random.normal(x_key, (batch, 2)), random.normal(y_key, (batch, 1))
+    )
