@@ -4,6 +4,7 @@ Read once from the environment (MINIGEN_DTYPE, MINIGEN_THREADS, MINIGEN_BACKEND,
 `config` can be changed afterwards, except the backend, which is fixed when the first kernel is used.
 """
 
+import functools
 import os
 import warnings
 from collections.abc import Mapping
@@ -23,7 +24,7 @@ class Config:
     """The settings.
 
     dtype: dtype of tensors made from Python numbers and of new parameters, float32 or float64.
-    threads: threads that parallel kernels use, at least 1.
+    threads: threads that parallel kernels use, at least 1. More than there are cores count as that many.
     backend: "numba" (compiled kernels) or "numpy" (their plain twins).
     debug: full tracebacks in the command line, and anomaly detection in `backward`.
     fuse: `Sequential` runs a layer and the ReLU or LeakyReLU after it as one operation.
@@ -40,8 +41,12 @@ class Config:
             if value is None or value not in ("float32", "float64", *FLOAT_DTYPES, np.float32, np.float64):
                 raise ArgumentError(f"config.dtype: {value!r} can not be trained; use float32 or float64")
             value = np.dtype(value)
-        if name == "threads" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-            raise ArgumentError(f"config.threads: {value!r}; use a whole number ≥ 1")
+        if name == "threads":
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ArgumentError(f"config.threads: {value!r}; use a whole number ≥ 1")
+            if value > available_cores():
+                say_fewer(value, available_cores())
+                value = available_cores()
         if name == "backend" and value not in BACKENDS:
             raise ArgumentError(f"config.backend: {value!r}; use numba or numpy")
         super().__setattr__(name, value)
@@ -61,7 +66,7 @@ class Config:
             raise ArgumentError(f"MINIGEN_BACKEND is {backend!r}; use numba or numpy")
         debug = environ.get("MINIGEN_DEBUG", "") not in ("", "0")
         fuse = environ.get("MINIGEN_FUSE", "1") not in ("", "0")
-        return cls(np.dtype(dtype), min(int(threads), cores), backend, debug, fuse)
+        return cls(np.dtype(dtype), int(threads), backend, debug, fuse)
 
 
 def available_cores() -> int:
@@ -69,6 +74,12 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@functools.cache
+def say_fewer(asked: int, cores: int) -> None:
+    """Say, once, that there are not so many cores."""
+    warnings.warn(f"minigen: {asked} threads asked for; using {cores}, one for each core", stacklevel=3)
 
 
 try:

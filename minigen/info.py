@@ -44,7 +44,7 @@ def kernels() -> list[tuple[str, str]]:
         return [("backend", "numpy (plain, asked for by MINIGEN_BACKEND)")]
     try:
         from minigen.kernels.jit import cache_folder
-    except (ImportError, OSError) as error:
+    except Exception as error:  # a broken installation raises anything
         return [("backend", f"numpy (plain, because Numba can not be imported: {error})")]
     folder = cache_folder()
     return [("backend", "numba"), ("kernel cache", f"{folder}{'' if folder.exists() else ' (nothing compiled yet)'}")]

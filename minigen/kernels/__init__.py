@@ -37,9 +37,10 @@ def _numba_works() -> bool:
     """Whether Numba can be imported; says so, once, when it can not."""
     try:
         import_module("numba")
-    except (ImportError, OSError) as error:
+    except Exception as error:  # a broken installation raises anything
         warnings.warn(
-            f"minigen: Numba can not be imported ({error}); using the plain NumPy kernels, which are slower",
+            f"minigen: Numba can not be imported ({type(error).__name__}: {error}); "
+            "using the plain NumPy kernels, which are slower",
             stacklevel=3,
         )
         return False

@@ -3,16 +3,21 @@
 Compiled kernels are cached on disk, in a folder of their own whose name is a hash of every kernel's source and of
 Numba's version. So an edit in one file never leaves stale code of another behind, and other users of Numba in the same
 process keep their own cache setting. The folder lies in $MINIGEN_CACHE, else $XDG_CACHE_HOME/minigen, else
-~/.cache/minigen.
+~/.cache/minigen; those of other sources are removed when nobody used them for a month. Inside, Numba keeps the code of
+each processor (its name and vector extensions) apart, so machines may share a home directory.
 """
 
 import contextlib
+import ctypes
 import functools
 import hashlib
 import os
+import re
+import shutil
 import sys
 import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +25,8 @@ from typing import Any
 
 import numba
 import numba.core.config
+from numba import types
+from numba.core import sigutils
 from numba.core.caching import FunctionCache
 from threadpoolctl import threadpool_limits
 
@@ -40,8 +47,26 @@ BLAS_LIMIT = threadpool_limits(1, user_api="blas")
 # OpenMP's workers spin too. GNU's runtime reads how long once, when the first parallel kernel loads it.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
+
+def keep_freed_memory() -> None:
+    """Let glibc's malloc keep freed arrays of up to 32 MB, its highest limit, for the arrays of the next step.
+
+    Left alone it gives their pages back to the system, and every step faults thousands of them in again.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_MMAP_THRESHOLD, 1 << 25)
+        mallopt(M_TRIM_THRESHOLD, 1 << 30)
+
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+keep_freed_memory()
+
 if "NUMBA_THREADING_LAYER_PRIORITY" not in os.environ:  # OpenMP starts a loop soonest; each is tried in turn
     SETTINGS.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
+
+
+UNUSED = 30 * 24 * 3600  # seconds after which a cache folder of other sources is removed
 
 
 def cache_folder() -> Path:
@@ -62,7 +87,12 @@ def usable_folder() -> Path | None:
     folder = None
     try:
         folder = cache_folder()
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with Lock(folder.parent):
+            if not folder.exists():
+                remove_unused(folder.parent)
+                folder.mkdir()
+            mark_used(folder)
         with tempfile.TemporaryFile(dir=folder), Lock(folder):
             return folder
     except (OSError, RuntimeError) as error:  # RuntimeError: there is no home directory
@@ -72,6 +102,27 @@ def usable_folder() -> Path | None:
             stacklevel=2,
         )
         return None
+
+
+def mark_used(folder: Path) -> None:
+    """Note the time in the folder's mark, a file, and hold the mark as long as this process lives."""
+    file = os.open(folder / "used", os.O_RDWR | os.O_CREAT, 0o666)
+    os.utime(folder / "used")
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_SH)
+
+
+def remove_unused(root: Path) -> None:
+    """Remove the cache folders in `root` that no process used for a month, or is using now."""
+    if fcntl is None:
+        return
+    for folder in root.iterdir():
+        mark = folder / "used"
+        with contextlib.suppress(OSError):  # in use, or somebody else's
+            if re.fullmatch("[0-9a-f]{16}", folder.name) and time.time() - mark.stat().st_mtime > UNUSED:
+                with mark.open() as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder)
 
 
 class Lock:
@@ -130,7 +181,7 @@ class KernelCache(FunctionCache):
 @functools.cache
 def announce() -> None:
     """Say, once, why the first call takes seconds."""
-    print("minigen: compiling kernels for this machine, about 30 s for all models, once", file=sys.stderr, flush=True)
+    print("minigen: compiling kernels for this machine; the first step of a model takes 5 to 20 s", file=sys.stderr)
 
 
 @functools.cache
@@ -158,6 +209,7 @@ def jit(function: Callable[..., Any] | None = None, *, parallel: bool = False) -
     if function is None:
         return functools.partial(jit, parallel=parallel)
     dispatcher: Any = numba.njit(parallel=parallel, fastmath=FASTMATH, error_model="numpy")(function)
+    merge_signatures(dispatcher)
     folder = usable_folder()
     if folder is None:
         announce_first(dispatcher)
@@ -166,6 +218,26 @@ def jit(function: Callable[..., Any] | None = None, *, parallel: bool = False) -
             dispatcher._cache = KernelCache(function)
         dispatcher._cache.lock = folder_lock(folder)
     return on_configured_threads(dispatcher) if parallel else dispatcher
+
+
+def merge_signatures(dispatcher: Any) -> None:
+    """Compile once for signatures that differ only in how an index is typed.
+
+    Numba would compile a function called with the constant 0 apart, and with the unsigned counter of a prange loop.
+    """
+    compile_now = dispatcher.compile
+
+    def compile_merged(signature: Any) -> Any:
+        arguments, _ = sigutils.normalize_signature(signature)
+        return compile_now(tuple(plain(argument) for argument in arguments))
+
+    dispatcher.compile = compile_merged
+
+
+def plain(kind: Any) -> Any:
+    """The type itself of a constant; int64 for uint64."""
+    kind = types.unliteral(kind)
+    return types.intp if kind == types.uintp else kind
 
 
 def announce_first(dispatcher: Any) -> None:

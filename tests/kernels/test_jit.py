@@ -1,12 +1,15 @@
 """The cache of compiled kernels: keyed by the sources, safe between processes, never in anyone's way."""
 
+import fcntl
 import os
+import platform
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numba
+import numpy as np
 import pytest
 
 import minigen
@@ -112,6 +115,27 @@ with Lock(cache_folder()):
     assert list(tmp_path.rglob("*.nbi"))
 
 
+def test_unused_folders_are_removed_when_a_new_one_is_made(tmp_path: Path) -> None:
+    """Those of other sources, after a month, unless a process still has them open; nothing else in there."""
+    names = {"fresh": "0" * 16, "old": "1" * 16, "held": "2" * 16, "foreign": "mine"}
+    for name, folder in names.items():
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "used").touch()
+        if name != "fresh":
+            os.utime(tmp_path / folder / "used", (0, 0))
+    load = "import minigen.kernels.jit as jit; print(jit.usable_folder())"
+    with (tmp_path / names["held"] / "used").open() as mark:
+        fcntl.flock(mark, fcntl.LOCK_SH)
+        folder = Path(finish(start(load, MINIGEN_CACHE=str(tmp_path)))[0].strip())
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {
+        folder.name, names["fresh"], names["held"], names["foreign"]
+    }  # fmt: skip
+    os.utime(folder / "used", (0, 0))
+    finish(start(load, MINIGEN_CACHE=str(tmp_path)))
+    assert (folder / "used").stat().st_mtime > 0  # use is noted
+    assert (tmp_path / names["held"]).exists()  # no folder was made, so nothing was removed
+
+
 def test_unwritable_folder_works_and_says_so_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     _, said = finish(start(SIGNATURES, "float32", MINIGEN_CACHE=str(tmp_path / "file" / "cache")))
@@ -148,6 +172,36 @@ print(mine.f.stats.cache_path)
     )  # fmt: skip
     out, _ = finish(process)
     assert Path(out.strip()) == tmp_path / "__pycache__"
+
+
+def test_constants_and_unsigned_numbers_are_not_compiled_apart() -> None:
+    @jit.jit
+    def twice(i):
+        return i + i
+
+    @jit.jit
+    def call(n):
+        return twice(0) + twice(n) + twice(np.uint64(n))
+
+    assert call(3) == 12
+    assert len(twice.signatures) == 1
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc's malloc")
+def test_freed_memory_is_kept() -> None:
+    """An array's pages are faulted in once, not each time the array is made anew."""
+    code = """
+import resource
+import numpy as np
+import minigen.kernels.jit
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    np.ones(4_000_000, np.float32)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+print(*[faults() for _ in range(4)])
+"""
+    counts = [int(count) for count in finish(start(code))[0].split()]
+    assert counts[0] > 0 and max(counts[2:]) < 100
 
 
 def test_kernels_never_assume_numbers_are_finite() -> None:
