@@ -30,7 +30,7 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, argv: list[str]) -> argparse.Namespace:
         """The namespace of `argv`. Raises ArgumentError on an unknown flag, a missing value or one of another type."""
-        namespace, unknown = self.parse_known_args(argv)
+        namespace, unknown = self.parse_known_intermixed_args(argv)
         if unknown:
             known = [flag for action in self._actions for flag in action.option_strings]
             self.error(f"unknown flag {unknown[0]}" + suggestion(unknown[0].partition("=")[0], known))

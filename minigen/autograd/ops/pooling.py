@@ -30,17 +30,19 @@ class MaxPool2d(Function):
         return y
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
-        return (MaxPoolScatter(self.residuals[0], self.source)(gy),)
+        kernel, stride, padding = self.window
+        tiles = kernel if kernel == stride and not any(padding) else None
+        return (MaxPoolScatter(self.residuals[0], self.source, tiles)(gy),)
 
 
 class MaxPoolScatter(Function):
-    """gx[place of the maximum] += gy."""
+    """gx[place of the maximum] += gy. tiles: the window's shape when windows tile the image; each pixel has then one."""
 
-    def __init__(self, index: np.ndarray, shape: tuple[int, ...]) -> None:
-        self.residuals, self.target = (index,), shape
+    def __init__(self, index: np.ndarray, shape: tuple[int, ...], tiles: Pair | None = None) -> None:
+        self.residuals, self.target, self.tiles = (index,), shape, tiles
 
     def forward(self, gy: np.ndarray) -> np.ndarray:
-        return kernels.max_pool2d_scatter(gy, self.residuals[0], self.target)
+        return kernels.max_pool2d_scatter(gy, self.residuals[0], self.target, self.tiles)
 
     def backward(self, ggx: Tensor) -> tuple[Tensor | None, ...]:
         return (MaxPoolGather(self.residuals[0], self.target)(ggx),)
