@@ -150,6 +150,9 @@ def test_memory_layout_does_not_matter(case: Sample):
 
 FUSED = {
     "linear": {"Linear"},
+    "conv2d": {"Conv2d"},
+    "conv_transpose2d": {"ConvTranspose2d"},
+    "gaussian_kl": {"GaussianKL"},
     "elu": {"ELU"},
     "gelu": {"GELU"},
     "mse_loss": {"SquaredError"},

@@ -48,14 +48,15 @@ class BatchNorm(FusedFunction):
 
 
 class BatchNormInference(FusedFunction):
-    """y = (x - mean) / √(var + eps) · weight + bias, with a given mean and variance."""
+    """y = leaky((x - mean) / √(var + eps) · weight + bias), with a given mean and variance."""
 
-    def __init__(self, mean: np.ndarray, var: np.ndarray, eps: float) -> None:
-        self.mean, self.var, self.eps = mean, var, eps
+    def __init__(self, mean: np.ndarray, var: np.ndarray, eps: float, slope: float = 1.0) -> None:
+        self.mean, self.var, self.eps, self.slope = mean, var, eps, slope
 
     def forward(self, x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
         self.save_inputs(0, 1, 2)
-        y = kernels.batch_norm_inference(rows(x), weight, bias, self.mean, self.var, self.eps)
+        self.save_output()
+        y = kernels.batch_norm_inference(rows(x), weight, bias, self.mean, self.var, self.eps, self.slope)
         return y.reshape(x.shape)
 
     def invstd(self) -> np.ndarray:
@@ -63,15 +64,18 @@ class BatchNormInference(FusedFunction):
         return (1 / np.sqrt(self.var + self.eps)).astype(self.mean.dtype)
 
     def backward_arrays(self, gy: np.ndarray) -> Gradients:
-        x, weight, invstd, g = rows(self.saved_array(0)), self.saved_array(1), self.invstd(), rows(gy)
+        x, weight, invstd = rows(self.saved_array(0)), self.saved_array(1), self.invstd()
+        y = rows(self.saved_output_array())
+        g, gbias = kernels.bias_leaky_grad(rows(gy), y, self.slope, self.needs[2])
         return (
             (g * (weight * invstd)).reshape(gy.shape) if self.needs[0] else None,
             (g * (x - self.mean)).sum(axis=0) * invstd if self.needs[1] else None,
-            g.sum(axis=0) if self.needs[2] else None,
+            gbias,
         )
 
     def compose(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        return (x - Tensor(self.mean)) * Tensor(self.invstd()) * weight + bias
+        y = (x - Tensor(self.mean)) * Tensor(self.invstd()) * weight + bias
+        return y if self.slope == 1 else leaky_relu(y, self.slope)
 
 
 class LayerNorm(FusedFunction):
@@ -117,7 +121,7 @@ def batch_norm(
     Training: mean and biased variance of the batch, over all axes but the last; the running arrays (C,), unless None,
     move towards them in place by `momentum`, the variance in its unbiased form, as in PyTorch. Not training: the
     running arrays take their place. Ioffe & Szegedy 2015, algorithms 1 and 2. With a negative_slope other than 1, the
-    result is leaky_relu of that, in training in the same pass.
+    result is leaky_relu of that, in the same pass.
     Raises ShapeError for shapes that do not fit, in training also when there is only one value for each channel, and
     ArgumentError for bad options.
     """
@@ -136,8 +140,8 @@ def batch_norm(
         if running_mean is None or running_var is None:
             raise ArgumentError("batch_norm: running_mean and running_var are needed when not training; pass arrays")
         # Copies: a later training step would change the originals under this node.
-        y = BatchNormInference(running_mean.astype(x.dtype), running_var.astype(x.dtype), eps)(x, weight, bias)
-        return y if slope == 1 else leaky_relu(y, slope)
+        mean, var = running_mean.astype(x.dtype), running_var.astype(x.dtype)
+        return BatchNormInference(mean, var, eps, slope)(x, weight, bias)
     m = x.size // c
     if m < 2:
         raise ShapeError(

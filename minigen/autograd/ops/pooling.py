@@ -36,7 +36,7 @@ class MaxPool2d(Function):
 
 
 class MaxPoolScatter(Function):
-    """gx[place of the maximum] += gy. tiles: the window's shape when windows tile the image; each pixel has then one."""
+    """gx[place of the maximum] += gy. tiles: the window's shape when every pixel lies in just one window."""
 
     def __init__(self, index: np.ndarray, shape: tuple[int, ...], tiles: Pair | None = None) -> None:
         self.residuals, self.target, self.tiles = (index,), shape, tiles
