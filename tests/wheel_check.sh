@@ -18,4 +18,5 @@ assert len(minigen.data.mnist("test")) == 10_000
 '
 venv/bin/minigen info
 venv/bin/minigen train vae --dry-run
+venv/bin/minigen bench tiny_mlp_b8 --quick --peers
 echo "wheel-check: the wheel works in an empty environment"
