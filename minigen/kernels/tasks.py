@@ -26,7 +26,8 @@ def tasks(function: Callable[..., None]) -> Callable[..., None]:
     """Compile `function(i, *arguments)`, one task. The result, called with (count, *arguments), runs 0 ≤ i < count.
 
     Tasks run on up to `config.threads` threads, each of which takes an equal run of them, so no two may write to the
-    same place. Called from Python only. Raises MemoryError when a task could not get memory.
+    same place; `threads=1` keeps them on the calling thread, which is faster when there is little to do. Called from
+    Python only. Raises MemoryError when a task could not get memory.
     """
     name = f"{function.__name__}_launch"
     launch: Any = FunctionType(launcher.__code__, {"start": starter(jit(function))}, name)
@@ -34,9 +35,10 @@ def tasks(function: Callable[..., None]) -> Callable[..., None]:
     launch = jit(launch)
 
     @functools.wraps(function)
-    def call(count: int, *arguments: Any) -> None:
+    def call(count: int, *arguments: Any, threads: int | None = None) -> None:
         load_threads()
-        if launch(count, min(count, config.threads, SETTINGS.NUMBA_NUM_THREADS), arguments):
+        workers = min(count, threads or config.threads, SETTINGS.NUMBA_NUM_THREADS)
+        if launch(count, workers, arguments):
             raise MemoryError(f"{function.__name__}: a task could not get memory")
 
     return call
