@@ -135,26 +135,40 @@ def emit_map(matrix: Matrix, context: Any, builder: Any, array: Any, arguments: 
     builder.store(ir.Constant(emit.vector, [0.0] * emit.lanes), nothing)
     size_out, size_in = len(matrix), len(matrix[0])
 
+    half = cgutils.alloca_once(builder, ir.ArrayType(emit.vector, size_out * size_in))  # mapped along one axis
+
+    def index(first: Any, step: int, k: int) -> Any:
+        return builder.add(first, emit.index(step * k))
+
+    def between(k: Any) -> Any:
+        return builder.gep(half, [emit.index(0), k])
+
     def body(v: Any, carried: list[Any]) -> list[Any]:
         moved = builder.mul(v, emit.index(emit.lanes))
 
-        def cell(data: Any, table: Any, k: int, otherwise: Any) -> Any:
+        def cell(data: Any, table: Any, k: Any, otherwise: Any) -> Any:
             place = emit.load(table, k)
             pointer = builder.bitcast(emit.at(data, builder.add(place, moved)), emit.vector.as_pointer())
             return builder.select(builder.icmp_signed("<", place, emit.index(0)), otherwise, pointer)
 
-        half = []
-        for b in range(size_in):
-            column = [
-                builder.load(cell(x, x_places, a * size_in + b, nothing), align=emit.scalar_bytes)
-                for a in range(size_in)
-            ]
-            half.append(emit.mapped(matrix, column))
-        for i in range(size_out):
-            for j, value in enumerate(emit.mapped(matrix, [column[i] for column in half])):
-                result = finish(emit, value, moved) if finish else value
-                target = cell(out, out_places, i * size_out + j, nowhere)
-                builder.store(result, target, align=emit.scalar_bytes)
+        def map_column(b: Any, carried: list[Any]) -> list[Any]:
+            cells = [cell(x, x_places, index(b, size_in, a), nothing) for a in range(size_in)]
+            vectors = [builder.load(pointer, align=emit.scalar_bytes) for pointer in cells]
+            for i, vector in enumerate(emit.mapped(matrix, vectors)):
+                builder.store(vector, between(index(b, size_in, i)))
+            return []
+
+        def map_row(i: Any, carried: list[Any]) -> list[Any]:
+            first = builder.mul(i, emit.index(size_in))
+            vectors = [builder.load(between(index(first, 1, b))) for b in range(size_in)]
+            first = builder.mul(i, emit.index(size_out))
+            for j, vector in enumerate(emit.mapped(matrix, vectors)):
+                target = cell(out, out_places, index(first, 1, j), nowhere)
+                builder.store(finish(emit, vector, moved) if finish else vector, target, align=emit.scalar_bytes)
+            return []
+
+        emit.loop(emit.index(size_in), [], map_column)
+        emit.loop(emit.index(size_out), [], map_row)
         return []
 
     emit.loop(arguments[4], [], body)
