@@ -119,7 +119,7 @@ def tap_places(kind: str, kernel_hw: Pair, stride: Pair, taps: int, size: int) -
 
 
 def matrices(slots: np.ndarray, channels: int, tiles: int, gap: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """A matrix for each point, tiles x channels of the phases there: (their table, begins, row lengths, all numbers)."""
+    """For each point tiles x channels of the phases there: (table, where they begin, lengths of rows, all numbers)."""
     rows = (slots.max(axis=0) + 1) * channels + gap
     ends = np.cumsum(tiles * rows + GAP)
     first = ends - tiles * rows - GAP
@@ -147,22 +147,22 @@ def make_plan(
     u_first, run, step = np.cumsum(depth * cout) - depth * cout, cin * cout, np.full(len(points), cout)
     if kind == "weight":
         jobs = [
-            (x_first[p], x_row[p], y_first[p] + j, y_row[p], depth[p], u_first[p] + j, cout)
+            (depth[p], 0, x_first[p], 1, x_row[p], y_first[p] + j, y_row[p], u_first[p] + j, cout)
             for p in points for j in range(0, cout, panel)
         ]  # fmt: skip
     elif kind == "input":
         step = step * panel
         jobs = [
-            (y_first[p], y_row[p], u_first[p] + j * cout, cout, x_first[p] + j, x_row[p])
+            (0, cout, y_first[p], y_row[p], 1, u_first[p] + j * cout, panel, x_first[p] + j, x_row[p])
             for p in points for j in range(0, depth[p], panel)
         ]  # fmt: skip
     else:
         run, step = cin * panel, depth * panel
         jobs = [
-            (x_first[p], x_row[p], u_first[p] + j * depth[p], depth[p], y_first[p] + j, y_row[p])
+            (0, depth[p], x_first[p], x_row[p], 1, u_first[p] + j * depth[p], panel, y_first[p] + j, y_row[p])
             for p in points for j in range(0, cout, panel)
         ]  # fmt: skip
-    done = np.cumsum([job[loops.U_ROWS if kind == "weight" else loops.TERMS] for job in jobs])
+    done = np.cumsum([job[0] + job[1] for job in jobs])
     shares = np.searchsorted(done, done[-1] * np.arange(workers + 1) // workers)
     shares[-1] = done.size
     places = tap_places(kind, kernel_hw, stride, taps, cin * cout)
@@ -173,7 +173,7 @@ def make_plan(
     source, target = sides[::-1] if kind == "input" else sides
     return Plan(
         integers(program(kind, fused, tiles, blocks, elements, cin, cout, sums)),
-        integers([high, wide, tiles, blocks, taps, panel, lanes, *source[0], *target[0]]),
+        integers([high, wide, tiles, blocks, taps, OUTPUTS + taps - 1, OUTPUTS, panel, lanes, *source[0], *target[0]]),
         integers(jobs), integers(shares), source[1], target[1],
         np.vstack([places, row]), np.vstack([np.where(slots >= 0, u_first + slots * run, -1), step]),
         [source[2], target[2], (sums, weights_size), (1, elements * cin * cout if kind == "input" else 0)],

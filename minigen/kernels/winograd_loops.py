@@ -14,7 +14,7 @@ import numpy as np
 from numba import prange
 
 from minigen.kernels.jit import jit
-from minigen.kernels.microkernel import ROWS, tile_strided, tile_strided_add, transpose_block
+from minigen.kernels.microkernel import ROWS, tile_strided_add, transpose_block
 from minigen.kernels.winograd_maps import (
     OUTPUTS,
     gradient_3,
@@ -54,6 +54,8 @@ class Grid(NamedTuple):
     tiles: int  # of all images
     blocks: int
     taps: int  # r
+    window: int  # n
+    outputs: int  # m
     panel: int
     lanes: int
 
@@ -65,9 +67,9 @@ class Grid(NamedTuple):
 @jit
 def unpacked(shape):
     """The grid, and the sides of source and target, which are the numbers of `shape`."""
-    g, a, b = shape[:7], shape[7:14], shape[14:21]
+    g, a, b = shape[:9], shape[9:16], shape[16:23]
     return (
-        Grid(g[0], g[1], g[2], g[3], g[4], g[5], g[6]),
+        Grid(g[0], g[1], g[2], g[3], g[4], g[5], g[6], g[7], g[8]),
         Side(a[0], a[1], a[2], a[3], a[4], a[5], a[6]),
         Side(b[0], b[1], b[2], b[3], b[4], b[5], b[6]),
     )
@@ -111,13 +113,13 @@ def split(low, high, first, grid, x, side, points, size, matrices):
             locate_points(points, phase, tile - first, there)
             if grid.taps == 3:
                 if size == OUTPUTS:
-                    gradient_3(x, here, matrices, there, vectors)
+                    gradient_3(x, here, matrices, there, vectors, size, grid.window)
                 else:
-                    window_3(x, here, matrices, there, vectors)
+                    window_3(x, here, matrices, there, vectors, size, grid.window)
             elif size == OUTPUTS:
-                gradient_5(x, here, matrices, there, vectors)
+                gradient_5(x, here, matrices, there, vectors, size, grid.window)
             else:
-                window_5(x, here, matrices, there, vectors)
+                window_5(x, here, matrices, there, vectors, size, grid.window)
 
 
 @jit
@@ -130,42 +132,26 @@ def join(low, high, first, grid, out, side, points, bias, slope, matrices):
             locate_points(points, phase, tile - first, here)
             locate_pixels(side, grid, tile, phase, OUTPUTS, there)
             if grid.taps == 3:
-                result_3(matrices, here, out, there, vectors, bias, slope)
+                result_3(matrices, here, out, there, vectors, grid.window, grid.outputs, bias, slope)
             else:
-                result_5(matrices, here, out, there, vectors, bias, slope)
-
-
-A_FIRST, A_ROW, B_FIRST, TERMS, C_FIRST, C_ROW = range(6)  # a job of `multiply`: one panel of one point
+                result_5(matrices, here, out, there, vectors, grid.window, grid.outputs, bias, slope)
 
 
 @jit
-def multiply(low, high, jobs, tiles, a, b, c, panel):
-    """Jobs [low, high): rows of C, one for each tile, are rows of A times a packed panel of B."""
-    tiles = max(tiles, ROWS // 2)
-    pieces = -(-tiles // ROWS)
+def multiply(low, high, jobs, tiles, a, b, c, added):
+    """Jobs [low, high): C (rows, panel) = A (rows, terms) · B (terms, panel), each one panel of one point.
+
+    Instead of 0 rows or terms a job has as many as there are tiles. When `added` is not 0, the product is added to C.
+    """
     for k in range(low, high):
-        a_first, a_row, b_first, terms, c_first, c_row = jobs[k]
-        for i in range(pieces):
-            top, bottom = i * tiles // pieces, (i + 1) * tiles // pieces
-            tile_strided(
-                bottom - top, a, a_first + top * a_row, a_row, 1, b, b_first, panel, terms,
-                c, c_first + top * c_row, c_row,
-            )  # fmt: skip
-
-
-X_FIRST, X_ROW, G_FIRST, G_ROW, U_ROWS, U_FIRST, U_ROW = range(7)  # a job of `accumulate`
-
-
-@jit
-def accumulate(low, high, jobs, tiles, x, gy, u):
-    """Jobs [low, high): U += X' G, where a tile has a row of X and one of G, and the job a panel of G."""
-    for k in range(low, high):
-        x_first, x_row, g_first, g_row, rows, u_first, u_row = jobs[k]
+        rows, terms, a_first, a_row, a_term, b_first, b_term, c_first, c_row = jobs[k]
+        rows = max(rows if rows > 0 else tiles, ROWS // 2)  # more rows than there are tiles do no harm
         pieces = -(-rows // ROWS)
         for i in range(pieces):
             top, bottom = i * rows // pieces, (i + 1) * rows // pieces
             tile_strided_add(
-                bottom - top, x, x_first + top, 1, x_row, gy, g_first, g_row, tiles, u, u_first + top * u_row, u_row
+                bottom - top, a, a_first + top * a_row, a_row, a_term, b, b_first, b_term,
+                terms if terms > 0 else tiles, c, c_first + top * c_row, c_row, added,
             )  # fmt: skip
 
 
@@ -193,9 +179,9 @@ def pack(low, high, w, columns, grid, taps, points, packed):
                 locate_points(points, phase, j, there)
                 source, target = w[j * grid.panel :], packed[k * grid.panel :]
                 if grid.taps == 3:
-                    taps_3(source, here, target, there, grid.panel // grid.lanes)
+                    taps_3(source, here, target, there, grid.panel // grid.lanes, grid.taps, grid.window)
                 else:
-                    taps_5(source, here, target, there, grid.panel // grid.lanes)
+                    taps_5(source, here, target, there, grid.panel // grid.lanes, grid.taps, grid.window)
 
 
 @jit
@@ -214,9 +200,9 @@ def unpack(low, high, u, columns, grid, points, taps, gw):
                             total[i] += other[i]
             locate_points(taps, phase, k, there)
             if grid.taps == 3:
-                kernel_3(u[0], here, gw, there, columns // grid.lanes)
+                kernel_3(u[0], here, gw, there, columns // grid.lanes, grid.window, grid.taps)
             else:
-                kernel_5(u[0], here, gw, there, columns // grid.lanes)
+                kernel_5(u[0], here, gw, there, columns // grid.lanes, grid.window, grid.taps)
 
 
 # Stages, and what their ranges count: kernel elements; rows of the weights; tiles (split: of the source, or of the
@@ -232,39 +218,40 @@ def run(
 ):  # fmt: skip
     """One worker's range of a stage on [first, last)."""
     grid, side, target_side = unpacked(shape)
-    window, gradient, count = OUTPUTS + grid.taps - 1, OUTPUTS, last - first
+    count = last - first
     low, high = first + worker * count // workers, first + (worker + 1) * count // workers
     mine = worker % a.shape[0]
+    added = 1 if stage in (ACCUMULATE, CORRELATE) else 0
     if stage == TURN:
         turn(low, high, target_side.channels, side.channels, w, turned, grid.lanes)
     elif stage == PACK:
         pack(low, high, turned, target_side.channels, grid, taps, weights, u[0])
     elif stage == SPLIT:
-        split(low, high, first, grid, source, side, source_points, window, a[0])
+        split(low, high, first, grid, source, side, source_points, grid.window, a[0])
     elif stage == SPLIT_TARGET:
-        split(low, high, first, grid, target, target_side, target_points, gradient, c[0])
+        split(low, high, first, grid, target, target_side, target_points, grid.outputs, c[0])
     elif stage == MULTIPLY:
-        multiply(shares[worker], shares[worker + 1], jobs, count, a[0], u[0], c[0], grid.panel)
+        multiply(shares[worker], shares[worker + 1], jobs, count, a[0], u[0], c[0], added)
     elif stage == JOIN:
         join(low, high, first, grid, target, target_side, target_points, bias, slope, c[0])
     elif stage == ACCUMULATE:
-        accumulate(shares[worker], shares[worker + 1], jobs, count, a[0], c[0], u[0])
+        multiply(shares[worker], shares[worker + 1], jobs, count, a[0], c[0], u[0], added)
     elif stage == UNPACK:
         unpack(low, high, u, target_side.channels, grid, weights, taps, w)
     elif stage == CONVOLVE:
         for block in range(low, high):
             begin, end = block * grid.tiles // grid.blocks, (block + 1) * grid.tiles // grid.blocks
-            split(begin, end, begin, grid, source, side, source_points, window, a[mine])
-            multiply(0, jobs.shape[0], jobs, end - begin, a[mine], u[0], c[mine], grid.panel)
+            split(begin, end, begin, grid, source, side, source_points, grid.window, a[mine])
+            multiply(0, jobs.shape[0], jobs, end - begin, a[mine], u[0], c[mine], added)
             join(begin, end, begin, grid, target, target_side, target_points, bias, slope, c[mine])
     elif stage == CORRELATE:
         for share in range(low, high):
             u[share] = 0
             for block in range(share * grid.blocks // count, (share + 1) * grid.blocks // count):
                 begin, end = block * grid.tiles // grid.blocks, (block + 1) * grid.tiles // grid.blocks
-                split(begin, end, begin, grid, source, side, source_points, window, a[mine])
-                split(begin, end, begin, grid, target, target_side, target_points, gradient, c[mine])
-                accumulate(0, jobs.shape[0], jobs, end - begin, a[mine], c[mine], u[share])
+                split(begin, end, begin, grid, source, side, source_points, grid.window, a[mine])
+                split(begin, end, begin, grid, target, target_side, target_points, grid.outputs, c[mine])
+                multiply(0, jobs.shape[0], jobs, end - begin, a[mine], c[mine], u[share], added)
 
 
 @jit(parallel=True)
@@ -276,6 +263,6 @@ def run_all(
     for k in range(program.shape[0]):
         for worker in prange(workers):
             run(
-                program[k, 0], program[k, 1], program[k, 2], worker, workers, shape, jobs, shares,
+                program[k, 0], program[k, 1], program[k, 2], np.int64(worker), workers, shape, jobs, shares,
                 source, source_points, target, target_points, w, turned, taps, weights, bias, slope, a, c, u,
             )  # fmt: skip

@@ -126,7 +126,7 @@ def mirrored(a: list[Fraction], b: list[Fraction]) -> bool:
 
 
 def emit_map(matrix: Matrix, context: Any, builder: Any, array: Any, arguments: Any, finish: Any = None) -> Any:
-    """The loop of `tile_map` and `tile_map_finish`: arguments are x, x_places, out, out_places, vectors, …"""
+    """The loops of `tile_map` and `tile_map_finish`, whose arguments begin alike."""
     emit = MapEmitter(context, builder, array.dtype)
     places = types.Array(types.intp, 1, "C")
     x, out = emit.data(array, arguments[0]), emit.data(array, arguments[2])
@@ -167,8 +167,8 @@ def emit_map(matrix: Matrix, context: Any, builder: Any, array: Any, arguments: 
                 builder.store(finish(emit, vector, moved) if finish else vector, target, align=emit.scalar_bytes)
             return []
 
-        emit.loop(emit.index(size_in), [], map_column)
-        emit.loop(emit.index(size_out), [], map_row)
+        emit.loop(arguments[5], [], map_column)
+        emit.loop(arguments[6], [], map_row)
         return []
 
     emit.loop(arguments[4], [], body)
@@ -176,19 +176,20 @@ def emit_map(matrix: Matrix, context: Any, builder: Any, array: Any, arguments: 
 
 
 def tile_map(matrix: Matrix) -> Any:
-    """An intrinsic (x, x_places, out, out_places, vectors) that maps a square tile along both axes.
+    """An intrinsic (x, x_places, out, out_places, vectors, columns, rows) that maps a square tile along both axes.
 
     out[out_places[i, j] + c] = sum over a, b of matrix[i][a] * matrix[j][b] * x[x_places[a, b] + c], for as many c as
     `vectors` registers hold. x, out: flat, of one dtype. Places: int64, row by row; one below 0 stands for zeros to be
-    read, or a result that is not wanted.
+    read, or a result that is not wanted. columns and rows are the matrix's; they are given so that compilers do not
+    know them: loops of a known length would be unrolled, and take much longer to compile.
     """
 
     @intrinsic
-    def apply(typingctx: Any, x: Any, x_places: Any, out: Any, out_places: Any, vectors: Any):
+    def apply(typingctx: Any, x: Any, x_places: Any, out: Any, out_places: Any, vectors: Any, columns: Any, rows: Any):
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             return emit_map(matrix, context, builder, x, arguments)
 
-        return types.none(x, x_places, out, out_places, types.intp), generate
+        return types.none(x, x_places, out, out_places, types.intp, types.intp, types.intp), generate
 
     return apply
 
@@ -201,20 +202,21 @@ def tile_map_finish(matrix: Matrix) -> Any:
 
     @intrinsic
     def apply(
-        typingctx: Any, x: Any, x_places: Any, out: Any, out_places: Any, vectors: Any, bias: Any, slope: Any
+        typingctx: Any, x: Any, x_places: Any, out: Any, out_places: Any, vectors: Any, columns: Any, rows: Any,
+        bias: Any, slope: Any,
     ):  # fmt: skip
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             def finish(emit: MapEmitter, value: Any, moved: Any) -> Any:
                 zero = ir.Constant(emit.vector, [0.0] * emit.lanes)
-                pointer = builder.bitcast(emit.at(emit.data(bias, arguments[5]), moved), emit.vector.as_pointer())
+                pointer = builder.bitcast(emit.at(emit.data(bias, arguments[7]), moved), emit.vector.as_pointer())
                 value = builder.fadd(value, builder.load(pointer, align=emit.scalar_bytes))
-                flat = builder.fcmp_ordered("==", arguments[6], ir.Constant(emit.scalar, 0.0))
-                scaled = builder.select(flat, zero, builder.fmul(emit.splat(arguments[6]), value))  # not 0 · ∞
+                flat = builder.fcmp_ordered("==", arguments[8], ir.Constant(emit.scalar, 0.0))
+                scaled = builder.select(flat, zero, builder.fmul(emit.splat(arguments[8]), value))  # not 0 · ∞
                 return builder.select(builder.fcmp_ordered("<", value, zero), scaled, value)
 
             return emit_map(matrix, context, builder, x, arguments, finish)
 
-        return types.none(x, x_places, out, out_places, types.intp, bias, slope), generate
+        return types.none(x, x_places, out, out_places, *[types.intp] * 3, bias, slope), generate
 
     return apply
 
