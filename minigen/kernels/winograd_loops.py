@@ -212,46 +212,8 @@ TURN, PACK, SPLIT, SPLIT_TARGET, MULTIPLY, JOIN, ACCUMULATE, CONVOLVE, CORRELATE
 
 
 @jit
-def run(
-    stage, first, last, worker, workers, shape, jobs, shares, source, source_points, target, target_points,
-    w, turned, taps, weights, bias, slope, a, c, u,
-):  # fmt: skip
-    """One worker's range of a stage on [first, last)."""
-    grid, side, target_side = unpacked(shape)
-    count = last - first
-    low, high = first + worker * count // workers, first + (worker + 1) * count // workers
-    mine = worker % a.shape[0]
-    added = 1 if stage in (ACCUMULATE, CORRELATE) else 0
-    if stage == TURN:
-        turn(low, high, target_side.channels, side.channels, w, turned, grid.lanes)
-    elif stage == PACK:
-        pack(low, high, turned, target_side.channels, grid, taps, weights, u[0])
-    elif stage == SPLIT:
-        split(low, high, first, grid, source, side, source_points, grid.window, a[0])
-    elif stage == SPLIT_TARGET:
-        split(low, high, first, grid, target, target_side, target_points, grid.outputs, c[0])
-    elif stage == MULTIPLY:
-        multiply(shares[worker], shares[worker + 1], jobs, count, a[0], u[0], c[0], added)
-    elif stage == JOIN:
-        join(low, high, first, grid, target, target_side, target_points, bias, slope, c[0])
-    elif stage == ACCUMULATE:
-        multiply(shares[worker], shares[worker + 1], jobs, count, a[0], c[0], u[0], added)
-    elif stage == UNPACK:
-        unpack(low, high, u, target_side.channels, grid, weights, taps, w)
-    elif stage == CONVOLVE:
-        for block in range(low, high):
-            begin, end = block * grid.tiles // grid.blocks, (block + 1) * grid.tiles // grid.blocks
-            split(begin, end, begin, grid, source, side, source_points, grid.window, a[mine])
-            multiply(0, jobs.shape[0], jobs, end - begin, a[mine], u[0], c[mine], added)
-            join(begin, end, begin, grid, target, target_side, target_points, bias, slope, c[mine])
-    elif stage == CORRELATE:
-        for share in range(low, high):
-            u[share] = 0
-            for block in range(share * grid.blocks // count, (share + 1) * grid.blocks // count):
-                begin, end = block * grid.tiles // grid.blocks, (block + 1) * grid.tiles // grid.blocks
-                split(begin, end, begin, grid, source, side, source_points, grid.window, a[mine])
-                split(begin, end, begin, grid, target, target_side, target_points, grid.outputs, c[mine])
-                multiply(0, jobs.shape[0], jobs, end - begin, a[mine], c[mine], u[share], added)
+def clear(numbers):
+    numbers[:] = 0
 
 
 @jit(parallel=True)
@@ -261,8 +223,41 @@ def run_all(
 ):  # fmt: skip
     """Every stage of a program, whose rows are (stage, first, last)."""
     for k in range(program.shape[0]):
-        for worker in prange(workers):
-            run(
-                program[k, 0], program[k, 1], program[k, 2], np.int64(worker), workers, shape, jobs, shares,
-                source, source_points, target, target_points, w, turned, taps, weights, bias, slope, a, c, u,
-            )  # fmt: skip
+        for thread in prange(workers):
+            worker = np.int64(thread)
+            stage, first, last = program[k]
+            grid, side, target_side = unpacked(shape)
+            count = last - first
+            low, high = first + worker * count // workers, first + (worker + 1) * count // workers
+            mine = worker % a.shape[0]
+            added = 1 if stage in (ACCUMULATE, CORRELATE) else 0
+            if stage == TURN:
+                turn(low, high, target_side.channels, side.channels, w, turned, grid.lanes)
+            elif stage == PACK:
+                pack(low, high, turned, target_side.channels, grid, taps, weights, u[0])
+            elif stage == SPLIT:
+                split(low, high, first, grid, source, side, source_points, grid.window, a[0])
+            elif stage == SPLIT_TARGET:
+                split(low, high, first, grid, target, target_side, target_points, grid.outputs, c[0])
+            elif stage == MULTIPLY:
+                multiply(shares[worker], shares[worker + 1], jobs, count, a[0], u[0], c[0], added)
+            elif stage == JOIN:
+                join(low, high, first, grid, target, target_side, target_points, bias, slope, c[0])
+            elif stage == ACCUMULATE:
+                multiply(shares[worker], shares[worker + 1], jobs, count, a[0], c[0], u[0], added)
+            elif stage == UNPACK:
+                unpack(low, high, u, target_side.channels, grid, weights, taps, w)
+            elif stage == CONVOLVE:
+                for block in range(low, high):
+                    begin, end = block * grid.tiles // grid.blocks, (block + 1) * grid.tiles // grid.blocks
+                    split(begin, end, begin, grid, source, side, source_points, grid.window, a[mine])
+                    multiply(0, jobs.shape[0], jobs, end - begin, a[mine], u[0], c[mine], added)
+                    join(begin, end, begin, grid, target, target_side, target_points, bias, slope, c[mine])
+            elif stage == CORRELATE:
+                for share in range(low, high):
+                    clear(u[share])
+                    for block in range(share * grid.blocks // count, (share + 1) * grid.blocks // count):
+                        begin, end = block * grid.tiles // grid.blocks, (block + 1) * grid.tiles // grid.blocks
+                        split(begin, end, begin, grid, source, side, source_points, grid.window, a[mine])
+                        split(begin, end, begin, grid, target, target_side, target_points, grid.outputs, c[mine])
+                        multiply(0, jobs.shape[0], jobs, end - begin, a[mine], c[mine], u[share], added)

@@ -26,6 +26,7 @@ from minigen.kernels.microkernel import Emitter, intrinsic
 Matrix = list[list[Fraction]]
 
 OUTPUTS, TAPS = 4, (3, 5)  # m, and every r
+UNROLLED = 6  # most rows and columns that are spelled out, so that vectors stay in registers between the axes
 HALF, QUARTER = Fraction(1, 2), Fraction(1, 4)
 POINTS = {  # by n; the first is 0, infinity comes last and is not listed
     6: [0 * HALF, 3 * QUARTER, -3 * QUARTER, 3 * HALF, -3 * HALF],
@@ -167,8 +168,12 @@ def emit_map(matrix: Matrix, context: Any, builder: Any, array: Any, arguments: 
                 builder.store(finish(emit, vector, moved) if finish else vector, target, align=emit.scalar_bytes)
             return []
 
-        emit.loop(arguments[5], [], map_column)
-        emit.loop(arguments[6], [], map_row)
+        for count, limit, line in ((size_in, arguments[5], map_column), (size_out, arguments[6], map_row)):
+            if max(size_in, size_out) <= UNROLLED:
+                for k in range(count):
+                    line(emit.index(k), [])
+            else:
+                emit.loop(limit, [], line)
         return []
 
     emit.loop(arguments[4], [], body)
