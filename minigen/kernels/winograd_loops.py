@@ -213,6 +213,7 @@ TURN, PACK, SPLIT, SPLIT_TARGET, MULTIPLY, JOIN, ACCUMULATE, CONVOLVE, CORRELATE
 
 @jit
 def clear(numbers):
+    """All numbers become 0."""
     numbers[:] = 0
 
 
