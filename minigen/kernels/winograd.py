@@ -26,7 +26,7 @@ from minigen.kernels import winograd_loops as loops
 from minigen.kernels.microkernel import ROWS, panel_width, vector_width
 from minigen.kernels.plan import Padding, Pair, Shape, integers
 from minigen.kernels.room import flat, several
-from minigen.kernels.winograd_loops import Grid, Points, Side
+from minigen.kernels.winograd_loops import Side
 from minigen.kernels.winograd_maps import OUTPUTS, TAPS
 
 FUSED_BYTES = 2**19  # weights, and points of a block of tiles, that stay in the second-level cache together
@@ -38,23 +38,17 @@ BETTER = 0.9  # how much less Winograd's way has to cost, so that small differen
 
 
 class Plan(NamedTuple):
-    """A convolution's tiles, tables and matrices. Its source is mapped to points, its target comes from them."""
+    """The program of a pass and its tables, as `winograd_loops.run` takes them, and the sizes of its matrices."""
 
-    grid: Grid
-    fused: bool  # blocks of tiles are computed start to end by one worker; else stage by stage by all
-    block: int  # most tiles of a block
-    source: Side
-    source_points: Points
-    source_size: int
-    target: Side
-    target_points: Points
-    target_size: int
-    taps: Points  # of the weights as they are, row by row
-    weights: Points  # mapped to points, row by row
-    weights_size: int
-    panels: np.ndarray  # distance between panels of the packed weights, by point
+    program: np.ndarray
+    shape: np.ndarray
     jobs: np.ndarray
     shares: np.ndarray  # worker i has jobs [shares[i], shares[i + 1])
+    source_points: np.ndarray
+    target_points: np.ndarray
+    taps: np.ndarray
+    weights: np.ndarray
+    sizes: list[tuple[int, int]]  # of a, c, u and the turned weights
 
 
 def tap_count(kernel_hw: Pair, stride: Pair) -> int:
@@ -124,12 +118,12 @@ def tap_places(kind: str, kernel_hw: Pair, stride: Pair, taps: int, size: int) -
     return places.reshape(-1, taps * taps)
 
 
-def matrices(slots: np.ndarray, channels: int, tiles: int, gap: int) -> tuple[Points, np.ndarray, int]:
-    """A matrix for each point, tiles x channels of the phases there: (its table, where each begins, all numbers)."""
+def matrices(slots: np.ndarray, channels: int, tiles: int, gap: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """For each point tiles x channels of the phases there: (table, where they begin, lengths of rows, all numbers)."""
     rows = (slots.max(axis=0) + 1) * channels + gap
     ends = np.cumsum(tiles * rows + GAP)
     first = ends - tiles * rows - GAP
-    return Points(np.where(slots >= 0, first + slots * channels, -1), rows), first, int(ends[-1])
+    return np.vstack([np.where(slots >= 0, first + slots * channels, -1), rows]), first, rows, int(ends[-1])
 
 
 @functools.lru_cache(maxsize=256)
@@ -138,51 +132,71 @@ def make_plan(
 ) -> Plan:
     """The plan of the "forward" pass from x to y, the "input" gradient from y to x, or the "weight" gradient."""
     panel, lanes, (cin, cout) = panel_width(dtype), vector_width(dtype), (x[3], y[3])
-    taps = tap_count(kernel_hw, stride)
+    taps, elements = tap_count(kernel_hw, stride), kernel_hw[0] * kernel_hw[1]
     high, wide, image, result = tiling(kind, x, y, taps, stride, padding)
     slots = phase_slots(kind, kernel_hw, stride, taps)
-    points = slots.shape[1]
-    depth = (slots.max(axis=0) + 1) * cin  # channels of all phases at a point
+    points, depth = range(slots.shape[1]), (slots.max(axis=0) + 1) * cin  # channels of all phases at a point
     tiles, weights_size = x[0] * high * wide, int(depth.sum()) * cout
-    tile_bytes = (int(depth.sum()) + points * (cout + 2 * lanes)) * dtype.itemsize
+    tile_bytes = (int(depth.sum()) + len(points) * (cout + 2 * lanes)) * dtype.itemsize
     fused = weights_size * dtype.itemsize <= FUSED_BYTES
-    most = max(1, (FUSED_BYTES if fused else STAGE_BYTES) // (tile_bytes * ROWS)) * ROWS
-    blocks = -(-tiles // most)
+    blocks = -(-tiles // (max(1, (FUSED_BYTES if fused else STAGE_BYTES) // (tile_bytes * ROWS)) * ROWS))
     block = max(-(-tiles // blocks), ROWS)  # a tile of products has at least ROWS // 2 rows, whatever is in them
-    image_points, image_first, image_size = matrices(slots, cin, block, lanes)
-    result_points, result_first, result_size = matrices(np.zeros((1, points), np.int64), cout, block, lanes)
+    x_points, x_first, x_row, x_size = matrices(slots, cin, block, lanes)
+    y_points, y_first, y_row, y_size = matrices(np.zeros((1, len(points)), np.int64), cout, block, lanes)
 
-    first = np.cumsum(depth * cout) - depth * cout  # a point's weights
-    step, panels = np.full(points, cout if kind == "weight" else panel), np.full(points, cout * panel)
-    run = cin * cout
-    x_row, y_row = image_points.rows, result_points.rows
+    u_first, run, step = np.cumsum(depth * cout) - depth * cout, cin * cout, np.full(len(points), cout)
     if kind == "weight":
         jobs = [
-            (image_first[p], x_row[p], result_first[p] + j, y_row[p], depth[p], first[p] + j, cout)
-            for p in range(points) for j in range(0, cout, panel)
+            (depth[p], 0, x_first[p], 1, x_row[p], y_first[p] + j, y_row[p], u_first[p] + j, cout)
+            for p in points for j in range(0, cout, panel)
         ]  # fmt: skip
     elif kind == "input":
+        step = step * panel
         jobs = [
-            (result_first[p], y_row[p], first[p] + j * cout, cout, image_first[p] + j, x_row[p])
-            for p in range(points) for j in range(0, depth[p], panel)
+            (0, cout, y_first[p], y_row[p], 1, u_first[p] + j * cout, panel, x_first[p] + j, x_row[p])
+            for p in points for j in range(0, depth[p], panel)
         ]  # fmt: skip
     else:
+        run, step = cin * panel, depth * panel
         jobs = [
-            (image_first[p], x_row[p], first[p] + j * depth[p], depth[p], result_first[p] + j, y_row[p])
-            for p in range(points) for j in range(0, cout, panel)
+            (0, depth[p], x_first[p], x_row[p], 1, u_first[p] + j * depth[p], panel, y_first[p] + j, y_row[p])
+            for p in points for j in range(0, cout, panel)
         ]  # fmt: skip
-        run, panels = cin * panel, depth * panel
-    weights = Points(np.where(slots >= 0, first + slots * run, -1), step)
-    done = np.cumsum([job[loops.U_ROWS if kind == "weight" else loops.TERMS] for job in jobs])
+    done = np.cumsum([job[0] + job[1] for job in jobs])
     shares = np.searchsorted(done, done[-1] * np.arange(workers + 1) // workers)
     shares[-1] = done.size
     places = tap_places(kind, kernel_hw, stride, taps, cin * cout)
-    tap_points = Points(places, np.full(taps * taps, cin if kind == "input" else cout))
-    sides = [(image, image_points, image_size), (result, result_points, result_size)]
-    source, target = reversed(sides) if kind == "input" else sides
-    grid = Grid(high, wide, tiles, blocks, taps, panel, lanes)
-    tables = integers(jobs), integers(shares)
-    return Plan(grid, fused, block, *source, *target, tap_points, weights, weights_size, panels, *tables)
+    row = np.full(taps * taps, cin if kind == "input" else cout)
+    sums = min(SHARES, blocks) if kind == "weight" and fused else 1
+    copies = workers if fused else 1
+    sides = [(image, x_points, (copies, x_size)), (result, y_points, (copies, y_size))]
+    source, target = sides[::-1] if kind == "input" else sides
+    return Plan(
+        integers(program(kind, fused, tiles, blocks, elements, cin, cout, sums)),
+        integers([high, wide, tiles, blocks, taps, OUTPUTS + taps - 1, OUTPUTS, panel, lanes, *source[0], *target[0]]),
+        integers(jobs), integers(shares), source[1], target[1],
+        np.vstack([places, row]), np.vstack([np.where(slots >= 0, u_first + slots * run, -1), step]),
+        [source[2], target[2], (sums, weights_size), (1, elements * cin * cout if kind == "input" else 0)],
+    )  # fmt: skip
+
+
+def program(
+    kind: str, fused: bool, tiles: int, blocks: int, elements: int, cin: int, cout: int, sums: int
+) -> list[tuple[int, int, int]]:
+    """The stages of a pass and their ranges."""
+    stages = {"forward": [], "input": [(loops.TURN, 0, elements)], "weight": []}[kind]
+    if kind != "weight":
+        stages.append((loops.PACK, 0, cout if kind == "input" else cin))
+    if fused:
+        stages.append((loops.CORRELATE, 0, sums) if kind == "weight" else (loops.CONVOLVE, 0, blocks))
+    else:
+        steps = (
+            (loops.SPLIT, loops.SPLIT_TARGET, loops.ACCUMULATE)
+            if kind == "weight"
+            else (loops.SPLIT, loops.MULTIPLY, loops.JOIN)
+        )
+        stages += [(step, b * tiles // blocks, (b + 1) * tiles // blocks) for b in range(blocks) for step in steps]
+    return [*stages, (loops.UNPACK, 0, cin)] if kind == "weight" else stages
 
 
 def convolve(
@@ -193,50 +207,27 @@ def convolve(
 
     bias has a number for each of target's channels, or none. Shapes and the rest as in `convolution.conv2d`.
     """
-    dtype, workers, (kh, kw, rows, columns) = w.dtype, config.threads, w.shape
     x, y = (target, source) if kind == "input" else (source, target)
-    plan = make_plan(kind, x.shape, y.shape, (kh, kw), stride, padding, dtype, workers)
-    grid, copies = plan.grid, workers if plan.fused else 1
-    sizes = [(1, plan.weights_size), (copies, plan.source_size), (copies, plan.target_size), (1, w.size)]
-    packed, a, c, turned = several(sizes, dtype)
-    if kind == "input":
-        loops.turn_all(kh * kw, rows, columns, flat(w), turned[0], grid.lanes)
-        w, rows, columns = turned[0], columns, rows
-    loops.pack_all(rows, flat(w), columns, grid, plan.taps, plan.weights, plan.panels, packed[0])
-    start = (flat(source), plan.source, plan.source_points)
-    end = (
-        target.reshape(-1), plan.target, plan.target_points,
-        bias if bias.size else np.zeros(target.shape[3], dtype), dtype.type(slope),
-    )  # fmt: skip
-    if plan.fused:
-        loops.convolve_all(workers, grid, *start, *end, plan.jobs, packed[0], a, c)
-        return
-    for block in range(grid.blocks):
-        first, last = block * grid.tiles // grid.blocks, (block + 1) * grid.tiles // grid.blocks
-        loops.split_all(workers, first, last, grid, *start, False, a[0])
-        loops.multiply_all(workers, plan.shares, plan.jobs, last - first, a[0], packed[0], c[0], grid.panel)
-        loops.join_all(workers, first, last, grid, *end, c[0])
+    plan = make_plan(kind, x.shape, y.shape, w.shape[:2], stride, padding, w.dtype, config.threads)
+    bias = bias if bias.size else np.zeros(target.shape[3], w.dtype)
+    execute(plan, flat(source), target.reshape(-1), flat(w), bias, slope)
 
 
 def weight_gradient(x: np.ndarray, gy: np.ndarray, kernel_hw: Pair, stride: Pair, padding: Padding) -> np.ndarray:
     """gw (KH, KW, Cin, Cout), as `convolution.conv2d_weight_grad`."""
-    dtype, workers, (cin, cout) = x.dtype, config.threads, (x.shape[3], gy.shape[3])
-    plan = make_plan("weight", x.shape, gy.shape, kernel_hw, stride, padding, dtype, workers)
-    grid, copies, shares = plan.grid, workers if plan.fused else 1, min(SHARES, plan.grid.blocks) if plan.fused else 1
-    a, c, u = several(
-        [(copies, plan.source_size), (copies, plan.target_size), (shares, plan.weights_size)], dtype
-    )  # fmt: skip
-    images = (flat(x), plan.source, plan.source_points)
-    gradients = (flat(gy), plan.target, plan.target_points)
-    if plan.fused:
-        loops.correlate_all(workers, grid, *images, *gradients, plan.jobs, a, c, u)
-    else:
-        u[:] = 0
-        for block in range(grid.blocks):
-            first, last = block * grid.tiles // grid.blocks, (block + 1) * grid.tiles // grid.blocks
-            loops.split_all(workers, first, last, grid, *images, False, a[0])
-            loops.split_all(workers, first, last, grid, *gradients, True, c[0])
-            loops.accumulate_all(workers, plan.shares, plan.jobs, last - first, a[0], c[0], u[0])
-    gw = np.empty((*kernel_hw, cin, cout), dtype)
-    loops.unpack_all(cin, u, cout, grid, plan.weights, plan.taps, gw.reshape(-1))
+    plan = make_plan("weight", x.shape, gy.shape, kernel_hw, stride, padding, x.dtype, config.threads)
+    gw = np.empty((*kernel_hw, x.shape[3], gy.shape[3]), x.dtype)
+    execute(plan, flat(x), flat(gy), gw.reshape(-1), np.zeros(0, x.dtype), 1.0)
     return gw
+
+
+def execute(plan: Plan, source: np.ndarray, target: np.ndarray, w: np.ndarray, bias: np.ndarray, slope: float) -> None:
+    """Run the plan's program, in this thread's room."""
+    a, c, u, turned = several(plan.sizes, w.dtype)
+    if loops.ACCUMULATE in plan.program[:, 0]:
+        u[:] = 0
+    loops.run_all(
+        plan.program, config.threads, plan.shape, plan.jobs, plan.shares, source, plan.source_points,
+        target, plan.target_points, w, turned[0] if turned.size else w, plan.taps, plan.weights, bias,
+        w.dtype.type(slope), a, c, u,
+    )  # fmt: skip

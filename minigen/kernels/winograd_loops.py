@@ -1,7 +1,11 @@
 """The compiled loops of a convolution by minimal filtering (`winograd.py` says what they compute).
 
-Every stage is a serial function over a range of its work, and a parallel one that gives each worker a range. What a
-worker writes nobody else does, and every sum has a fixed order, so the bits do not depend on the threads.
+A pass is a program of stages, in each of which every worker takes its range of the work; `run_all` is the one function
+for all of them, since each parallel function takes seconds to compile. What a worker writes nobody else does, and every
+sum has a fixed order, so the bits do not depend on the threads.
+
+A pass has a source and a target: x and y going forward, gy and gx for the input gradient, x and gy for that of the
+weights. The matrices of their points are `a` and `c`, those of the weights `u`.
 """
 
 from typing import NamedTuple
@@ -10,7 +14,7 @@ import numpy as np
 from numba import prange
 
 from minigen.kernels.jit import jit
-from minigen.kernels.microkernel import ROWS, tile_strided, tile_strided_add, transpose_block
+from minigen.kernels.microkernel import ROWS, tile_strided_add, transpose_block
 from minigen.kernels.winograd_maps import (
     OUTPUTS,
     gradient_3,
@@ -50,18 +54,25 @@ class Grid(NamedTuple):
     tiles: int  # of all images
     blocks: int
     taps: int  # r
+    window: int  # n
+    outputs: int  # m
     panel: int
     lanes: int
 
 
-class Points(NamedTuple):
-    """Where row k of the matrices for all points (or taps) lies: of phase f, point p, at starts[f, p] + k * rows[p].
+# Where row k of the matrices for all points lies (of taps, likewise) is a table of phases + 1 rows: that of phase f,
+# point p, at table[f, p] + k * table[-1, p]. A start of -1 says that the phase is 0 at the point.
 
-    A start of -1 says that the phase is 0 at the point.
-    """
 
-    starts: np.ndarray
-    rows: np.ndarray
+@jit
+def unpacked(shape):
+    """The grid, and the sides of source and target, which are the numbers of `shape`."""
+    g, a, b = shape[:9], shape[9:16], shape[16:23]
+    return (
+        Grid(g[0], g[1], g[2], g[3], g[4], g[5], g[6], g[7], g[8]),
+        Side(a[0], a[1], a[2], a[3], a[4], a[5], a[6]),
+        Side(b[0], b[1], b[2], b[3], b[4], b[5], b[6]),
+    )
 
 
 @jit
@@ -84,203 +95,170 @@ def locate_pixels(side, grid, tile, phase, size, places):
 
 
 @jit
-def locate_points(starts, rows, k, places):
-    """places = starts + k * rows, but -1 where starts are."""
+def locate_points(table, phase, k, places):
+    """places[p] = where row k of a phase lies at point p, or -1."""
+    starts, steps = table[phase], table[table.shape[0] - 1]
     for p in range(starts.size):
-        places[p] = starts[p] + k * rows[p] if starts[p] >= 0 else -1
+        places[p] = starts[p] + k * steps[p] if starts[p] >= 0 else -1
 
 
 @jit
-def split(low, high, first, grid, x, side, points, gradient, matrices):
-    """Tiles [low, high) of images, windows or else gradients, to points; tile `first` is row 0 of the matrices."""
+def split(low, high, first, grid, x, side, points, size, matrices):
+    """Tiles [low, high) of images to points; tile `first` is row 0 of the matrices. A gradient's size is OUTPUTS."""
     vectors = side.channels // grid.lanes
-    size = OUTPUTS if gradient else OUTPUTS + grid.taps - 1
-    here, there = np.empty(size * size, np.int64), np.empty(points.rows.size, np.int64)
+    here, there = np.empty(size * size, np.int64), np.empty(points.shape[1], np.int64)
     for tile in range(low, high):
-        for phase in range(points.starts.shape[0]):
+        for phase in range(points.shape[0] - 1):
             locate_pixels(side, grid, tile, phase, size, here)
-            locate_points(points.starts[phase], points.rows, tile - first, there)
+            locate_points(points, phase, tile - first, there)
             if grid.taps == 3:
-                if gradient:
-                    gradient_3(x, here, matrices, there, vectors)
+                if size == OUTPUTS:
+                    gradient_3(x, here, matrices, there, vectors, size, grid.window)
                 else:
-                    window_3(x, here, matrices, there, vectors)
-            elif gradient:
-                gradient_5(x, here, matrices, there, vectors)
+                    window_3(x, here, matrices, there, vectors, size, grid.window)
+            elif size == OUTPUTS:
+                gradient_5(x, here, matrices, there, vectors, size, grid.window)
             else:
-                window_5(x, here, matrices, there, vectors)
+                window_5(x, here, matrices, there, vectors, size, grid.window)
 
 
 @jit
 def join(low, high, first, grid, out, side, points, bias, slope, matrices):
     """Points to tiles [low, high) of the result."""
     vectors = side.channels // grid.lanes
-    here, there = np.empty(points.rows.size, np.int64), np.empty(OUTPUTS * OUTPUTS, np.int64)
+    here, there = np.empty(points.shape[1], np.int64), np.empty(OUTPUTS * OUTPUTS, np.int64)
     for tile in range(low, high):
-        for phase in range(points.starts.shape[0]):
-            locate_points(points.starts[phase], points.rows, tile - first, here)
+        for phase in range(points.shape[0] - 1):
+            locate_points(points, phase, tile - first, here)
             locate_pixels(side, grid, tile, phase, OUTPUTS, there)
             if grid.taps == 3:
-                result_3(matrices, here, out, there, vectors, bias, slope)
+                result_3(matrices, here, out, there, vectors, grid.window, grid.outputs, bias, slope)
             else:
-                result_5(matrices, here, out, there, vectors, bias, slope)
-
-
-A_FIRST, A_ROW, B_FIRST, TERMS, C_FIRST, C_ROW = range(6)  # a job of `multiply`: one panel of one point
+                result_5(matrices, here, out, there, vectors, grid.window, grid.outputs, bias, slope)
 
 
 @jit
-def multiply(low, high, jobs, tiles, a, b, c, panel):
-    """Jobs [low, high): rows of C, one for each tile, are rows of A times a packed panel of B."""
-    tiles = max(tiles, ROWS // 2)
-    pieces = -(-tiles // ROWS)
+def multiply(low, high, jobs, tiles, a, b, c, added):
+    """Jobs [low, high): C (rows, panel) = A (rows, terms) · B (terms, panel), each one panel of one point.
+
+    Instead of 0 rows or terms a job has as many as there are tiles. When `added` is not 0, the product is added to C.
+    """
     for k in range(low, high):
-        a_first, a_row, b_first, terms, c_first, c_row = jobs[k]
-        for i in range(pieces):
-            top, bottom = i * tiles // pieces, (i + 1) * tiles // pieces
-            tile_strided(
-                bottom - top, a, a_first + top * a_row, a_row, 1, b, b_first, panel, terms,
-                c, c_first + top * c_row, c_row,
-            )  # fmt: skip
-
-
-X_FIRST, X_ROW, G_FIRST, G_ROW, U_ROWS, U_FIRST, U_ROW = range(7)  # a job of `accumulate`
-
-
-@jit
-def accumulate(low, high, jobs, tiles, x, gy, u):
-    """Jobs [low, high): U += X' G, where a tile has a row of X and one of G, and the job a panel of G."""
-    for k in range(low, high):
-        x_first, x_row, g_first, g_row, rows, u_first, u_row = jobs[k]
+        rows, terms, a_first, a_row, a_term, b_first, b_term, c_first, c_row = jobs[k]
+        rows = max(rows if rows > 0 else tiles, ROWS // 2)  # more rows than there are tiles do no harm
         pieces = -(-rows // ROWS)
         for i in range(pieces):
             top, bottom = i * rows // pieces, (i + 1) * rows // pieces
             tile_strided_add(
-                bottom - top, x, x_first + top, 1, x_row, gy, g_first, g_row, tiles, u, u_first + top * u_row, u_row
+                bottom - top, a, a_first + top * a_row, a_row, a_term, b, b_first, b_term,
+                terms if terms > 0 else tiles, c, c_first + top * c_row, c_row, added,
             )  # fmt: skip
 
 
 @jit
-def convolve_block(block, grid, x, side, points, out, out_side, out_points, bias, slope, jobs, w, a, c):
-    """A block of tiles, start to end."""
-    first, last = block * grid.tiles // grid.blocks, (block + 1) * grid.tiles // grid.blocks
-    split(first, last, first, grid, x, side, points, False, a)
-    multiply(0, jobs.shape[0], jobs, last - first, a, w, c, grid.panel)
-    join(first, last, first, grid, out, out_side, out_points, bias, slope, c)
-
-
-@jit
-def correlate_share(share, grid, x, side, points, gy, gy_side, gy_points, jobs, a, c, u):
-    """One share of the blocks, summed."""
-    shares = u.shape[0]
-    u[share] = 0
-    for block in range(share * grid.blocks // shares, (share + 1) * grid.blocks // shares):
-        first, last = block * grid.tiles // grid.blocks, (block + 1) * grid.tiles // grid.blocks
-        split(first, last, first, grid, x, side, points, False, a)
-        split(first, last, first, grid, gy, gy_side, gy_points, True, c)
-        accumulate(0, jobs.shape[0], jobs, last - first, a, c, u[share])
-
-
-@jit
-def pack_row(k, w, columns, grid, taps, points, panels, packed):
-    """Row k of the weights, its taps mapped to points, to the panels that `multiply` reads."""
-    here, there = np.empty(taps.rows.size, np.int64), np.empty(points.rows.size, np.int64)
-    for phase in range(taps.starts.shape[0]):
-        locate_points(taps.starts[phase], taps.rows, k, here)
-        for j in range(columns // grid.panel):
-            locate_points(points.starts[phase], panels, j, there)
-            source, target = w[j * grid.panel :], packed[k * grid.panel :]
-            if grid.taps == 3:
-                taps_3(source, here, target, there, grid.panel // grid.lanes)
-            else:
-                taps_5(source, here, target, there, grid.panel // grid.lanes)
-
-
-@jit
-def unpack_row(k, u, columns, grid, points, taps, gw):
-    """Row k of the weights' gradient: the sum of all shares of u, from points to taps."""
-    here, there = np.empty(points.rows.size, np.int64), np.empty(taps.rows.size, np.int64)
-    for phase in range(taps.starts.shape[0]):
-        locate_points(points.starts[phase], points.rows, k, here)
-        for p in range(here.size):
-            if here[p] >= 0:
-                total = u[0, here[p] : here[p] + columns]
-                for share in range(1, u.shape[0]):
-                    other = u[share, here[p] : here[p] + columns]
-                    for i in range(columns):
-                        total[i] += other[i]
-        locate_points(taps.starts[phase], taps.rows, k, there)
-        if grid.taps == 3:
-            kernel_3(u[0], here, gw, there, columns // grid.lanes)
-        else:
-            kernel_5(u[0], here, gw, there, columns // grid.lanes)
-
-
-# All of the work, by equal shares.
-
-
-@jit(parallel=True)
-def convolve_all(workers, grid, x, side, points, out, out_side, out_points, bias, slope, jobs, w, a, c):
-    for worker in prange(workers):
-        for block in range(worker * grid.blocks // workers, (worker + 1) * grid.blocks // workers):
-            convolve_block(
-                block, grid, x, side, points, out, out_side, out_points, bias, slope, jobs, w, a[worker], c[worker]
-            )  # fmt: skip
-
-
-@jit(parallel=True)
-def split_all(workers, first, last, grid, x, side, points, gradient, matrices):
-    count = last - first
-    for worker in prange(workers):
-        low, high = first + worker * count // workers, first + (worker + 1) * count // workers
-        split(low, high, first, grid, x, side, points, gradient, matrices)
-
-
-@jit(parallel=True)
-def join_all(workers, first, last, grid, out, side, points, bias, slope, matrices):
-    count = last - first
-    for worker in prange(workers):
-        low, high = first + worker * count // workers, first + (worker + 1) * count // workers
-        join(low, high, first, grid, out, side, points, bias, slope, matrices)
-
-
-@jit(parallel=True)
-def multiply_all(workers, shares, jobs, tiles, a, b, c, panel):
-    for worker in prange(workers):
-        multiply(shares[worker], shares[worker + 1], jobs, tiles, a, b, c, panel)
-
-
-@jit(parallel=True)
-def accumulate_all(workers, shares, jobs, tiles, x, gy, u):
-    for worker in prange(workers):
-        accumulate(shares[worker], shares[worker + 1], jobs, tiles, x, gy, u)
-
-
-@jit(parallel=True)
-def correlate_all(workers, grid, x, side, points, gy, gy_side, gy_points, jobs, a, c, u):
-    shares = u.shape[0]
-    for worker in prange(workers):
-        for share in range(worker * shares // workers, (worker + 1) * shares // workers):
-            correlate_share(share, grid, x, side, points, gy, gy_side, gy_points, jobs, a[worker], c[worker], u)
-
-
-@jit(parallel=True)
-def pack_all(rows, w, columns, grid, taps, points, panels, packed):
-    for k in prange(rows):
-        pack_row(k, w, columns, grid, taps, points, panels, packed)
-
-
-@jit(parallel=True)
-def unpack_all(rows, u, columns, grid, points, taps, gw):
-    for k in prange(rows):
-        unpack_row(k, u, columns, grid, points, taps, gw)
-
-
-@jit(parallel=True)
-def turn_all(elements, rows, columns, w, out, lanes):
-    """The transpose (elements, columns, rows) of w (elements, rows, columns)."""
-    for e in prange(elements):
+def turn(low, high, rows, columns, w, out, lanes):
+    """The transposes (columns, rows) of kernel elements [low, high) of w (elements, rows, columns)."""
+    for e in range(low, high):
         for i in range(0, rows, lanes):
             for j in range(0, columns, lanes):
                 at = e * rows * columns
                 transpose_block(w, at + i * columns + j, columns, out, at + j * rows + i, rows)
+
+
+@jit
+def pack(low, high, w, columns, grid, taps, points, packed):
+    """Rows [low, high) of the weights, their taps mapped to points, to the panels that `multiply` reads.
+
+    Here the last row of `points` has the distances between panels.
+    """
+    here, there = np.empty(taps.shape[1], np.int64), np.empty(points.shape[1], np.int64)
+    for k in range(low, high):
+        for phase in range(taps.shape[0] - 1):
+            locate_points(taps, phase, k, here)
+            for j in range(columns // grid.panel):
+                locate_points(points, phase, j, there)
+                source, target = w[j * grid.panel :], packed[k * grid.panel :]
+                if grid.taps == 3:
+                    taps_3(source, here, target, there, grid.panel // grid.lanes, grid.taps, grid.window)
+                else:
+                    taps_5(source, here, target, there, grid.panel // grid.lanes, grid.taps, grid.window)
+
+
+@jit
+def unpack(low, high, u, columns, grid, points, taps, gw):
+    """Rows [low, high) of the weights' gradient: the sum of all shares of u, from points to taps."""
+    here, there = np.empty(points.shape[1], np.int64), np.empty(taps.shape[1], np.int64)
+    for k in range(low, high):
+        for phase in range(taps.shape[0] - 1):
+            locate_points(points, phase, k, here)
+            for first in here:
+                if first >= 0:
+                    total = u[0, first : first + columns]
+                    for share in range(1, u.shape[0]):
+                        other = u[share, first : first + columns]
+                        for i in range(columns):
+                            total[i] += other[i]
+            locate_points(taps, phase, k, there)
+            if grid.taps == 3:
+                kernel_3(u[0], here, gw, there, columns // grid.lanes, grid.window, grid.taps)
+            else:
+                kernel_5(u[0], here, gw, there, columns // grid.lanes, grid.window, grid.taps)
+
+
+# Stages, and what their ranges count: kernel elements; rows of the weights; tiles (split: of the source, or of the
+# target, a gradient; join); tiles that are multiplied or accumulated, all by every worker, who has a range of the
+# jobs; whole blocks of tiles, start to end; shares of the blocks.
+TURN, PACK, SPLIT, SPLIT_TARGET, MULTIPLY, JOIN, ACCUMULATE, CONVOLVE, CORRELATE, UNPACK = range(10)
+
+
+@jit
+def clear(numbers):
+    """All numbers become 0."""
+    numbers[:] = 0
+
+
+@jit(parallel=True)
+def run_all(
+    program, workers, shape, jobs, shares, source, source_points, target, target_points,
+    w, turned, taps, weights, bias, slope, a, c, u,
+):  # fmt: skip
+    """Every stage of a program, whose rows are (stage, first, last)."""
+    for k in range(program.shape[0]):
+        for thread in prange(workers):
+            worker = np.int64(thread)
+            stage, first, last = program[k]
+            grid, side, target_side = unpacked(shape)
+            count = last - first
+            low, high = first + worker * count // workers, first + (worker + 1) * count // workers
+            mine = worker % a.shape[0]
+            added = 1 if stage in (ACCUMULATE, CORRELATE) else 0
+            if stage == TURN:
+                turn(low, high, target_side.channels, side.channels, w, turned, grid.lanes)
+            elif stage == PACK:
+                pack(low, high, turned, target_side.channels, grid, taps, weights, u[0])
+            elif stage == SPLIT:
+                split(low, high, first, grid, source, side, source_points, grid.window, a[0])
+            elif stage == SPLIT_TARGET:
+                split(low, high, first, grid, target, target_side, target_points, grid.outputs, c[0])
+            elif stage == MULTIPLY:
+                multiply(shares[worker], shares[worker + 1], jobs, count, a[0], u[0], c[0], added)
+            elif stage == JOIN:
+                join(low, high, first, grid, target, target_side, target_points, bias, slope, c[0])
+            elif stage == ACCUMULATE:
+                multiply(shares[worker], shares[worker + 1], jobs, count, a[0], c[0], u[0], added)
+            elif stage == UNPACK:
+                unpack(low, high, u, target_side.channels, grid, weights, taps, w)
+            elif stage == CONVOLVE:
+                for block in range(low, high):
+                    begin, end = block * grid.tiles // grid.blocks, (block + 1) * grid.tiles // grid.blocks
+                    split(begin, end, begin, grid, source, side, source_points, grid.window, a[mine])
+                    multiply(0, jobs.shape[0], jobs, end - begin, a[mine], u[0], c[mine], added)
+                    join(begin, end, begin, grid, target, target_side, target_points, bias, slope, c[mine])
+            elif stage == CORRELATE:
+                for share in range(low, high):
+                    clear(u[share])
+                    for block in range(share * grid.blocks // count, (share + 1) * grid.blocks // count):
+                        begin, end = block * grid.tiles // grid.blocks, (block + 1) * grid.tiles // grid.blocks
+                        split(begin, end, begin, grid, source, side, source_points, grid.window, a[mine])
+                        split(begin, end, begin, grid, target, target_side, target_points, grid.outputs, c[mine])
+                        multiply(0, jobs.shape[0], jobs, end - begin, a[mine], c[mine], u[share], added)

@@ -11,7 +11,8 @@ polynomial's coefficients from its values. That is Toom and Cook's way to multip
 networks, https://arxiv.org/abs/1509.09308). On images both axes are mapped, m * m outputs from n * n inputs.
 
 The points decide the accuracy. For 128 channels of normal random numbers in float32, the largest error relative to the
-largest output is 1.6e-6 with POINTS[6] (8e-6 with 0, ±1, ±2, infinity), 9e-6 with POINTS[8]; plain sums have 3e-7.
+largest output is 1.6e-6 with POINTS[6] (8e-6 with 0, ±1, ±2, infinity), 9e-6 with POINTS[8]; plain sums have 3e-7. Over
+the three passes of layers of 32 to 128 channels it is 3e-6 at most with 6 points, 1.5e-5 with 8, and 2e-6 without.
 """
 
 from fractions import Fraction
@@ -26,6 +27,7 @@ from minigen.kernels.microkernel import Emitter, intrinsic
 Matrix = list[list[Fraction]]
 
 OUTPUTS, TAPS = 4, (3, 5)  # m, and every r
+UNROLLED = 6  # most rows and columns that are spelled out, so that vectors stay in registers between the axes
 HALF, QUARTER = Fraction(1, 2), Fraction(1, 4)
 POINTS = {  # by n; the first is 0, infinity comes last and is not listed
     6: [0 * HALF, 3 * QUARTER, -3 * QUARTER, 3 * HALF, -3 * HALF],
@@ -66,6 +68,7 @@ def monic(roots: list[Fraction]) -> list[Fraction]:
 
 
 def transposed(matrix: Matrix) -> Matrix:
+    """Rows become columns."""
     return [list(column) for column in zip(*matrix, strict=True)]
 
 
@@ -126,7 +129,7 @@ def mirrored(a: list[Fraction], b: list[Fraction]) -> bool:
 
 
 def emit_map(matrix: Matrix, context: Any, builder: Any, array: Any, arguments: Any, finish: Any = None) -> Any:
-    """The loop of `tile_map` and `tile_map_finish`: arguments are x, x_places, out, out_places, vectors, …"""
+    """The loops of `tile_map` and `tile_map_finish`, whose arguments begin alike."""
     emit = MapEmitter(context, builder, array.dtype)
     places = types.Array(types.intp, 1, "C")
     x, out = emit.data(array, arguments[0]), emit.data(array, arguments[2])
@@ -135,26 +138,44 @@ def emit_map(matrix: Matrix, context: Any, builder: Any, array: Any, arguments: 
     builder.store(ir.Constant(emit.vector, [0.0] * emit.lanes), nothing)
     size_out, size_in = len(matrix), len(matrix[0])
 
+    half = cgutils.alloca_once(builder, ir.ArrayType(emit.vector, size_out * size_in))  # mapped along one axis
+
+    def index(first: Any, step: int, k: int) -> Any:
+        return builder.add(first, emit.index(step * k))
+
+    def between(k: Any) -> Any:
+        return builder.gep(half, [emit.index(0), k])
+
     def body(v: Any, carried: list[Any]) -> list[Any]:
         moved = builder.mul(v, emit.index(emit.lanes))
 
-        def cell(data: Any, table: Any, k: int, otherwise: Any) -> Any:
+        def cell(data: Any, table: Any, k: Any, otherwise: Any) -> Any:
             place = emit.load(table, k)
             pointer = builder.bitcast(emit.at(data, builder.add(place, moved)), emit.vector.as_pointer())
             return builder.select(builder.icmp_signed("<", place, emit.index(0)), otherwise, pointer)
 
-        half = []
-        for b in range(size_in):
-            column = [
-                builder.load(cell(x, x_places, a * size_in + b, nothing), align=emit.scalar_bytes)
-                for a in range(size_in)
-            ]
-            half.append(emit.mapped(matrix, column))
-        for i in range(size_out):
-            for j, value in enumerate(emit.mapped(matrix, [column[i] for column in half])):
-                result = finish(emit, value, moved) if finish else value
-                target = cell(out, out_places, i * size_out + j, nowhere)
-                builder.store(result, target, align=emit.scalar_bytes)
+        def map_column(b: Any, carried: list[Any]) -> list[Any]:
+            cells = [cell(x, x_places, index(b, size_in, a), nothing) for a in range(size_in)]
+            vectors = [builder.load(pointer, align=emit.scalar_bytes) for pointer in cells]
+            for i, vector in enumerate(emit.mapped(matrix, vectors)):
+                builder.store(vector, between(index(b, size_in, i)))
+            return []
+
+        def map_row(i: Any, carried: list[Any]) -> list[Any]:
+            first = builder.mul(i, emit.index(size_in))
+            vectors = [builder.load(between(index(first, 1, b))) for b in range(size_in)]
+            first = builder.mul(i, emit.index(size_out))
+            for j, vector in enumerate(emit.mapped(matrix, vectors)):
+                target = cell(out, out_places, index(first, 1, j), nowhere)
+                builder.store(finish(emit, vector, moved) if finish else vector, target, align=emit.scalar_bytes)
+            return []
+
+        for count, limit, line in ((size_in, arguments[5], map_column), (size_out, arguments[6], map_row)):
+            if max(size_in, size_out) <= UNROLLED:
+                for k in range(count):
+                    line(emit.index(k), [])
+            else:
+                emit.loop(limit, [], line)
         return []
 
     emit.loop(arguments[4], [], body)
@@ -162,19 +183,20 @@ def emit_map(matrix: Matrix, context: Any, builder: Any, array: Any, arguments: 
 
 
 def tile_map(matrix: Matrix) -> Any:
-    """An intrinsic (x, x_places, out, out_places, vectors) that maps a square tile along both axes.
+    """An intrinsic (x, x_places, out, out_places, vectors, columns, rows) that maps a square tile along both axes.
 
     out[out_places[i, j] + c] = sum over a, b of matrix[i][a] * matrix[j][b] * x[x_places[a, b] + c], for as many c as
     `vectors` registers hold. x, out: flat, of one dtype. Places: int64, row by row; one below 0 stands for zeros to be
-    read, or a result that is not wanted.
+    read, or a result that is not wanted. columns and rows are the matrix's; they are given so that compilers do not
+    know them: loops of a known length would be unrolled, and take much longer to compile.
     """
 
     @intrinsic
-    def apply(typingctx: Any, x: Any, x_places: Any, out: Any, out_places: Any, vectors: Any):
+    def apply(typingctx: Any, x: Any, x_places: Any, out: Any, out_places: Any, vectors: Any, columns: Any, rows: Any):
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             return emit_map(matrix, context, builder, x, arguments)
 
-        return types.none(x, x_places, out, out_places, types.intp), generate
+        return types.none(x, x_places, out, out_places, types.intp, types.intp, types.intp), generate
 
     return apply
 
@@ -187,20 +209,21 @@ def tile_map_finish(matrix: Matrix) -> Any:
 
     @intrinsic
     def apply(
-        typingctx: Any, x: Any, x_places: Any, out: Any, out_places: Any, vectors: Any, bias: Any, slope: Any
+        typingctx: Any, x: Any, x_places: Any, out: Any, out_places: Any, vectors: Any, columns: Any, rows: Any,
+        bias: Any, slope: Any,
     ):  # fmt: skip
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             def finish(emit: MapEmitter, value: Any, moved: Any) -> Any:
                 zero = ir.Constant(emit.vector, [0.0] * emit.lanes)
-                pointer = builder.bitcast(emit.at(emit.data(bias, arguments[5]), moved), emit.vector.as_pointer())
+                pointer = builder.bitcast(emit.at(emit.data(bias, arguments[7]), moved), emit.vector.as_pointer())
                 value = builder.fadd(value, builder.load(pointer, align=emit.scalar_bytes))
-                flat = builder.fcmp_ordered("==", arguments[6], ir.Constant(emit.scalar, 0.0))
-                scaled = builder.select(flat, zero, builder.fmul(emit.splat(arguments[6]), value))  # not 0 · ∞
+                flat = builder.fcmp_ordered("==", arguments[8], ir.Constant(emit.scalar, 0.0))
+                scaled = builder.select(flat, zero, builder.fmul(emit.splat(arguments[8]), value))  # not 0 · ∞
                 return builder.select(builder.fcmp_ordered("<", value, zero), scaled, value)
 
             return emit_map(matrix, context, builder, x, arguments, finish)
 
-        return types.none(x, x_places, out, out_places, types.intp, bias, slope), generate
+        return types.none(x, x_places, out, out_places, *[types.intp] * 3, bias, slope), generate
 
     return apply
 
