@@ -5,7 +5,6 @@ while a long sum runs: each term costs a few loads and ROWS * VECTORS multiply-a
 Numba can not be told to keep an array in registers, so intrinsics spell the loop out as LLVM instructions:
 
     tile_layer:    C[r, :]  = leaky(base[r, :] + sum over k of A[r * a_row + k * a_term] * B[k, :])
-    tile_strided:  C[r, :]  = sum over k of     A[r * a_row + k * a_term]   * B[k, :]
     tile_rows:     C[r, :]  = sum over t, k of  A[starts[r] + taps[t] + k]  * B[t * depth + k, :]
     tile_outer:    C[r, :] += sum over k of     A[starts[k] + r]            * B[k, :]      B[k, :] from b_starts[k] on
 
@@ -245,81 +244,6 @@ def tile_outer(
 
     index = types.intp
     return types.none(a, index, starts, b, index, b_starts, index, c, index, index), generate
-
-
-def emit_strided(context: Any, builder: Any, kinds: tuple[Any, Any, Any], arguments: Any, added: Any = None) -> Any:
-    """The code of `tile_strided`; of `tile_strided_add` with `added`, an LLVM truth value."""
-    emit = Emitter(context, builder, kinds[2].dtype)
-    a_data, b_data, c_data = (
-        emit.at(emit.data(kind, arguments[i]), arguments[i + 1]) for kind, i in zip(kinds, (1, 5, 9), strict=True)
-    )
-    a_row, a_term, b_term, c_row = (arguments[i] for i in (3, 4, 7, 11))
-    end = builder.append_basic_block("tile.end")
-    choice = builder.switch(arguments[0], end)
-    nothing = ir.Constant(emit.vector, [0.0] * emit.lanes)
-
-    for count in range(ROWS // 2, ROWS + 1):
-        choice.add_case(count, block := builder.append_basic_block("tile"))
-        builder.position_at_end(block)
-
-        def add_term(k: Any, carried: list[Any], count: int = count) -> list[Any]:
-            left, row, *acc = carried
-            column = [emit.at(left, builder.mul(a_row, emit.index(r))) for r in range(count)]
-            return [emit.at(left, a_term), emit.at(row, b_term), *emit.add_product(column, row, acc)]
-
-        rows = [emit.at(c_data, builder.mul(c_row, emit.index(r))) for r in range(count)]
-        start = [nothing] * (count * VECTORS)
-        if added is not None:
-            load, go = builder.append_basic_block("tile.load"), builder.append_basic_block("tile.go")
-            builder.cbranch(added, load, go)
-            builder.position_at_end(load)
-            before = [vector for row in rows for vector in emit.load_row(row)]
-            builder.branch(go)
-            builder.position_at_end(go)
-            start = [builder.phi(emit.vector) for _ in before]
-            for phi, vector in zip(start, before, strict=True):
-                phi.add_incoming(vector, load)
-                phi.add_incoming(nothing, block)
-        _, _, *acc = emit.loop(arguments[8], [a_data, b_data, *start], add_term)
-        for r, row in enumerate(rows):
-            emit.store_row(acc[r * VECTORS : (r + 1) * VECTORS], row)
-        builder.branch(end)
-    builder.position_at_end(end)
-    return context.get_dummy_value()
-
-
-@intrinsic
-def tile_strided(
-    typingctx: Any, rows: Any, a: Any, a_first: Any, a_row: Any, a_term: Any, b: Any, b_first: Any, b_term: Any,
-    terms: Any, c: Any, c_first: Any, c_row: Any,
-):  # fmt: skip
-    """C[r, :] = sum over k < terms of A[r * a_row + k * a_term] * B[k, :], for r < rows, from ROWS // 2 to ROWS.
-
-    a, b, c: flat arrays, in which A begins at a_first. Row k of B begins at b[b_first + k * b_term], row r of C at
-    c[c_first + r * c_row]. Every number of rows has its own loop, so that a short tile takes less time; any number of
-    rows from ROWS // 2 on can be shared out evenly into tiles of these sizes.
-    """
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return emit_strided(context, builder, (a, b, c), arguments)
-
-    index = types.intp
-    return types.none(index, a, index, index, index, b, index, index, index, c, index, index), generate
-
-
-@intrinsic
-def tile_strided_add(
-    typingctx: Any, rows: Any, a: Any, a_first: Any, a_row: Any, a_term: Any, b: Any, b_first: Any, b_term: Any,
-    terms: Any, c: Any, c_first: Any, c_row: Any, added: Any,
-):  # fmt: skip
-    """`tile_strided`, but what C has before is added when `added` is not 0."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        keep = builder.icmp_signed("!=", arguments[12], arguments[12].type(0))
-        return emit_strided(context, builder, (a, b, c), arguments, keep)
-
-    index = types.intp
-    return types.none(index, a, index, index, index, b, index, index, index, c, index, index, index), generate
 
 
 @intrinsic

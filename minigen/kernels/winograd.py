@@ -30,7 +30,7 @@ from minigen.kernels.winograd_loops import Side
 from minigen.kernels.winograd_maps import OUTPUTS, TAPS
 
 FUSED_BYTES = 2**19  # weights, and points of a block of tiles, that stay in the second-level cache together
-STAGE_BYTES = 2**25  # points of a block that all workers compute together
+STAGE_BYTES = 2**23  # points of a block that all workers compute together
 GAP = 80  # numbers between the matrices of two points, which else begin at the same places of the caches
 SHARES = 8  # most sums of the weight gradient that are added up at the end
 MOVE = 20  # multiply-adds in the time that a number takes to be mapped

@@ -14,7 +14,7 @@ import numpy as np
 from numba import prange
 
 from minigen.kernels.jit import jit
-from minigen.kernels.microkernel import ROWS, tile_strided_add, transpose_block
+from minigen.kernels.microkernel import ROWS, VECTOR_BYTES, VECTORS, tile_layer, transpose_block
 from minigen.kernels.winograd_maps import (
     OUTPUTS,
     gradient_3,
@@ -141,17 +141,20 @@ def join(low, high, first, grid, out, side, points, bias, slope, matrices):
 def multiply(low, high, jobs, tiles, a, b, c, added):
     """Jobs [low, high): C (rows, panel) = A (rows, terms) · B (terms, panel), each one panel of one point.
 
-    Instead of 0 rows or terms a job has as many as there are tiles. When `added` is not 0, the product is added to C.
+    Instead of 0 rows or terms a job has as many as there are tiles. With `added`, the product is added to C.
     """
+    zeros = np.zeros(VECTORS * VECTOR_BYTES // c.itemsize, c.dtype)
     for k in range(low, high):
         rows, terms, a_first, a_row, a_term, b_first, b_term, c_first, c_row = jobs[k]
         rows = max(rows if rows > 0 else tiles, ROWS // 2)  # more rows than there are tiles do no harm
         pieces = -(-rows // ROWS)
         for i in range(pieces):
             top, bottom = i * rows // pieces, (i + 1) * rows // pieces
-            tile_strided_add(
+            first = c_first + top * c_row
+            base, base_first, base_row = (c, first, c_row) if added else (zeros, 0, 0)
+            tile_layer(
                 bottom - top, a, a_first + top * a_row, a_row, a_term, b, b_first, b_term,
-                terms if terms > 0 else tiles, c, c_first + top * c_row, c_row, added,
+                terms if terms > 0 else tiles, base, base_first, base_row, c.dtype.type(1), c, first, c_row,
             )  # fmt: skip
 
 
