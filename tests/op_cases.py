@@ -99,7 +99,7 @@ def then_leaky(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def call(*inputs: Any, negative_slope: float = 1.0, **options: Any) -> Any:
         y = function(*inputs, **options)
-        return y * (y >= 0) + y * (y < 0) * negative_slope
+        return y if negative_slope == 1 else y * (y >= 0) + y * (y < 0) * negative_slope
 
     return call
 
