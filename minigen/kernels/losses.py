@@ -20,41 +20,40 @@ LOWEST = np.int32(np.float32(-np.inf).view(np.int32) ^ MAGNITUDE)
 
 
 @jit
-def _exp_shifted(row, out):
-    """out = exp(row - max); returns (max, sum of out).
+def _exp_shifted(x, bits, m, out):
+    """out[m] = exp(x[m] - max); returns (max, sum of out[m]). bits: x as int32.
 
     The largest value, or NaN, is found by integers whose order is that of the numbers: only their maximum vectorises.
     """
-    bits, best = row.view(np.int32), LOWEST
-    for k in range(bits.size):
-        b = bits[k]
+    best, columns = LOWEST, x.shape[1]
+    for k in range(columns):
+        b = bits[m, k]
         b = np.int32(b ^ ((b >> SIGN) & MAGNITUDE))
         best = b if b > best else best
     largest, total = np.int32(best ^ ((best >> SIGN) & MAGNITUDE)).view(np.float32), ZERO
-    for k in range(row.size):
-        out[k] = exp_negative(row[k] - largest)
-    for k in range(row.size):
-        total += out[k]
+    for k in range(columns):
+        out[m, k] = exp_negative(x[m, k] - largest)
+    for k in range(columns):
+        total += out[m, k]
     return largest, total
 
 
 @tasks
-def _softmax(run, rows, x, y):
+def _softmax(run, rows, x, bits, y):
     low, high = span(run, rows, x.shape[0])
     for m in range(low, high):
-        out = y[m]
-        _, total = _exp_shifted(x[m], out)
+        _, total = _exp_shifted(x, bits, m, y)
         share = ONE / total
-        for k in range(out.size):
-            out[k] *= share
+        for k in range(y.shape[1]):
+            y[m, k] *= share
 
 
 def softmax(x: np.ndarray) -> np.ndarray:
     """exp(x) / sum of exp(x) in each row, without overflow."""
     if x.dtype != np.float32:
         return reference.softmax(x)
-    y = np.empty(x.shape, np.float32)
-    _softmax(*runs(len(x), x.size), np.ascontiguousarray(x), y)
+    x, y = np.ascontiguousarray(x), np.empty(x.shape, np.float32)
+    _softmax(*runs(len(x), x.size), x, x.view(np.int32), y)
     return y
 
 
@@ -79,22 +78,21 @@ def softmax_grad(gy: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 @tasks
-def _log_softmax(run, rows, x, y):
+def _log_softmax(run, rows, x, bits, y):
     low, high = span(run, rows, x.shape[0])
     for m in range(low, high):
-        row, out = x[m], y[m]
-        largest, total = _exp_shifted(row, out)
+        largest, total = _exp_shifted(x, bits, m, y)
         log_total = np.float32(math.log(total))
-        for k in range(row.size):
-            out[k] = (row[k] - largest) - log_total
+        for k in range(y.shape[1]):
+            y[m, k] = (x[m, k] - largest) - log_total
 
 
 def log_softmax(x: np.ndarray) -> np.ndarray:
     """x - log(sum of exp(x)) in each row, without overflow."""
     if x.dtype != np.float32:
         return reference.log_softmax(x)
-    y = np.empty(x.shape, np.float32)
-    _log_softmax(*runs(len(x), x.size), np.ascontiguousarray(x), y)
+    x, y = np.ascontiguousarray(x), np.empty(x.shape, np.float32)
+    _log_softmax(*runs(len(x), x.size), x, x.view(np.int32), y)
     return y
 
 
@@ -120,21 +118,20 @@ def log_softmax_grad(gy: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 @tasks
-def _cross_entropy(run, rows, x, labels, smoothing, losses, probabilities):
+def _cross_entropy(run, rows, x, bits, labels, smoothing, losses, probabilities):
     columns = np.float32(x.shape[1])
     low, high = span(run, rows, x.shape[0])
     for m in range(low, high):
-        row, out = x[m], probabilities[m]
-        largest, total = _exp_shifted(row, out)
+        largest, total = _exp_shifted(x, bits, m, probabilities)
         log_total = np.float32(math.log(total))
         share = ONE / total
-        for k in range(out.size):
-            out[k] *= share
-        loss = (ONE - smoothing) * (log_total - (row[labels[m]] - largest))
+        for k in range(x.shape[1]):
+            probabilities[m, k] *= share
+        loss = (ONE - smoothing) * (log_total - (x[m, labels[m]] - largest))
         if smoothing > ZERO:
             shifted = ZERO
-            for k in range(row.size):
-                shifted += row[k] - largest
+            for k in range(x.shape[1]):
+                shifted += x[m, k] - largest
             loss += smoothing * (log_total - shifted / columns)
         losses[m] = loss
 
@@ -149,7 +146,7 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray, label_smoothing: float
         return reference.cross_entropy(logits, labels, label_smoothing)
     losses, probabilities = np.empty(len(logits), np.float32), np.empty(logits.shape, np.float32)
     x, labels, smoothing = np.ascontiguousarray(logits), np.ascontiguousarray(labels), np.float32(label_smoothing)
-    _cross_entropy(*runs(len(x), x.size), x, labels, smoothing, losses, probabilities)
+    _cross_entropy(*runs(len(x), x.size), x, x.view(np.int32), labels, smoothing, losses, probabilities)
     return losses, probabilities
 
 
@@ -211,7 +208,7 @@ def bce_with_logits_sum(x: np.ndarray, target: np.ndarray) -> float:
         return reference.bce_with_logits_sum(x, target)
     sums = np.empty(-(-x.size // BLOCK), np.float64)
     _bce_with_logits_sums(*runs(sums.size, x.size), flat(x), flat(target), sums)
-    return float(sums.sum())
+    return float(np.add.reduce(sums))
 
 
 @tasks

@@ -76,11 +76,14 @@ def _normalise(run, length, x, table, slope, cut, y):
                 y[i, c] = less if v < zero else v
 
 
-def _table(rows: int, fold: int, mean: np.ndarray, var: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float):
-    """Rows mean, weight / √(var + eps), bias, and more to be filled, each repeated `fold` times."""
-    table = np.empty((rows, fold, mean.size), mean.dtype)
-    table[0], table[1], table[2] = mean, weight / np.sqrt(var + mean.dtype.type(eps)), bias
-    return table.reshape(rows, -1)
+@jit
+def _fill(mean, var, weight, bias, eps, table):
+    """table[0], [1], [2] = mean, weight / √(var + eps), bias, each repeated; table (3 or more, fold, C)."""
+    for k in range(table.shape[1]):
+        for c in range(mean.size):
+            table[0, k, c] = mean[c]
+            table[1, k, c] = weight[c] / np.sqrt(var[c] + eps)
+            table[2, k, c] = bias[c]
 
 
 def batch_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float, slope: float = 1.0) -> Triple:
@@ -103,11 +106,13 @@ def batch_norm_inference(
     slope: float = 1.0,
 ) -> np.ndarray:  # fmt: skip
     """leaky((x - mean) / √(var + eps) · weight + bias), with a given mean and var of each column."""
-    x, shape = np.ascontiguousarray(x), folded(*x.shape)
-    table, cut = _table(3, shape[1] // x.shape[1], mean, var, weight, bias, eps), tiling(*shape)
+    x, mean, var, weight, bias = (np.ascontiguousarray(a) for a in (x, mean, var, weight, bias))
+    shape = folded(*x.shape)
+    cut, table = tiling(*shape), np.empty((3, shape[1] // mean.size, mean.size), x.dtype)
+    _fill(mean, var, weight, bias, x.dtype.type(eps), table)
     y = np.empty(x.shape, x.dtype)
     count, length = runs(cut[1] * cut[2], x.size)
-    _normalise(count, length, x.reshape(shape), table, x.dtype.type(slope), cut, y.reshape(shape))
+    _normalise(count, length, x.reshape(shape), table.reshape(3, -1), x.dtype.type(slope), cut, y.reshape(shape))
     return y
 
 
@@ -175,19 +180,20 @@ def batch_norm_grad(
     gx = weight · invstd · (g - mean of g - x̂ · mean of g · x̂), x̂ the normalised x, and g = gy where the argument of
     leaky ReLU is positive, slope · gy elsewhere.
     """
-    gy, x, var = (np.ascontiguousarray(a) for a in (gy, x, var))
+    gy, x, weight, bias, mean, var = (np.ascontiguousarray(a) for a in (gy, x, weight, bias, mean, var))
     (m, columns), shape, slope = x.shape, folded(*x.shape), x.dtype.type(slope)
-    table, cut = _table(5, shape[1] // columns, mean, var, weight, bias, eps), tiling(*shape)
+    cut, table = tiling(*shape), np.empty((5, shape[1] // columns, columns), x.dtype)
+    _fill(mean, var, weight, bias, x.dtype.type(eps), table)
     sums = np.empty((2, cut[1], shape[1]), x.dtype)
     gweight, gbias = np.empty(columns, x.dtype), np.empty(columns, x.dtype)
     count, length = runs(cut[1] * cut[2], x.size)
-    rows = gy.reshape(shape), x.reshape(shape)
-    _grad_sums(count, length, *rows, table, slope, cut, sums)
-    _combine_grad(m, var, float(eps), sums.reshape(2, -1, columns), table.reshape(5, -1, columns), gweight, gbias)
+    rows = gy.reshape(shape), x.reshape(shape), table.reshape(5, -1)
+    _grad_sums(count, length, *rows, slope, cut, sums)
+    _combine_grad(m, var, float(eps), sums.reshape(2, -1, columns), table, gweight, gbias)
     if not needs_x:
         return None, gweight, gbias
     gx = np.empty(x.shape, x.dtype)
-    _input_grad(count, length, *rows, table, slope, cut, gx.reshape(shape))
+    _input_grad(count, length, *rows, slope, cut, gx.reshape(shape))
     return gx, gweight, gbias
 
 
@@ -244,9 +250,9 @@ def _layer_norm_grad(run, length, gy, x, weight, mean, invstd, rows, gx, sums):
                 product += t * normalised
             total, product = total * share, product * share
             for c in range(columns):
-                normalised = (x[i, c] - center) * scale
-                gx[i, c] = scale * (gy[i, c] * weight[c] - (total + normalised * product))
-                gweight[c] += gy[i, c] * normalised
+                gx[i, c] = scale * (gy[i, c] * weight[c] - (total + (x[i, c] - center) * scale * product))
+            for c in range(columns):
+                gweight[c] += gy[i, c] * ((x[i, c] - center) * scale)
                 gbias[c] += gy[i, c]
 
 

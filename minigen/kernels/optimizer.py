@@ -144,4 +144,4 @@ def global_norm(g: np.ndarray) -> float:
     """√ sum of g², in float64 over fixed blocks: the same for any number of threads."""
     totals = np.empty(max(1, -(-g.size // BLOCK)), np.float64)
     _square_sums(totals.size, g, totals)
-    return math.sqrt(totals.sum())
+    return math.sqrt(np.add.reduce(totals))

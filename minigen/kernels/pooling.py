@@ -6,6 +6,7 @@ images, so no two of them write to the same place.
 
 import numpy as np
 
+from minigen.kernels.jit import jit
 from minigen.kernels.tasks import tasks
 from minigen.kernels.tiles import runs, span
 
@@ -19,24 +20,29 @@ def _pooled_shape(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding) -
     return n, (h + top + bottom - kernel[0]) // stride[0] + 1, (w + left + right - kernel[1]) // stride[1] + 1, c
 
 
+@jit
+def clipped(first, length, size):
+    """(first, end) of that part of a window which lies in the image."""
+    return np.uintp(max(first, 0)), np.uintp(min(first + length, size))
+
+
 @tasks
 def _max_pool(run, images, x, kernel, stride, top, left, y, index):
     _, height, width, channels = x.shape
     low, high = span(run, images, x.shape[0])
     for n in range(low, high):
         for i in range(y.shape[1]):
-            h0, h1 = max(i * stride[0] - top, 0), min(i * stride[0] - top + kernel[0], height)
+            h0, h1 = clipped(i * stride[0] - top, kernel[0], height)
             for j in range(y.shape[2]):
-                w0, w1 = max(j * stride[1] - left, 0), min(j * stride[1] - left + kernel[1], width)
-                best, place = y[n, i, j], index[n, i, j]
+                w0, w1 = clipped(j * stride[1] - left, kernel[1], width)
                 for h in range(h0, h1):
                     for w in range(w0, w1):
-                        row, here, first = x[n, h, w], np.int32(h * width + w), h == h0 and w == w0
+                        here, first = np.int32(np.intp(h) * width + np.intp(w)), h == h0 and w == w0
                         for c in range(channels):
-                            v, b = row[c], best[c]
+                            v, b = x[n, h, w, c], y[n, i, j, c]
                             better = first | (v > b) | ((v != v) & (b == b))  # a NaN wins, the first one
-                            best[c] = v if better else b
-                            place[c] = here if better else place[c]
+                            y[n, i, j, c] = v if better else b
+                            index[n, i, j, c] = here if better else index[n, i, j, c]
 
 
 def max_pool2d(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding) -> tuple[np.ndarray, np.ndarray]:
@@ -67,17 +73,17 @@ def _spread(run, images, gy, index, kernel, gx):
     """The scatter of windows that touch but do not overlap: every pixel is written once, mostly as 0."""
     zero = gx.dtype.type(0)
     _, _, width, channels = gx.shape
-    covered_h, covered_w = gy.shape[1] * kernel[0], gy.shape[2] * kernel[1]
     low, high = span(run, images, gx.shape[0])
     for n in range(low, high):
-        for h in range(covered_h):
-            for w in range(covered_w):
-                g, place = gy[n, h // kernel[0], w // kernel[1]], index[n, h // kernel[0], w // kernel[1]]
-                row, here = gx[n, h, w], np.int32(h * width + w)
-                for c in range(channels):
-                    row[c] = g[c] if place[c] == here else zero
-            gx[n, h, covered_w:] = zero
-        gx[n, covered_h:] = zero
+        for i in range(gy.shape[1]):
+            for h in range(i * kernel[0], (i + 1) * kernel[0]):
+                for j in range(gy.shape[2]):
+                    for w in range(j * kernel[1], (j + 1) * kernel[1]):
+                        here = np.int32(h * width + w)
+                        for c in range(channels):
+                            gx[n, h, w, c] = gy[n, i, j, c] if index[n, i, j, c] == here else zero
+                gx[n, h, gy.shape[2] * kernel[1] :] = zero
+        gx[n, gy.shape[1] * kernel[0] :] = zero
 
 
 def max_pool2d_scatter(
@@ -125,17 +131,15 @@ def _avg_pool(run, images, x, kernel, stride, top, left, share, y):
     low, high = span(run, images, x.shape[0])
     for n in range(low, high):
         for i in range(y.shape[1]):
-            h0 = i * stride[0] - top
+            h0, h1 = clipped(i * stride[0] - top, kernel[0], height)
             for j in range(y.shape[2]):
-                w0 = j * stride[1] - left
-                total = y[n, i, j]
+                w0, w1 = clipped(j * stride[1] - left, kernel[1], width)
                 for c in range(channels):
-                    total[c] = 0
-                for h in range(max(h0, 0), min(h0 + kernel[0], height)):
-                    for w in range(max(w0, 0), min(w0 + kernel[1], width)):
-                        row = x[n, h, w]
+                    y[n, i, j, c] = 0
+                for h in range(h0, h1):
+                    for w in range(w0, w1):
                         for c in range(channels):
-                            total[c] += share * row[c]
+                            y[n, i, j, c] += share * x[n, h, w, c]
 
 
 def avg_pool2d(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding) -> np.ndarray:
@@ -154,15 +158,13 @@ def _avg_pool_grad(run, images, gy, kernel, stride, top, left, share, gx):
     gx[low:high] = 0
     for n in range(low, high):
         for i in range(gy.shape[1]):
-            h0 = i * stride[0] - top
+            h0, h1 = clipped(i * stride[0] - top, kernel[0], height)
             for j in range(gy.shape[2]):
-                w0 = j * stride[1] - left
-                g = gy[n, i, j]
-                for h in range(max(h0, 0), min(h0 + kernel[0], height)):
-                    for w in range(max(w0, 0), min(w0 + kernel[1], width)):
-                        row = gx[n, h, w]
+                w0, w1 = clipped(j * stride[1] - left, kernel[1], width)
+                for h in range(h0, h1):
+                    for w in range(w0, w1):
                         for c in range(channels):
-                            row[c] += share * g[c]
+                            gx[n, h, w, c] += share * gy[n, i, j, c]
 
 
 def avg_pool2d_grad(

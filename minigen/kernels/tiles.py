@@ -25,7 +25,9 @@ Tiling = tuple[int, int, int]
 
 def runs(items: int, size: int, step: int = 1) -> tuple[int, int]:
     """(runs, items of each) to share out `items` parts of an array of `size` elements; a multiple of `step` in each."""
-    count = config.threads if size > SERIAL else 1
+    if size <= SERIAL:
+        return 1, items
+    count = config.threads
     return count, -(-items // (count * step)) * step
 
 
@@ -66,6 +68,6 @@ def total_over_blocks(sums, out):
     for b in range(sums.shape[0]):
         for k in range(0, sums.shape[1], out.size):
             for c in range(out.size):
-                total[c] += sums[b, k + c]
+                total[c] += sums[b, np.uintp(k + c)]
     for c in range(out.size):
         out[c] = total[c]
