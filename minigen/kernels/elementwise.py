@@ -26,7 +26,7 @@ def _one_pass(kernel: Callable[..., None], arrays: tuple[np.ndarray, ...], *opti
     x = arrays[0]
     out = np.empty(x.shape, x.dtype)
     count, length = runs(x.size, x.size, LINE)
-    kernel(count, length, *(flat(a) for a in arrays), *(x.dtype.type(option) for option in options), out.reshape(-1))
+    kernel(count, length, *map(flat, arrays), *map(x.dtype.type, options), out.reshape(-1))
     return out
 
 

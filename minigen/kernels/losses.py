@@ -20,31 +20,30 @@ LOWEST = np.int32(np.float32(-np.inf).view(np.int32) ^ MAGNITUDE)
 
 
 @jit
-def _exp_shifted(x, bits, m, out):
-    """out[m] = exp(x[m] - max); returns (max, sum of out[m]). bits: x as int32.
+def _ordered(bits):
+    """An integer for the bits of a float32, in the order of the numbers, NaN being the largest; its own inverse.
 
-    The largest value, or NaN, is found by integers whose order is that of the numbers: only their maximum vectorises.
+    The maximum of numbers themselves would not vectorise. Every row's is found where it is needed, not by a function of
+    arrays: calls count references to them, and threads would wait for each other's counts.
     """
-    best, columns = LOWEST, x.shape[1]
-    for k in range(columns):
-        b = bits[m, k]
-        b = np.int32(b ^ ((b >> SIGN) & MAGNITUDE))
-        best = b if b > best else best
-    largest, total = np.int32(best ^ ((best >> SIGN) & MAGNITUDE)).view(np.float32), ZERO
-    for k in range(columns):
-        out[m, k] = exp_negative(x[m, k] - largest)
-    for k in range(columns):
-        total += out[m, k]
-    return largest, total
+    return np.int32(bits ^ ((bits >> SIGN) & MAGNITUDE))
 
 
 @tasks
 def _softmax(run, rows, x, bits, y):
     low, high = span(run, rows, x.shape[0])
     for m in range(low, high):
-        _, total = _exp_shifted(x, bits, m, y)
+        best, total = LOWEST, ZERO
+        for k in range(x.shape[1]):
+            b = _ordered(bits[m, k])
+            best = b if b > best else best
+        largest = np.int32(_ordered(best)).view(np.float32)
+        for k in range(x.shape[1]):
+            y[m, k] = exp_negative(x[m, k] - largest)
+        for k in range(x.shape[1]):
+            total += y[m, k]
         share = ONE / total
-        for k in range(y.shape[1]):
+        for k in range(x.shape[1]):
             y[m, k] *= share
 
 
@@ -81,7 +80,15 @@ def softmax_grad(gy: np.ndarray, y: np.ndarray) -> np.ndarray:
 def _log_softmax(run, rows, x, bits, y):
     low, high = span(run, rows, x.shape[0])
     for m in range(low, high):
-        largest, total = _exp_shifted(x, bits, m, y)
+        best, total = LOWEST, ZERO
+        for k in range(x.shape[1]):
+            b = _ordered(bits[m, k])
+            best = b if b > best else best
+        largest = np.int32(_ordered(best)).view(np.float32)
+        for k in range(x.shape[1]):
+            y[m, k] = exp_negative(x[m, k] - largest)
+        for k in range(x.shape[1]):
+            total += y[m, k]
         log_total = np.float32(math.log(total))
         for k in range(y.shape[1]):
             y[m, k] = (x[m, k] - largest) - log_total
@@ -122,7 +129,15 @@ def _cross_entropy(run, rows, x, bits, labels, smoothing, losses, probabilities)
     columns = np.float32(x.shape[1])
     low, high = span(run, rows, x.shape[0])
     for m in range(low, high):
-        largest, total = _exp_shifted(x, bits, m, probabilities)
+        best, total = LOWEST, ZERO
+        for k in range(x.shape[1]):
+            b = _ordered(bits[m, k])
+            best = b if b > best else best
+        largest = np.int32(_ordered(best)).view(np.float32)
+        for k in range(x.shape[1]):
+            probabilities[m, k] = exp_negative(x[m, k] - largest)
+        for k in range(x.shape[1]):
+            total += probabilities[m, k]
         log_total = np.float32(math.log(total))
         share = ONE / total
         for k in range(x.shape[1]):

@@ -80,9 +80,10 @@ def _normalise(run, length, x, table, slope, cut, y):
 def _fill(mean, var, weight, bias, eps, table):
     """table[0], [1], [2] = mean, weight / √(var + eps), bias, each repeated; table (3 or more, fold, C)."""
     for k in range(table.shape[1]):
+        for c in range(mean.size):  # a loop of its own, which vectorises
+            table[1, k, c] = weight[c] / np.sqrt(var[c] + eps)
         for c in range(mean.size):
             table[0, k, c] = mean[c]
-            table[1, k, c] = weight[c] / np.sqrt(var[c] + eps)
             table[2, k, c] = bias[c]
 
 
@@ -148,13 +149,15 @@ def _combine_grad(m, var, eps, sums, table, gweight, gbias):
         for p in range(sums.shape[1]):
             for c in range(columns):
                 totals[k, c] += sums[k, p, c]
-    for c in range(columns):
-        invstd = 1 / np.sqrt(np.float64(var[c]) + eps)
-        gbias[c] = totals[0, c]
-        gweight[c] = totals[1, c] * invstd
-        for f in range(table.shape[1]):
+    for f in range(table.shape[1]):
+        for c in range(columns):
+            invstd = 1 / np.sqrt(np.float64(var[c]) + eps)
             table[3, f, c] = -table[1, f, c] * invstd * invstd * totals[1, c] / m
+        for c in range(columns):
             table[4, f, c] = -table[1, f, c] * totals[0, c] / m
+    for c in range(columns):
+        gbias[c] = totals[0, c]
+        gweight[c] = totals[1, c] / np.sqrt(np.float64(var[c]) + eps)
 
 
 @tasks
