@@ -27,12 +27,11 @@ def _bias_leaky(run, rows, y, bias, slope):
 
 def bias_leaky(y: np.ndarray, bias: np.ndarray | None, slope: float) -> None:
     """y = v where v = y + bias ≥ 0, slope · v elsewhere; in place. y (M, C) contiguous, bias (C,), None being 0."""
-    if bias is None:
-        if slope == 1:
-            return
-        bias = np.zeros(y.shape[1], y.dtype)
+    if bias is None and slope == 1:
+        return
+    row = np.zeros(y.shape[1], y.dtype) if bias is None else flat(bias)
     count, rows = runs(len(y), y.size)
-    _bias_leaky(count, rows, y, flat(bias), y.dtype.type(slope))
+    _bias_leaky(count, rows, y, row, y.dtype.type(slope))
 
 
 @tasks
