@@ -23,8 +23,7 @@ LOWEST = np.int32(np.float32(-np.inf).view(np.int32) ^ MAGNITUDE)
 def _ordered(bits):
     """An integer for the bits of a float32, in the order of the numbers, NaN being the largest; its own inverse.
 
-    The maximum of numbers themselves would not vectorise. Every row's is found where it is needed, not by a function of
-    arrays: calls count references to them, and threads would wait for each other's counts.
+    The maximum of the numbers themselves would not vectorise.
     """
     return np.int32(bits ^ ((bits >> SIGN) & MAGNITUDE))
 
