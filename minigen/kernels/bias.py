@@ -5,98 +5,66 @@ argument.
 """
 
 import numpy as np
-from numba import prange
 
-from minigen.kernels.elementwise import _leaky_relu_grad, leaky_relu_grad
-from minigen.kernels.jit import jit
-from minigen.kernels.tiles import SERIAL, add_rows, bounds, folded, rows_at_once, tiling, total_over_blocks
+from minigen.kernels.elementwise import leaky_relu_grad
+from minigen.kernels.room import flat
+from minigen.kernels.tasks import tasks
+from minigen.kernels.tiles import bounds, folded, runs, span, tiling, total_over_blocks
+
+ONE, TWO, THREE, FOUR = (np.uintp(i) for i in range(1, 5))
 
 
-@jit
-def _bias_leaky(y, bias, slope, low, high):
+@tasks
+def _bias_leaky(run, rows, y, bias, slope):
     zero = slope - slope
+    low, high = span(run, rows, y.shape[0])
     for i in range(low, high):
-        row = y[i]
-        for c in range(row.size):
-            v = row[c] + bias[c]
+        for c in range(bias.size):
+            v = y[i, c] + bias[c]
             less = zero if slope == zero else slope * v  # not 0 · ∞
-            row[c] = less if v < zero else v
-
-
-@jit(parallel=True)
-def _bias_leaky_blocks(y, bias, slope, rows, blocks):
-    for b in prange(blocks):
-        _bias_leaky(y, bias, slope, b * rows, min(y.shape[0], (b + 1) * rows))
+            y[i, c] = less if v < zero else v
 
 
 def bias_leaky(y: np.ndarray, bias: np.ndarray | None, slope: float) -> None:
     """y = v where v = y + bias ≥ 0, slope · v elsewhere; in place. y (M, C) contiguous, bias (C,), None being 0."""
-    if bias is None:
-        if slope == 1:
-            return
-        bias = np.zeros(y.shape[1], y.dtype)
-    bias = np.ascontiguousarray(bias)
-    if y.size <= SERIAL:
-        _bias_leaky(y, bias, y.dtype.type(slope), 0, len(y))
-    else:
-        rows, blocks, _ = tiling(*y.shape)
-        _bias_leaky_blocks(y, bias, y.dtype.type(slope), rows, blocks)
+    if bias is None and slope == 1:
+        return
+    row = np.zeros(y.shape[1], y.dtype) if bias is None else flat(bias)
+    count, rows = runs(len(y), y.size)
+    _bias_leaky(count, rows, y, row, y.dtype.type(slope))
 
 
-@jit
-def _bias_leaky_grad(gy, y, slope, gz, tile, shape, cut, sums):
-    m, columns = shape
-    block, first, end, left, right = bounds(tile, cut, m, columns)
-    total = sums[block][left:right]
-    total[:] = slope - slope
-    step = rows_at_once(right - left)
-    for low in range(first, end, step):
-        high = min(end, low + step)
-        if right - left == columns:
-            part = slice(low * columns, high * columns)
-            _leaky_relu_grad(gy[part], y[part], slope, gz[part])
-        else:
-            for i in range(low, high):
-                part = slice(i * columns + left, i * columns + right)
-                _leaky_relu_grad(gy[part], y[part], slope, gz[part])
-        add_rows(gz, columns, low, high, left, right, total)
+@tasks
+def _bias_leaky_grad(run, length, gy, y, slope, cut, gz, sums):
+    zero = slope - slope
+    first, stop = span(run, length, cut[1] * cut[2])
+    for tile in range(first, stop):
+        block, low, high, left, right = bounds(tile, cut, gy.shape[0], gy.shape[1])
+        for c in range(left, right):
+            sums[block, c] = zero
+        for i in range(low, high):
+            for c in range(left, right):
+                g = gy[i, c]
+                less = zero if slope == zero else slope * g
+                t = less if y[i, c] <= zero else g
+                gz[i, c] = t
+                sums[block, c] += t
 
 
-@jit
-def _bias_leaky_grad_serial(gy, y, slope, gz, shape, cut, sums, gbias):
-    for tile in range(cut[1] * cut[2]):
-        _bias_leaky_grad(gy, y, slope, gz, tile, shape, cut, sums)
-    total_over_blocks(sums, gbias)
-
-
-@jit(parallel=True)
-def _bias_leaky_grad_tiles(gy, y, slope, gz, shape, cut, sums, gbias):
-    for tile in prange(cut[1] * cut[2]):
-        _bias_leaky_grad(gy, y, slope, gz, tile, shape, cut, sums)
-    total_over_blocks(sums, gbias)
-
-
-@jit
-def _column_sums(gy, tile, shape, cut, sums):
-    m, columns = shape
-    block, low, high, left, right = bounds(tile, cut, m, columns)
-    total = sums[block][left:right]
-    total[:] = 0
-    add_rows(gy, columns, low, high, left, right, total)
-
-
-@jit
-def _column_sums_serial(gy, shape, cut, sums, gbias):
-    for tile in range(cut[1] * cut[2]):
-        _column_sums(gy, tile, shape, cut, sums)
-    total_over_blocks(sums, gbias)
-
-
-@jit(parallel=True)
-def _column_sums_tiles(gy, shape, cut, sums, gbias):
-    for tile in prange(cut[1] * cut[2]):
-        _column_sums(gy, tile, shape, cut, sums)
-    total_over_blocks(sums, gbias)
+@tasks
+def _column_sums(run, length, gy, cut, sums):
+    first, stop = span(run, length, cut[1] * cut[2])
+    for tile in range(first, stop):
+        block, low, high, left, right = bounds(tile, cut, gy.shape[0], gy.shape[1])
+        for c in range(left, right):
+            sums[block, c] = 0
+        whole = high - (high - low) % FOUR
+        for i in range(low, whole, 4):
+            for c in range(left, right):
+                sums[block, c] += (gy[i, c] + gy[i + ONE, c]) + (gy[i + TWO, c] + gy[i + THREE, c])
+        for i in range(whole, high):
+            for c in range(left, right):
+                sums[block, c] += gy[i, c]
 
 
 def bias_leaky_grad(
@@ -112,12 +80,15 @@ def bias_leaky_grad(
     shape = folded(*gy.shape)
     cut = tiling(*shape)
     sums, gbias = np.empty((cut[1], shape[1]), gy.dtype), np.empty(gy.shape[1], gy.dtype)
-    flat = np.ascontiguousarray(gy).reshape(-1)
+    count, length = runs(cut[1] * cut[2], gy.size)
+    rows = flat(gy).reshape(shape)
     if slope == 1:
-        kernel = _column_sums_serial if gy.size <= SERIAL else _column_sums_tiles
-        kernel(flat, shape, cut, sums, gbias)
-        return gy, gbias
-    gz = np.empty_like(flat)
-    kernel = _bias_leaky_grad_serial if gy.size <= SERIAL else _bias_leaky_grad_tiles
-    kernel(flat, np.ascontiguousarray(y).reshape(-1), gy.dtype.type(slope), gz, shape, cut, sums, gbias)
-    return gz.reshape(gy.shape), gbias
+        _column_sums(count, length, rows, cut, sums)
+        gz = gy
+    else:
+        gz = np.empty(gy.shape, gy.dtype)
+        _bias_leaky_grad(
+            count, length, rows, flat(y).reshape(shape), gy.dtype.type(slope), cut, gz.reshape(shape), sums
+        )
+    total_over_blocks(sums, gbias)
+    return gz, gbias

@@ -17,13 +17,13 @@ A tile's sum runs in a fixed order, in blocks of DEPTH terms, so the bits do not
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 
 from minigen.config import config
 from minigen.kernels.bias import bias_leaky
 from minigen.kernels.jit import jit
 from minigen.kernels.microkernel import ROWS, copy_row, panel_width, tile_layer, transpose_block, vector_width
 from minigen.kernels.room import flat, scratch
+from minigen.kernels.tasks import tasks
 
 SMALL = 1_200_000  # multiply-adds up to which one thread of BLAS is done before ours are well under way
 DEPTH = 1024  # terms of a block: its panel of B, and a tile's rows of A, stay in the second-level cache
@@ -70,10 +70,12 @@ def pack(b, first, width, terms, plan, out):
                 out[k * panel + i] = b[first + k * plan.b_term + i * plan.b_column] if i < width else 0
 
 
-@jit
-def multiply_share(start, stop, a, b, row, slope, plan, out, room):
-    """Tiles [start, stop) of C."""
-    m, n, panel = plan.m, plan.n, plan.panel
+@tasks
+def multiply_share(worker, workers, a, b, row, slope, plan, out, rooms):
+    """The share of one worker, who has a row of `rooms`: an equal run of the tiles of C."""
+    m, n, panel, room = plan.m, plan.n, plan.panel, rooms[worker]
+    tiles = plan.tiles * plan.panels
+    start, stop = worker * tiles // workers, (worker + 1) * tiles // workers
     width = min(panel, n)
     line = min(plan.depth, DEPTH) + GAP // a.itemsize
     spare, lines, packed = room[: ROWS * panel], room[ROWS * panel :], room[ROWS * (panel + line) :]
@@ -120,15 +122,6 @@ def multiply_share(start, stop, a, b, row, slope, plan, out, room):
                         out[first + r * n + k] = spare[r * panel + k]
 
 
-@jit(parallel=True)
-def multiply_all(workers, a, b, row, slope, plan, out, room):
-    """All of C, an equal share for each worker, who has a row of `room`."""
-    tiles = plan.tiles * plan.panels
-    for worker in prange(workers):
-        start, stop = worker * tiles // workers, (worker + 1) * tiles // workers
-        multiply_share(start, stop, a, b, row, slope, plan, out, room[worker])
-
-
 def strided(x: np.ndarray) -> tuple[np.ndarray, int, int]:
     """(flat array, distance between rows, distance between columns); no copy of a contiguous x or its transpose."""
     if x.T.flags.c_contiguous and not x.flags.c_contiguous:
@@ -167,11 +160,7 @@ def matmul(
     terms = min(depth, DEPTH)
     size = ROWS * (panel + terms + GAP // a.itemsize) + terms * panel
     room = scratch(workers * size, a.dtype).reshape(workers, size)
-    arguments = (a, b, row, a.dtype.type(slope), plan, out.reshape(-1))
-    if workers == 1:
-        multiply_share(0, tiles * panels, *arguments, room[0])
-    else:
-        multiply_all(workers, *arguments, room)
+    multiply_share(workers, workers, a, b, row, a.dtype.type(slope), plan, out.reshape(-1), room)
     return out
 
 

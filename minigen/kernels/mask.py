@@ -7,10 +7,11 @@ before and one xored in between its multiplications, and without its last shift,
 """
 
 import numpy as np
-from numba import prange
 
 from minigen.kernels.jit import jit
-from minigen.kernels.tiles import SERIAL, TILE, add_rows, bounds, folded, rows_at_once, tiling, total_over_blocks
+from minigen.kernels.room import flat
+from minigen.kernels.tasks import tasks
+from minigen.kernels.tiles import LINE, bounds, folded, runs, span, tiling, total_over_blocks
 
 MASK_64 = (1 << 64) - 1
 SHIFT_A, SHIFT_B = np.uint32(16), np.uint32(15)
@@ -42,34 +43,23 @@ def _kept(i, first, second, threshold):
     return h >= threshold
 
 
-@jit
-def _leaky_dropout(x, start, options, y):
+@tasks
+def _leaky_dropout(run, length, x, options, y):
     slope, first, second, threshold, scale = options
     zero = scale - scale
-    first = np.uint32(first + np.uint32(start))
-    for i in range(x.size):
+    low, high = span(run, length, x.size)
+    for i in range(low, high):
         v = x[i]
         less = zero if slope == zero else slope * v  # not 0 · ∞
         y[i] = (less if v < zero else v) * (scale if _kept(i, first, second, threshold) else zero)
 
 
-@jit(parallel=True)
-def _leaky_dropout_blocks(x, options, y):
-    for block in prange((x.size + TILE - 1) // TILE):
-        part = slice(block * TILE, (block + 1) * TILE)
-        _leaky_dropout(x[part], block * TILE, options, y[part])
-
-
 def leaky_dropout(x: np.ndarray, slope: float, key: int, p: float) -> np.ndarray:
     """dropout(leaky_relu(x, slope), key, p), in one pass; slope 1 is dropout alone."""
-    flat = np.ascontiguousarray(x).reshape(-1)
-    y = np.empty_like(flat)
-    options = _options(slope, key, p, x.dtype)
-    if flat.size <= SERIAL:
-        _leaky_dropout(flat, 0, options, y)
-    else:
-        _leaky_dropout_blocks(flat, options, y)
-    return y.reshape(x.shape)
+    y = np.empty(x.shape, x.dtype)
+    count, length = runs(x.size, x.size, LINE)
+    _leaky_dropout(count, length, flat(x), _options(slope, key, p, x.dtype), y.reshape(-1))
+    return y
 
 
 def dropout(x: np.ndarray, key: int, p: float) -> np.ndarray:
@@ -80,48 +70,24 @@ def dropout(x: np.ndarray, key: int, p: float) -> np.ndarray:
     return leaky_dropout(x, 1.0, key, p)
 
 
-@jit
-def _masked_grad(gy, y, start, options, gz):
-    slope, first, second, threshold, scale = options
+@tasks
+def _leaky_dropout_grad(run, length, gy, y, options, cut, gz, sums):
+    slope, seed, second, threshold, scale = options
     zero = scale - scale
-    first = np.uint32(first + np.uint32(start))
-    for i in range(gy.size):
-        g = gy[i]
-        less = zero if slope == zero else slope * g
-        gz[i] = (less if y[i] <= zero else g) * (scale if _kept(i, first, second, threshold) else zero)
-
-
-@jit
-def _leaky_dropout_grad(gy, y, options, gz, tile, shape, cut, sums):
-    m, columns = shape
-    block, first, end, left, right = bounds(tile, cut, m, columns)
-    total = sums[block][left:right]
-    total[:] = 0
-    step = rows_at_once(right - left)
-    for low in range(first, end, step):
-        high = min(end, low + step)
-        if right - left == columns:
-            part = slice(low * columns, high * columns)
-            _masked_grad(gy[part], y[part], low * columns, options, gz[part])
-        else:
-            for i in range(low, high):
-                part = slice(i * columns + left, i * columns + right)
-                _masked_grad(gy[part], y[part], i * columns + left, options, gz[part])
-        add_rows(gz, columns, low, high, left, right, total)
-
-
-@jit
-def _leaky_dropout_grad_serial(gy, y, options, gz, shape, cut, sums, gbias):
-    for tile in range(cut[1] * cut[2]):
-        _leaky_dropout_grad(gy, y, options, gz, tile, shape, cut, sums)
-    total_over_blocks(sums, gbias)
-
-
-@jit(parallel=True)
-def _leaky_dropout_grad_tiles(gy, y, options, gz, shape, cut, sums, gbias):
-    for tile in prange(cut[1] * cut[2]):
-        _leaky_dropout_grad(gy, y, options, gz, tile, shape, cut, sums)
-    total_over_blocks(sums, gbias)
+    columns = gy.shape[1]
+    first, stop = span(run, length, cut[1] * cut[2])
+    for tile in range(first, stop):
+        block, low, high, left, right = bounds(tile, cut, gy.shape[0], columns)
+        for c in range(left, right):
+            sums[block, c] = zero
+        for i in range(low, high):
+            row = np.uint32(seed + np.uint32(i) * np.uint32(columns))
+            for c in range(left, right):
+                g = gy[i, c]
+                less = zero if slope == zero else slope * g
+                t = (less if y[i, c] <= zero else g) * (scale if _kept(c, row, second, threshold) else zero)
+                gz[i, c] = t
+                sums[block, c] += t
 
 
 def leaky_dropout_grad(
@@ -138,9 +104,10 @@ def leaky_dropout_grad(
     shape = folded(*gy.shape)
     cut = tiling(*shape)
     sums, gbias = np.empty((cut[1], shape[1]), gy.dtype), np.empty(gy.shape[1], gy.dtype)
+    gz = np.empty(gy.shape, gy.dtype)
+    count, length = runs(cut[1] * cut[2], gy.size)
     options = _options(slope, key, p, gy.dtype)
-    flat_gy, flat = np.ascontiguousarray(gy).reshape(-1), np.ascontiguousarray(y).reshape(-1)
-    gz = np.empty_like(flat)
-    kernel = _leaky_dropout_grad_serial if gy.size <= SERIAL else _leaky_dropout_grad_tiles
-    kernel(flat_gy, flat, options, gz, shape, cut, sums, gbias)
-    return gz.reshape(gy.shape), gbias if needs_bias else None
+    rows = flat(gy).reshape(shape), flat(y).reshape(shape)
+    _leaky_dropout_grad(count, length, *rows, options, cut, gz.reshape(shape), sums)
+    total_over_blocks(sums, gbias)
+    return gz, gbias if needs_bias else None

@@ -1,18 +1,17 @@
 """Max and average pooling, and their adjoints, over channels-last images (N, H, W, C).
 
-The innermost loop runs over the channels of one pixel, which lie side by side in memory. In max pooling, threads share
-out whole images, so no two of them write to the same place.
+The innermost loop runs over the channels of one pixel, which lie side by side in memory. Threads share out whole
+images, so no two of them write to the same place.
 """
 
 import numpy as np
-from numba import prange
 
 from minigen.kernels.jit import jit
+from minigen.kernels.tasks import tasks
+from minigen.kernels.tiles import runs, span
 
 Pair = tuple[int, int]
 Padding = tuple[int, int, int, int]
-
-SERIAL = 32768  # elements up to which one thread is faster
 
 
 def _pooled_shape(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding) -> tuple[int, int, int, int]:
@@ -22,36 +21,28 @@ def _pooled_shape(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding) -
 
 
 @jit
-def _max_pool(x, kernel, stride, top, left, y, index):
-    images, height, width, channels = x.shape
-    for n in range(images):
+def clipped(first, length, size):
+    """(first, end) of that part of a window which lies in the image."""
+    return np.uintp(max(first, 0)), np.uintp(min(first + length, size))
+
+
+@tasks
+def _max_pool(run, images, x, kernel, stride, top, left, y, index):
+    _, height, width, channels = x.shape
+    low, high = span(run, images, x.shape[0])
+    for n in range(low, high):
         for i in range(y.shape[1]):
-            h0 = i * stride[0] - top
+            h0, h1 = clipped(i * stride[0] - top, kernel[0], height)
             for j in range(y.shape[2]):
-                w0 = j * stride[1] - left
-                best, place = y[n, i, j], index[n, i, j]
-                first = True
-                for h in range(max(h0, 0), min(h0 + kernel[0], height)):
-                    for w in range(max(w0, 0), min(w0 + kernel[1], width)):
-                        here = np.int32(h * width + w)
-                        row = x[n, h, w]
-                        if first:
-                            for c in range(channels):
-                                best[c] = row[c]
-                                place[c] = here
-                            first = False
-                        else:
-                            for c in range(channels):
-                                v, b = row[c], best[c]
-                                better = (v > b) | ((v != v) & (b == b))  # a NaN wins, the first one
-                                best[c] = v if better else b
-                                place[c] = here if better else place[c]
-
-
-@jit(parallel=True)
-def _max_pool_images(x, kernel, stride, top, left, y, index):
-    for n in prange(x.shape[0]):
-        _max_pool(x[n : n + 1], kernel, stride, top, left, y[n : n + 1], index[n : n + 1])
+                w0, w1 = clipped(j * stride[1] - left, kernel[1], width)
+                for h in range(h0, h1):
+                    for w in range(w0, w1):
+                        here, first = np.int32(np.intp(h) * width + np.intp(w)), h == h0 and w == w0
+                        for c in range(channels):
+                            v, b = x[n, h, w, c], y[n, i, j, c]
+                            better = first | (v > b) | ((v != v) & (b == b))  # a NaN wins, the first one
+                            y[n, i, j, c] = v if better else b
+                            index[n, i, j, c] = here if better else index[n, i, j, c]
 
 
 def max_pool2d(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding) -> tuple[np.ndarray, np.ndarray]:
@@ -63,55 +54,36 @@ def max_pool2d(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding) -> t
     x = np.ascontiguousarray(x)
     y = np.empty(_pooled_shape(x, kernel, stride, padding), x.dtype)
     index = np.empty(y.shape, np.int32)
-    pool = _max_pool if x.size <= SERIAL else _max_pool_images
-    pool(x, kernel, stride, padding[0], padding[2], y, index)
+    _max_pool(*runs(len(x), x.size), x, kernel, stride, padding[0], padding[2], y, index)
     return y, index
 
 
-@jit
-def _clear(x):
-    for i in range(x.size):
-        x[i] = 0
-
-
-@jit
-def _scatter(gy, index, gx):
-    _clear(gx.reshape(-1))
-    for n in range(gy.shape[0]):
+@tasks
+def _scatter(run, images, gy, index, gx):
+    low, high = span(run, images, gx.shape[0])
+    gx[low:high] = 0
+    for n in range(low, high):
         for i in range(gy.shape[1]):
             for c in range(gy.shape[2]):
                 gx[n, index[n, i, c], c] += gy[n, i, c]
 
 
-@jit(parallel=True)
-def _scatter_images(gy, index, gx):
-    for n in prange(gy.shape[0]):
-        _scatter(gy[n : n + 1], index[n : n + 1], gx[n : n + 1])
-
-
-@jit
-def _spread(gy, index, kernel, gx):
+@tasks
+def _spread(run, images, gy, index, kernel, gx):
     """The scatter of windows that touch but do not overlap: every pixel is written once, mostly as 0."""
     zero = gx.dtype.type(0)
-    width, channels = gx.shape[2:]
-    for n in range(gx.shape[0]):
+    _, _, width, channels = gx.shape
+    low, high = span(run, images, gx.shape[0])
+    for n in range(low, high):
         for i in range(gy.shape[1]):
-            for j in range(gy.shape[2]):
-                g, place = gy[n, i, j], index[n, i, j]
-                for h in range(i * kernel[0], (i + 1) * kernel[0]):
-                    for w in range(j * kernel[1], (j + 1) * kernel[1]):
-                        row, here = gx[n, h, w], np.int32(h * width + w)
-                        for c in range(channels):
-                            row[c] = g[c] if place[c] == here else zero
             for h in range(i * kernel[0], (i + 1) * kernel[0]):
-                _clear(gx[n, h, gy.shape[2] * kernel[1] :].reshape(-1))
-        _clear(gx[n, gy.shape[1] * kernel[0] :].reshape(-1))
-
-
-@jit(parallel=True)
-def _spread_images(gy, index, kernel, gx):
-    for n in prange(gy.shape[0]):
-        _spread(gy[n : n + 1], index[n : n + 1], kernel, gx[n : n + 1])
+                for j in range(gy.shape[2]):
+                    for w in range(j * kernel[1], (j + 1) * kernel[1]):
+                        here = np.int32(h * width + w)
+                        for c in range(channels):
+                            gx[n, h, w, c] = gy[n, i, j, c] if index[n, i, j, c] == here else zero
+                gx[n, h, gy.shape[2] * kernel[1] :] = zero
+        gx[n, gy.shape[1] * kernel[0] :] = zero
 
 
 def max_pool2d_scatter(
@@ -125,19 +97,18 @@ def max_pool2d_scatter(
     gy, index = np.ascontiguousarray(gy), np.ascontiguousarray(index)
     if tiles is not None:
         gx = np.empty(x_shape, gy.dtype)
-        spread = _spread if gx.size <= SERIAL else _spread_images
-        spread(gy, index, tiles, gx)
+        _spread(*runs(n, gx.size), gy, index, tiles, gx)
         return gx
     gx = np.empty((n, h * w, c), gy.dtype)
     flat = (n, gy.shape[1] * gy.shape[2], c)
-    scatter = _scatter if gx.size <= SERIAL else _scatter_images
-    scatter(gy.reshape(flat), index.reshape(flat), gx)
+    _scatter(*runs(n, gx.size), gy.reshape(flat), index.reshape(flat), gx)
     return gx.reshape(x_shape)
 
 
-@jit
-def _gather(x, index, y):
-    for n in range(y.shape[0]):
+@tasks
+def _gather(run, images, x, index, y):
+    low, high = span(run, images, y.shape[0])
+    for n in range(low, high):
         for i in range(y.shape[1]):
             for c in range(y.shape[2]):
                 y[n, i, c] = x[n, index[n, i, c], c]
@@ -148,51 +119,52 @@ def max_pool2d_gather(x: np.ndarray, index: np.ndarray) -> np.ndarray:
     n, h, w, c = x.shape
     flat = (n, index.shape[1] * index.shape[2], c)
     y = np.empty(flat, x.dtype)
-    _gather(np.ascontiguousarray(x).reshape(n, h * w, c), np.ascontiguousarray(index).reshape(flat), y)
+    _gather(
+        *runs(n, y.size), np.ascontiguousarray(x).reshape(n, h * w, c), np.ascontiguousarray(index).reshape(flat), y
+    )
     return y.reshape(index.shape)
 
 
-@jit
-def _avg_pool(x, kernel, stride, top, left, share, y):
-    images, height, width, channels = x.shape
-    for n in range(images):
+@tasks
+def _avg_pool(run, images, x, kernel, stride, top, left, share, y):
+    _, height, width, channels = x.shape
+    low, high = span(run, images, x.shape[0])
+    for n in range(low, high):
         for i in range(y.shape[1]):
-            h0 = i * stride[0] - top
+            h0, h1 = clipped(i * stride[0] - top, kernel[0], height)
             for j in range(y.shape[2]):
-                w0 = j * stride[1] - left
-                total = y[n, i, j]
+                w0, w1 = clipped(j * stride[1] - left, kernel[1], width)
                 for c in range(channels):
-                    total[c] = 0
-                for h in range(max(h0, 0), min(h0 + kernel[0], height)):
-                    for w in range(max(w0, 0), min(w0 + kernel[1], width)):
-                        row = x[n, h, w]
+                    y[n, i, j, c] = 0
+                for h in range(h0, h1):
+                    for w in range(w0, w1):
                         for c in range(channels):
-                            total[c] += share * row[c]
+                            y[n, i, j, c] += share * x[n, h, w, c]
 
 
 def avg_pool2d(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding) -> np.ndarray:
     """The mean of each window; padding, (top, bottom, left, right), counts as zeros."""
     x = np.ascontiguousarray(x)
     y = np.empty(_pooled_shape(x, kernel, stride, padding), x.dtype)
-    _avg_pool(x, kernel, stride, padding[0], padding[2], x.dtype.type(1 / (kernel[0] * kernel[1])), y)
+    share = x.dtype.type(1 / (kernel[0] * kernel[1]))
+    _avg_pool(*runs(len(x), x.size), x, kernel, stride, padding[0], padding[2], share, y)
     return y
 
 
-@jit
-def _avg_pool_grad(gy, kernel, stride, top, left, share, gx):
-    images, height, width, channels = gx.shape
-    _clear(gx.reshape(-1))
-    for n in range(images):
+@tasks
+def _avg_pool_grad(run, images, gy, kernel, stride, top, left, share, gx):
+    _, height, width, channels = gx.shape
+    low, high = span(run, images, gx.shape[0])
+    gx[low:high] = 0
+    for n in range(low, high):
         for i in range(gy.shape[1]):
-            h0 = i * stride[0] - top
+            h0, h1 = clipped(i * stride[0] - top, kernel[0], height)
             for j in range(gy.shape[2]):
-                w0 = j * stride[1] - left
-                g = gy[n, i, j]
-                for h in range(max(h0, 0), min(h0 + kernel[0], height)):
-                    for w in range(max(w0, 0), min(w0 + kernel[1], width)):
-                        row = gx[n, h, w]
+                w0, w1 = clipped(j * stride[1] - left, kernel[1], width)
+                for h in range(h0, h1):
+                    for w in range(w0, w1):
                         for c in range(channels):
-                            row[c] += share * g[c]
+                            gx[n, h, w, c] += share * gy[n, i, j, c]
 
 
 def avg_pool2d_grad(
@@ -201,5 +173,5 @@ def avg_pool2d_grad(
     """The adjoint of avg_pool2d: each gy / (KH · KW) added to every place of its window. Shape x_shape."""
     gx = np.empty(x_shape, gy.dtype)
     share = gy.dtype.type(1 / (kernel[0] * kernel[1]))
-    _avg_pool_grad(np.ascontiguousarray(gy), kernel, stride, padding[0], padding[2], share, gx)
+    _avg_pool_grad(*runs(len(gx), gx.size), np.ascontiguousarray(gy), kernel, stride, padding[0], padding[2], share, gx)
     return gx
