@@ -115,6 +115,14 @@ def turned_padding(kernel_hw: Pair, stride: Pair, padding: Padding, dilation: Pa
     return (top, bottom, left, right) if top >= 0 and left >= 0 else None
 
 
+def packed(w: np.ndarray, order: np.ndarray, groups: int, depth: int, columns: int, *steps: int) -> np.ndarray:
+    """The weights as tiles read them (`gather.pack`); `steps`: distances between groups, elements, rows, columns."""
+    panel = panel_width(w.dtype)
+    out = np.empty(groups * -(-columns // panel) * order.size * depth * panel, w.dtype)
+    gather.pack(order.size, flat(w), order, groups, depth, columns, *steps, panel, out)
+    return out
+
+
 # Gathered products: the convolution, and its input gradient.
 
 
@@ -128,15 +136,11 @@ def multiply(
     """
     panel = panel_width(x.dtype)
     shape = plan.gather
-    panels = gather.pack(flat(w), plan.order, shape.groups, shape.depth, shape.columns, *steps, panel)
+    panels = packed(w, plan.order, shape.groups, shape.depth, shape.columns, *steps)
     arguments = (flat(x), shape, plan.classes, plan.taps, panels, panel, bias, x.dtype.type(slope), out.reshape(-1))
     workers = 1 if plan.work < SMALL else max(1, min(plan.tasks, config.threads))
     padded = scratch(workers * plan.scratch, x.dtype).reshape(workers, plan.scratch)
-    if workers == 1:
-        for task in range(plan.tasks):
-            gather.gather_task(task, *arguments, padded[0])
-    else:
-        gather.gather_all(plan.tasks, workers, *arguments, padded)
+    gather.gather_share(workers, workers, plan.tasks, *arguments, padded)
 
 
 # Scattered products: the input gradient when there are few input channels, so that a tile's columns would stay empty.
@@ -163,13 +167,9 @@ def scatter(
     taps = integers([(a * dh * padded_w + b * dw) * cin for a in range(kh) for b in range(0, kw, together)])
     plan = Scatter(n, oh, ow, cout, sh, sw, padded_h, padded_w, top, left, h, width, cin, together * cin)
     panel = panel_width(gy.dtype)
-    panels = gather.pack(flat(w), np.zeros(1, np.int64), 1, cout, kh * kw * cin, 0, 0, 1, cout, panel)
+    panels = packed(w, np.zeros(1, np.int64), 1, cout, kh * kw * cin, 0, 0, 1, cout)
     arguments = (flat(gy), plan, taps, panels, panel, bias, gy.dtype.type(slope), gx.reshape(-1))
-    if gy.size * kh * kw * cin < SMALL:
-        for image in range(n):
-            gather.scatter_task(image, *arguments)
-    else:
-        gather.scatter_all(n, *arguments)
+    gather.scatter_task(n, *arguments, threads=1 if gy.size * kh * kw * cin < SMALL else None)
 
 
 # Outer products: the weight gradient.
@@ -198,7 +198,7 @@ def outer(
         origin = -(top * width + left) * cin
     else:
         source = scratch(n * rows.padded * columns.padded * cin, x.dtype)
-        gather.copy_padded_all(flat(x), n, h, width, cin, top, left, source, rows.padded, columns.padded)
+        gather.copy_padded_image(n, flat(x), h, width, cin, top, left, source, rows.padded, columns.padded)
         h, width = rows.padded, columns.padded
 
     panel, depth = panel_width(x.dtype), cin // groups
@@ -218,11 +218,7 @@ def outer(
     )  # fmt: skip
     gw = np.zeros((splits, size), x.dtype)
     arguments = (source, flat(gy), plan, taps, low, high, panel, gw.reshape(-1))
-    if n * oh * ow * size < SMALL:
-        for task in range(splits * parts):
-            gather.outer_task(task, *arguments)
-    else:
-        gather.outer_all(splits * parts, *arguments)
+    gather.outer_task(splits * parts, *arguments, threads=1 if n * oh * ow * size < SMALL else None)
     return gw.sum(axis=0).reshape(kh, kw, depth, cout)
 
 

@@ -13,10 +13,10 @@ numbers, not bytes. A partial tile goes through `spare`, from where only the row
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 
-from minigen.kernels.jit import jit
+from minigen.kernels.jit import part
 from minigen.kernels.microkernel import ROWS, tile_outer, tile_rows
+from minigen.kernels.tasks import tasks
 
 BLOCK = 128  # windows whose outer products are summed in registers: their rows stay in the first-level cache
 
@@ -108,7 +108,7 @@ class Outer(NamedTuple):
     splits: int
 
 
-@jit
+@part
 def locate(positions, first, count, height, width, image_step, row_step, column_step):
     """positions[k] = where pixel first + k lies, of images of height x width pixels."""
     column = first % width
@@ -125,7 +125,14 @@ def locate(positions, first, count, height, width, image_step, row_step, column_
                 image += 1
 
 
-@jit
+@part
+def clear(numbers):
+    """All numbers become 0."""
+    for k in range(numbers.size):
+        numbers[k] = 0
+
+
+@part
 def copy_padded(x, image, height, width, channels, top, left, out, rows, columns, at):
     """Rows [-top, rows - top) and columns [-left, columns - left) of an image, zeros where it has none, to out[at:]."""
     lead = min(max(left, 0), columns) * channels
@@ -147,35 +154,34 @@ def copy_padded(x, image, height, width, channels, top, left, out, rows, columns
             out[line + k] = 0
 
 
-@jit(parallel=True)
-def copy_padded_all(x, images, height, width, channels, top, left, out, rows, columns):
-    """Every image with its padding."""
-    for image in prange(images):
-        at = image * rows * columns * channels
-        copy_padded(x, image, height, width, channels, top, left, out, rows, columns, at)
+@tasks
+def copy_padded_image(image, x, height, width, channels, top, left, out, rows, columns):
+    """One image with its padding, at its place among all images."""
+    at = image * rows * columns * channels
+    copy_padded(x, image, height, width, channels, top, left, out, rows, columns, at)
 
 
-@jit(parallel=True)
-def pack(w, order, groups, depth, columns, group_step, element_step, depth_step, column_step, panel):
-    """Weights as the tiles read them: (groups, panels, elements * depth, panel), columns filled up with zeros."""
+@tasks
+def pack(e, w, order, groups, depth, columns, group_step, element_step, depth_step, column_step, panel, out):
+    """Weights of one kernel element as the tiles read them, into out (groups, panels, elements, depth, panel).
+
+    Columns that do not exist are zeros.
+    """
     elements = order.size
     panels = -(-columns // panel)
-    out = np.empty(groups * panels * elements * depth * panel, w.dtype)
-    for e in prange(elements):
-        for g in range(groups):
-            for j in range(panels):
-                used = min(panel, columns - j * panel)
-                for d in range(depth):
-                    at = (((g * panels + j) * elements + e) * depth + d) * panel
-                    source = g * group_step + order[e] * element_step + d * depth_step + j * panel * column_step
-                    for k in range(used):
-                        out[at + k] = w[source + k * column_step]
-                    for k in range(used, panel):
-                        out[at + k] = 0
-    return out
+    for g in range(groups):
+        for j in range(panels):
+            used = min(panel, columns - j * panel)
+            for d in range(depth):
+                at = (((g * panels + j) * elements + e) * depth + d) * panel
+                source = g * group_step + order[e] * element_step + d * depth_step + j * panel * column_step
+                for k in range(used):
+                    out[at + k] = w[source + k * column_step]
+                for k in range(used, panel):
+                    out[at + k] = 0
 
 
-@jit
+@part
 def finish(line, bias, slope):
     """line = leaky(line + bias), where leaky(v) = v, but slope * v where v < 0."""
     for k in range(line.size):
@@ -184,7 +190,7 @@ def finish(line, bias, slope):
         line[k] = scaled if v < 0 else v
 
 
-@jit
+@part
 def multiply_class(
     source, origin, starts, windows, taps, plan, run, element, panels, panel, bias, slope, out, first, cells
 ):  # fmt: skip
@@ -192,7 +198,8 @@ def multiply_class(
     depth = run * plan.depth
     count = -(-plan.columns // panel)
     spare = np.empty(ROWS * panel, out.dtype)
-    spare_cells = np.arange(ROWS) * panel
+    spare_cells = np.empty(ROWS, np.int64)
+    locate(spare_cells, 0, ROWS, 1, ROWS, 0, 0, panel)
     for g in range(plan.groups):
         for j in range(count):
             b = ((g * count + j) * plan.elements + element) * plan.depth * panel
@@ -216,7 +223,7 @@ def multiply_class(
                         finish(out[at : at + used], bias[column : column + used], slope)
 
 
-@jit
+@part
 def gather_task(task, x, plan, classes, taps, panels, panel, bias, slope, out, scratch):
     """The result of a few images, or of a band of one. `scratch` holds their padded rows."""
     bands = -(-plan.windows_h // plan.task_rows)
@@ -238,9 +245,9 @@ def gather_task(task, x, plan, classes, taps, panels, panel, bias, slope, out, s
 
     most = images * (high - low) * plan.windows_w + ROWS
     starts, cells = np.empty(most, np.int64), np.empty(most, np.int64)
-    for k in range(classes.shape[0]):
-        top, bottom = max(low, classes[k, LOW_H]), min(high, classes[k, HIGH_H])
-        left, right = classes[k, LOW_W], classes[k, HIGH_W]
+    for kind in classes:
+        top, bottom = max(low, kind[LOW_H]), min(high, kind[HIGH_H])
+        left, right = kind[LOW_W], kind[HIGH_W]
         windows = images * max(0, bottom - top) * max(0, right - left)
         if windows == 0:
             continue
@@ -253,34 +260,36 @@ def gather_task(task, x, plan, classes, taps, panels, panel, bias, slope, out, s
             cells, 0, windows, bottom - top, right - left,
             plan.out_h * out_row, plan.out_step_h * out_row, plan.out_step_w * plan.out_c,
         )  # fmt: skip
-        starts[windows : windows + ROWS] = starts[windows - 1]  # rows that a last tile reads, but does not keep
-        first_row = image * plan.out_h + classes[k, FIRST_H] + top * plan.out_step_h
-        first = first_row * out_row + (classes[k, FIRST_W] + left * plan.out_step_w) * plan.out_c
+        for k in range(windows, windows + ROWS):  # rows that a last tile reads, but does not keep
+            starts[k] = starts[windows - 1]
+        first_row = image * plan.out_h + kind[FIRST_H] + top * plan.out_step_h
+        first = first_row * out_row + (kind[FIRST_W] + left * plan.out_step_w) * plan.out_c
         multiply_class(
             source, origin + (top - low) * plan.step_h * row + left * plan.step_w * channels, starts, windows,
-            taps[classes[k, TAP] : classes[k, TAP_END]], plan, classes[k, RUN], classes[k, ELEMENT],
+            taps[kind[TAP] : kind[TAP_END]], plan, kind[RUN], kind[ELEMENT],
             panels, panel, bias, slope, out, first, cells,
         )  # fmt: skip
 
 
-@jit(parallel=True)
-def gather_all(tasks, workers, x, plan, classes, taps, panels, panel, bias, slope, out, scratch):
-    """Every task of a gathered product, an equal share for each worker, who has a row of `scratch`."""
-    for worker in prange(workers):
-        for task in range(worker * tasks // workers, (worker + 1) * tasks // workers):
-            gather_task(task, x, plan, classes, taps, panels, panel, bias, slope, out, scratch[worker])
+@tasks
+def gather_share(worker, workers, count, x, plan, classes, taps, panels, panel, bias, slope, out, scratch):
+    """A worker's equal share of the `count` tasks of a gathered product. Each has a row of `scratch`."""
+    for task in range(worker * count // workers, (worker + 1) * count // workers):
+        gather_task(task, x, plan, classes, taps, panels, panel, bias, slope, out, scratch[worker])
 
 
-@jit
+@tasks
 def scatter_task(image, gy, plan, taps, panels, panel, bias, slope, out):
     """The result of one image."""
     pixels = plan.pixels_h * plan.pixels_w
     strip = panels.size // plan.depth
     windows = np.empty(ROWS * strip, out.dtype)
-    cells = np.arange(ROWS) * strip
-    starts, corners = np.empty(ROWS, np.int64), np.empty(ROWS, np.int64)
-    one_tap = np.zeros(1, np.int64)
-    padded = np.zeros(plan.padded_h * plan.padded_w * plan.out_c, out.dtype)
+    starts, corners, cells = np.empty(ROWS, np.int64), np.empty(ROWS, np.int64), np.empty(ROWS, np.int64)
+    locate(cells, 0, ROWS, 1, ROWS, 0, 0, strip)
+    one_tap = np.empty(1, np.int64)
+    one_tap[0] = 0
+    padded = np.empty(plan.padded_h * plan.padded_w * plan.out_c, out.dtype)
+    clear(padded)
     for first in range(0, pixels, ROWS):
         rows = min(ROWS, pixels - first)
         locate(
@@ -306,14 +315,7 @@ def scatter_task(image, gy, plan, taps, panels, panel, bias, slope, out):
                 finish(line[at : at + plan.out_c], bias, slope)
 
 
-@jit(parallel=True)
-def scatter_all(images, gy, plan, taps, panels, panel, bias, slope, out):
-    """Every image of a scattered product."""
-    for image in prange(images):
-        scatter_task(image, gy, plan, taps, panels, panel, bias, slope, out)
-
-
-@jit
+@part
 def add_outer(a, first, starts, rows, b, b_first, b_starts, columns, panel, terms, c, c_first, ldc):
     """c += sum of outer products of `rows` x `columns` numbers, tile by tile.
 
@@ -327,7 +329,7 @@ def add_outer(a, first, starts, rows, b, b_first, b_starts, columns, panel, term
             j_first = max(0, min(j, columns - panel))
             whole = m + ROWS <= rows and j + panel <= columns
             if not whole:
-                spare[:] = 0
+                clear(spare)
             tile_outer(
                 a, first + m_first, starts, b, b_first + j_first, b_starts, terms,
                 c if whole else spare, c_first + m * ldc + j if whole else 0, ldc if whole else panel,
@@ -338,7 +340,7 @@ def add_outer(a, first, starts, rows, b, b_first, b_starts, columns, panel, term
                         c[c_first + r * ldc + k] += spare[(r - m_first) * panel + k - j_first]
 
 
-@jit
+@tasks
 def outer_task(task, x, gy, plan, taps, low, high, panel, out):
     """One tap (or all, merged) of one group, summed over one share of the pixels in rows [low, high) of the tap."""
     parts = 1 if plan.merged else taps.size
@@ -349,10 +351,14 @@ def outer_task(task, x, gy, plan, taps, low, high, panel, out):
     result = (share * taps.size + part) * plan.run * plan.out_c + first_column
 
     starts, pixels = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
-    merged_starts, padded_starts = np.arange(BLOCK) * max(size, ROWS), np.arange(BLOCK) * panel
-    merged = np.zeros(BLOCK * max(size, ROWS) if plan.merged else 1, x.dtype)
+    merged_starts, padded_starts = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
+    locate(merged_starts, 0, BLOCK, 1, BLOCK, 0, 0, max(size, ROWS))
+    locate(padded_starts, 0, BLOCK, 1, BLOCK, 0, 0, panel)
     narrow = plan.columns < panel
-    padded = np.zeros(BLOCK * panel if narrow else 1, x.dtype)
+    merged = np.empty(BLOCK * max(size, ROWS) if plan.merged else 1, x.dtype)
+    padded = np.empty(BLOCK * panel if narrow else 1, x.dtype)
+    clear(merged)
+    clear(padded)
     rows, row = high[part] - low[part], plan.pixels_w * plan.out_c
     x_first = plan.origin + low[part] * plan.row_step + first_channel
     gy_first = low[part] * row + first_column
@@ -378,10 +384,3 @@ def outer_task(task, x, gy, plan, taps, low, high, panel, out):
             padded if narrow else gy, 0 if narrow else gy_first, padded_starts if narrow else pixels,
             plan.columns, panel, terms, out, result, plan.out_c,
         )  # fmt: skip
-
-
-@jit(parallel=True)
-def outer_all(tasks, x, gy, plan, taps, low, high, panel, out):
-    """Every task of an outer product."""
-    for task in prange(tasks):
-        outer_task(task, x, gy, plan, taps, low, high, panel, out)

@@ -1,7 +1,7 @@
 """Tasks that threads share out: `@tasks`, in the place of a loop over numba.prange.
 
-Numba compiles such a loop five times, wrapper in wrapper. Here a task is an ordinary compiled function, and one more
-function packs its arguments and hands them to the same pool of threads, which takes half the time to compile.
+Numba compiles such a loop five times, wrapper in wrapper. Here a task is a part (`jit.part`) of the one function that
+Python calls, which packs the arguments and hands them to the same pool of threads.
 """
 
 import functools
@@ -17,7 +17,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from minigen.config import config
-from minigen.kernels.jit import jit
+from minigen.kernels.jit import jit, part
 
 SETTINGS: Any = numba.core.config
 
@@ -30,7 +30,7 @@ def tasks(function: Callable[..., None]) -> Callable[..., None]:
     Python only. Raises MemoryError when a task could not get memory.
     """
     name = f"{function.__name__}_launch"
-    launch: Any = FunctionType(launcher.__code__, {"start": starter(jit(function))}, name)
+    launch: Any = FunctionType(launcher.__code__, {"start": starter(part(function))}, name)
     launch.__module__, launch.__qualname__ = function.__module__, name  # under these the cache keeps it
     launch = jit(launch)
 

@@ -26,7 +26,7 @@ from minigen.kernels import winograd_loops as loops
 from minigen.kernels.microkernel import ROWS, panel_width, vector_width
 from minigen.kernels.plan import Padding, Pair, Shape, integers
 from minigen.kernels.room import flat, several
-from minigen.kernels.winograd_loops import Side
+from minigen.kernels.winograd_loops import Grid, Side
 from minigen.kernels.winograd_maps import OUTPUTS, TAPS
 
 FUSED_BYTES = 2**19  # weights, and points of a block of tiles, that stay in the second-level cache together
@@ -38,16 +38,18 @@ BETTER = 0.9  # how much less Winograd's way has to cost, so that small differen
 
 
 class Plan(NamedTuple):
-    """The program of a pass and its tables, as `winograd_loops.run` takes them, and the sizes of its matrices."""
+    """The tables of a pass, as `winograd_loops` takes them, and the sizes of its matrices."""
 
-    program: np.ndarray
-    shape: np.ndarray
-    jobs: np.ndarray
-    shares: np.ndarray  # worker i has jobs [shares[i], shares[i + 1])
+    grid: Grid
+    fused: bool  # a worker does all of a block, instead of all workers one stage of it
+    source: Side
+    target: Side
     source_points: np.ndarray
     target_points: np.ndarray
     taps: np.ndarray
     weights: np.ndarray
+    jobs: np.ndarray
+    shares: np.ndarray  # worker i has jobs [shares[i], shares[i + 1])
     sizes: list[tuple[int, int]]  # of a, c, u and the turned weights
 
 
@@ -169,34 +171,17 @@ def make_plan(
     row = np.full(taps * taps, cin if kind == "input" else cout)
     sums = min(SHARES, blocks) if kind == "weight" and fused else 1
     copies = workers if fused else 1
-    sides = [(image, x_points, (copies, x_size)), (result, y_points, (copies, y_size))]
-    source, target = sides[::-1] if kind == "input" else sides
+    sides = [(image, x_points, x_size), (result, y_points, y_size)]
+    (source, source_points, a_size), (target, target_points, c_size) = sides[::-1] if kind == "input" else sides
     return Plan(
-        integers(program(kind, fused, tiles, blocks, elements, cin, cout, sums)),
-        integers([high, wide, tiles, blocks, taps, OUTPUTS + taps - 1, OUTPUTS, panel, lanes, *source[0], *target[0]]),
-        integers(jobs), integers(shares), source[1], target[1],
-        np.vstack([places, row]), np.vstack([np.where(slots >= 0, u_first + slots * run, -1), step]),
-        [source[2], target[2], (sums, weights_size), (1, elements * cin * cout if kind == "input" else 0)],
+        Grid(high, wide, tiles, blocks, taps, OUTPUTS + taps - 1, OUTPUTS, panel, lanes), fused, source, target,
+        source_points, target_points, np.vstack([places, row]),
+        np.vstack([np.where(slots >= 0, u_first + slots * run, -1), step]), integers(jobs), integers(shares),
+        [
+            (copies, a_size), (copies, c_size), (sums, weights_size),
+            (1, elements * cin * cout if kind == "input" else 0),
+        ],
     )  # fmt: skip
-
-
-def program(
-    kind: str, fused: bool, tiles: int, blocks: int, elements: int, cin: int, cout: int, sums: int
-) -> list[tuple[int, int, int]]:
-    """The stages of a pass and their ranges."""
-    stages = {"forward": [], "input": [(loops.TURN, 0, elements)], "weight": []}[kind]
-    if kind != "weight":
-        stages.append((loops.PACK, 0, cout if kind == "input" else cin))
-    if fused:
-        stages.append((loops.CORRELATE, 0, sums) if kind == "weight" else (loops.CONVOLVE, 0, blocks))
-    else:
-        steps = (
-            (loops.SPLIT, loops.SPLIT_TARGET, loops.ACCUMULATE)
-            if kind == "weight"
-            else (loops.SPLIT, loops.MULTIPLY, loops.JOIN)
-        )
-        stages += [(step, b * tiles // blocks, (b + 1) * tiles // blocks) for b in range(blocks) for step in steps]
-    return [*stages, (loops.UNPACK, 0, cin)] if kind == "weight" else stages
 
 
 def convolve(
@@ -208,26 +193,41 @@ def convolve(
     bias has a number for each of target's channels, or none. Shapes and the rest as in `convolution.conv2d`.
     """
     x, y = (target, source) if kind == "input" else (source, target)
-    plan = make_plan(kind, x.shape, y.shape, w.shape[:2], stride, padding, w.dtype, config.threads)
-    bias = bias if bias.size else np.zeros(target.shape[3], w.dtype)
-    execute(plan, flat(source), target.reshape(-1), flat(w), bias, slope)
+    workers, (kh, kw, rows, columns) = config.threads, w.shape
+    plan = make_plan(kind, x.shape, y.shape, (kh, kw), stride, padding, w.dtype, workers)
+    a, c, u, turned = several(plan.sizes, w.dtype)
+    grid, weights = plan.grid, flat(w)
+    if kind == "input":
+        loops.turn(kh * kw, rows, columns, weights, turned[0], grid.lanes)
+        weights, rows, columns = turned[0], columns, rows
+    loops.pack(rows, weights, columns, grid, plan.taps, plan.weights, u[0])
+    bias = bias if bias.size else np.zeros(columns, w.dtype)
+    start = flat(source), plan.source, plan.source_points
+    end = target.reshape(-1), plan.target, plan.target_points, bias, w.dtype.type(slope)
+    if plan.fused:
+        loops.convolve_blocks(workers, workers, grid, *start, *end, plan.jobs, u[0], a, c)
+        return
+    for block in range(grid.blocks):
+        loops.split_share(workers, workers, block, grid, *start, grid.window, a[0])
+        loops.multiply_share(workers, block, grid, plan.shares, plan.jobs, a[0], u[0], c[0], False)
+        loops.join_share(workers, workers, block, grid, *end, c[0])
 
 
 def weight_gradient(x: np.ndarray, gy: np.ndarray, kernel_hw: Pair, stride: Pair, padding: Padding) -> np.ndarray:
     """gw (KH, KW, Cin, Cout), as `convolution.conv2d_weight_grad`."""
-    plan = make_plan("weight", x.shape, gy.shape, kernel_hw, stride, padding, x.dtype, config.threads)
-    gw = np.empty((*kernel_hw, x.shape[3], gy.shape[3]), x.dtype)
-    execute(plan, flat(x), flat(gy), gw.reshape(-1), np.zeros(0, x.dtype), 1.0)
-    return gw
-
-
-def execute(plan: Plan, source: np.ndarray, target: np.ndarray, w: np.ndarray, bias: np.ndarray, slope: float) -> None:
-    """Run the plan's program, in this thread's room."""
-    a, c, u, turned = several(plan.sizes, w.dtype)
-    if loops.ACCUMULATE in plan.program[:, 0]:
+    workers, (cin, cout) = config.threads, (x.shape[3], gy.shape[3])
+    plan = make_plan("weight", x.shape, gy.shape, kernel_hw, stride, padding, x.dtype, workers)
+    a, c, u, _ = several(plan.sizes, x.dtype)
+    grid = plan.grid
+    images, gradients = (flat(x), plan.source, plan.source_points), (flat(gy), plan.target, plan.target_points)
+    if plan.fused:
+        loops.correlate_blocks(workers, workers, grid, *images, *gradients, plan.jobs, a, c, u)
+    else:
         u[:] = 0
-    loops.run_all(
-        plan.program, config.threads, plan.shape, plan.jobs, plan.shares, source, plan.source_points,
-        target, plan.target_points, w, turned[0] if turned.size else w, plan.taps, plan.weights, bias,
-        w.dtype.type(slope), a, c, u,
-    )  # fmt: skip
+        for block in range(grid.blocks):
+            loops.split_share(workers, workers, block, grid, *images, grid.window, a[0])
+            loops.split_share(workers, workers, block, grid, *gradients, grid.outputs, c[0])
+            loops.multiply_share(workers, block, grid, plan.shares, plan.jobs, a[0], c[0], u[0], True)
+    gw = np.empty((*kernel_hw, cin, cout), x.dtype)
+    loops.unpack(cin, u, cout, grid, plan.weights, plan.taps, gw.reshape(-1))
+    return gw
