@@ -20,7 +20,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         *("erf", "gelu", "gelu_grad", "elu", "elu_grad"),
     ),
     "bias": ("bias_leaky", "bias_leaky_grad"),
-    "mask": ("dropout", "leaky_dropout", "leaky_dropout_grad"),
+    "mask": ("dropout",),
     "normalization": ("batch_norm", "batch_norm_inference", "batch_norm_grad", "layer_norm", "layer_norm_grad"),
     "losses": (
         *("softmax", "softmax_grad", "log_softmax", "log_softmax_grad", "cross_entropy", "cross_entropy_grad"),

@@ -37,7 +37,7 @@ def tasks(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
     def call(count: int, *arguments: Any, threads: int | None = None) -> None:
         load_threads()
-        workers = min(count, threads or config.threads, SETTINGS.NUMBA_NUM_THREADS)
+        workers = 1 if count == 1 else min(count, threads or config.threads, SETTINGS.NUMBA_NUM_THREADS)
         if launch(count, workers, arguments):
             raise MemoryError(f"{function.__name__}: a task could not get memory")
 
@@ -100,8 +100,17 @@ def emit_share(context: Any, module: Any, compiled: Any, kind: Any, data: Any) -
     stop = build.add(first, build.load(share.args[1]))
     arguments, failed = cgutils.unpack_tuple(build, build.load(build.bitcast(share.args[3], data)))
     function = context.declare_function(module, compiled.fndesc)
+
+    def borrow(of: Any, value: Any) -> Any:
+        """An array without an owner, so that threads do not wait for each other to count references to it."""
+        if not isinstance(of, types.Array):
+            return value
+        array = context.make_array(of)(context, build, value)
+        array.meminfo = cgutils.get_null_value(array.meminfo.type)
+        return array._getvalue()
+
     with cgutils.for_range_slice(build, first, stop, index(1), index) as (i, _):
-        values = [i, *cgutils.unpack_tuple(build, arguments)]
+        values = [i, *map(borrow, kind.args[1:], cgutils.unpack_tuple(build, arguments))]
         status, _ = context.call_conv.call_function(build, function, kind.return_type, kind.args, values)
         with build.if_then(status.is_error, likely=False):
             build.store(cgutils.true_bit, failed)

@@ -1,10 +1,8 @@
-"""The twins of dropout, alone or after leaky ReLU."""
+"""The twin of dropout."""
 
 import numpy as np
 
 from minigen.kernels.reference.arrays import Array, contiguous
-from minigen.kernels.reference.bias import bias_leaky_grad
-from minigen.kernels.reference.elementwise import leaky_relu
 
 
 def dropout(x: Array, key: int, p: float) -> Array:
@@ -23,15 +21,3 @@ def dropout(x: Array, key: int, p: float) -> Array:
     h = (h ^ (h >> np.uint32(15))) * np.uint32(0x846CA68B)
     keep = (h >= min(round(p * 2.0**32), 2**32 - 1)).reshape(x.shape)
     return contiguous(x * (keep * x.dtype.type(1 / (1 - p) if p < 1 else 0)))
-
-
-def leaky_dropout(x: Array, slope: float, key: int, p: float) -> Array:
-    """dropout(leaky_relu(x, slope), key, p)."""
-    return dropout(x if slope == 1 else leaky_relu(x, slope), key, p)
-
-
-def leaky_dropout_grad(
-    gy: Array, y: Array, slope: float, key: int, p: float, needs_bias: bool = True
-) -> tuple[Array, Array | None]:
-    """bias_leaky_grad of dropout(gy): the mask is redrawn."""
-    return bias_leaky_grad(dropout(gy, key, p), y, slope, needs_bias)
