@@ -233,7 +233,8 @@ def part(function: Callable[..., Any]) -> Any:
 
 def compiled(function: Callable[..., Any], **options: Any) -> Any:
     """Numba's dispatcher of a function, with the settings of all kernels."""
-    dispatcher: Any = numba.njit(fastmath=FASTMATH, error_model="numpy", no_cfunc_wrapper=True, **options)(function)
+    options |= {"fastmath": FASTMATH, "error_model": "numpy", "no_cfunc_wrapper": True}  # no wrapper for C to call
+    dispatcher: Any = numba.njit(**options)(function)
     merge_signatures(dispatcher)
     return dispatcher
 

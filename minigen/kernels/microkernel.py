@@ -1,4 +1,6 @@
-"""The register tile under convolution and dense products. Only this and `winograd_maps.py` speak LLVM.
+"""The register tile under convolution and dense products, in LLVM's instructions.
+
+Two more files write some: `winograd_maps.py` its maps, `tasks.py` the call of the threads.
 
 A tile is a small piece of a matrix product, ROWS x panel numbers of C, that stays in the processor's vector registers
 while a long sum runs: each term costs a few loads and ROWS * VECTORS multiply-adds, and C is touched once, at the end.

@@ -5,7 +5,7 @@ each caller, and again inside the callers of those. A part is typed and translat
 is linked into optimises all of its parts together, once.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
@@ -29,7 +29,7 @@ class PartLowering(NativeLowering):
 
     _name = "part_lowering"
 
-    def run_pass(self, state: Any) -> bool:
+    def run_pass(self, state: Any) -> Literal[True]:
         name = state.func_id.func_qualname
         state.library = PartLibrary(state.targetctx.codegen(), name)
         state.flags.no_compile = True

@@ -1,12 +1,13 @@
 """The compiled convolutions against their NumPy twins, and the twins against seven nested loops."""
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from minigen.config import config
-from minigen.kernels import convolution, plan, reference
+from minigen.kernels import convolution, plan, reference, winograd
 
 Case = tuple[int, int, int, int, int, int, int, tuple, tuple, tuple, int]
 UNIT, NONE = (1, 1), (0, 0, 0, 0)
@@ -179,8 +180,11 @@ def test_same_bits_on_any_number_of_threads(case: Case, monkeypatch: pytest.Monk
     monkeypatch.setattr(convolution, "SMALL", 0)
     monkeypatch.setattr(config, "threads", 1)
     alone = all_three(convolution, case, *operands)
-    for threads in (2, 3):
-        monkeypatch.setattr(config, "threads", threads)
+    monkeypatch.undo()
+    monkeypatch.setattr(convolution, "SMALL", 0)
+    for workers in (2, 3):  # on as many threads as there are cores
+        for module in (convolution, winograd):
+            monkeypatch.setattr(module, "config", SimpleNamespace(threads=workers))
         for a, b in zip(alone, all_three(convolution, case, *operands), strict=True):
             np.testing.assert_array_equal(a, b)
 

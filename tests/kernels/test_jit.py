@@ -18,15 +18,14 @@ from minigen.kernels import jit
 SIGNATURES = """
 import sys
 import numpy as np
-from minigen.kernels.gather import locate, copy_padded
+from minigen.kernels.gather import copy_padded_image, pack
 dtype = sys.argv[1]
 x, out = np.arange(4).astype(dtype), np.zeros(16, dtype)
-copy_padded(x, 0, 2, 2, 1, 1, 1, out, 4, 4, 0)
+copy_padded_image(1, x, 2, 2, 1, 1, 1, out, 4, 4)
 assert out.reshape(4, 4)[1:3, 1:3].ravel().tolist() == [0, 1, 2, 3], out
-assert copy_padded.signatures[0][0].dtype.name == dtype
-places = np.empty(3, np.int64)
-locate(places, 1, 3, 2, 2, 100, 10, 1)
-assert places.tolist() == [1, 10, 11]
+packed = np.zeros(8, dtype)
+pack(1, x, np.zeros(1, np.int64), 1, 2, 2, 0, 0, 2, 1, 4, packed)
+assert packed.tolist() == [0, 1, 0, 0, 2, 3, 0, 0], packed
 """
 
 
@@ -185,6 +184,24 @@ def test_constants_and_unsigned_numbers_are_not_compiled_apart() -> None:
 
     assert call(3) == 12
     assert len(twice.signatures) == 1
+
+
+def test_parts_are_compiled_inside_kernels_only() -> None:
+    @jit.part
+    def twice(x):
+        return x + x
+
+    @jit.part
+    def four_times(x):
+        return twice(twice(x))
+
+    @jit.jit
+    def call(x):
+        return four_times(x) + twice(x)
+
+    assert call(3) == 18 and call(0.5) == 3
+    with pytest.raises(TypeError, match="twice is a part of kernels"):
+        twice(3)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc's malloc")

@@ -1,11 +1,11 @@
 """Convolutions by minimal filtering: the matrices exactly, the three passes against the NumPy twins."""
 
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from minigen.config import config
 from minigen.kernels import convolution, reference, winograd
 from minigen.kernels.winograd_maps import OUTPUTS, TAPS, filtering, transposed
 
@@ -106,8 +106,8 @@ def test_same_bits_in_any_blocks_on_any_threads(
     monkeypatch.setattr(winograd, "STAGE_BYTES", sizes[1])
     expected = all_three(reference, case, *operands)
     alone = None
-    for threads in (1, 2, 3):
-        monkeypatch.setattr(config, "threads", threads)
+    for workers in (1, 2, 3):  # on as many threads as there are cores
+        monkeypatch.setattr(winograd, "config", SimpleNamespace(threads=workers))
         winograd.make_plan.cache_clear()
         result = all_three(convolution, case, *operands)
         winograd.make_plan.cache_clear()
