@@ -301,15 +301,19 @@ def scatter_task(image, gy, plan, taps, panels, panel, bias, slope, out):
         for j in range(strip // panel):
             tile_rows(gy, 0, starts, one_tap, plan.depth, panels, j * panel * plan.depth, windows, j * panel, cells)
         for r in range(rows):
+            line = windows[r * strip : (r + 1) * strip]
             for t in range(taps.size):
+                at = corners[r] + taps[t]
+                source, target = line[t * plan.run : (t + 1) * plan.run], padded[at : at + plan.run]
                 for k in range(plan.run):
-                    padded[corners[r] + taps[t] + k] += windows[r * strip + t * plan.run + k]
+                    target[k] += source[k]
     row = plan.out_w * plan.out_c
     for i in range(plan.out_h):
-        source = ((plan.top + i) * plan.padded_w + plan.left) * plan.out_c
+        at = ((plan.top + i) * plan.padded_w + plan.left) * plan.out_c
         line = out[(image * plan.out_h + i) * row : (image * plan.out_h + i + 1) * row]
+        source = padded[at : at + row]
         for k in range(row):
-            line[k] = padded[source + k]
+            line[k] = source[k]
         if bias.size > 0:
             for at in range(0, row, plan.out_c):
                 finish(line[at : at + plan.out_c], bias, slope)
@@ -371,9 +375,12 @@ def outer_task(task, x, gy, plan, taps, low, high, panel, out):
         locate(pixels, first, terms, rows, plan.pixels_w, plan.pixels_h * row, row, plan.out_c)
         if plan.merged:
             for k in range(terms):
+                line = merged[k * max(size, ROWS) : k * max(size, ROWS) + size]
                 for t in range(taps.size):
+                    at = x_first + starts[k] + taps[t]
+                    source, target = x[at : at + plan.run], line[t * plan.run : (t + 1) * plan.run]
                     for i in range(plan.run):
-                        merged[merged_starts[k] + t * plan.run + i] = x[x_first + starts[k] + taps[t] + i]
+                        target[i] = source[i]
         if narrow:
             for k in range(terms):
                 for i in range(plan.columns):
