@@ -30,7 +30,6 @@ from numba.core import sigutils
 from numba.core.caching import FunctionCache
 from threadpoolctl import threadpool_limits
 
-from minigen.config import config
 from minigen.kernels.parts import PartCompiler
 
 try:
@@ -202,14 +201,9 @@ def numba_cache_in(folder: Path) -> Iterator[None]:
         SETTINGS.CACHE_DIR = previous
 
 
-def jit(function: Callable[..., Any] | None = None, *, parallel: bool = False) -> Any:
-    """Compile a kernel on its first call: `@jit`, or `@jit(parallel=True)` when it uses numba.prange.
-
-    A parallel kernel runs on `config.threads` threads and is called from Python only, not from other kernels.
-    """
-    if function is None:
-        return functools.partial(jit, parallel=parallel)
-    dispatcher = compiled(function, parallel=parallel)
+def jit(function: Callable[..., Any]) -> Any:
+    """Compile a kernel, called from Python, on its first call; the result is kept on disk."""
+    dispatcher = compiled(function)
     folder = usable_folder()
     if folder is None:
         announce_first(dispatcher)
@@ -217,7 +211,7 @@ def jit(function: Callable[..., Any] | None = None, *, parallel: bool = False) -
         with numba_cache_in(folder):
             dispatcher._cache = KernelCache(function)
         dispatcher._cache.lock = folder_lock(folder)
-    return on_configured_threads(dispatcher) if parallel else dispatcher
+    return dispatcher
 
 
 def part(function: Callable[..., Any]) -> Any:
@@ -242,7 +236,7 @@ def compiled(function: Callable[..., Any], **options: Any) -> Any:
 def merge_signatures(dispatcher: Any) -> None:
     """Compile once for signatures that differ only in how an index is typed.
 
-    Numba would compile a function called with the constant 0 apart, and with the unsigned counter of a prange loop.
+    Numba would compile a function called with the constant 0, or with an unsigned number, apart.
     """
     compile_now = dispatcher.compile
 
@@ -268,17 +262,3 @@ def announce_first(dispatcher: Any) -> None:
         return compile_now(signature)
 
     dispatcher.compile = compile_and_say
-
-
-def on_configured_threads(dispatcher: Callable[..., Any]) -> Callable[..., Any]:
-    """`dispatcher`, with Numba's thread count set to `config.threads` before each call."""
-    most = SETTINGS.NUMBA_NUM_THREADS
-
-    @functools.wraps(dispatcher)
-    def call(*arguments: Any) -> Any:
-        threads = min(config.threads, most)
-        if numba.get_num_threads() != threads:
-            numba.set_num_threads(threads)
-        return dispatcher(*arguments)
-
-    return call
