@@ -20,7 +20,7 @@ import numpy as np
 
 from minigen.config import config
 from minigen.kernels.bias import bias_leaky
-from minigen.kernels.jit import jit
+from minigen.kernels.jit import part
 from minigen.kernels.microkernel import ROWS, copy_row, panel_width, tile_layer, transpose_block, vector_width
 from minigen.kernels.room import flat, scratch
 from minigen.kernels.tasks import tasks
@@ -51,7 +51,7 @@ class Product(NamedTuple):
     lanes: int  # numbers in a vector register
 
 
-@jit
+@part
 def pack(b, first, width, terms, plan, out):
     """out[k * panel + i] = B's row k, column i, counted from `first`; columns that do not exist are zeros."""
     panel, lanes = plan.panel, plan.lanes

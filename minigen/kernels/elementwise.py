@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from minigen.kernels import reference
-from minigen.kernels.jit import jit
+from minigen.kernels.jit import part
 from minigen.kernels.room import flat
 from minigen.kernels.scalar import HALF, ONE, ZERO, erfc_parts, exp_negative, exp_parts, log1p_unit
 from minigen.kernels.tasks import tasks
@@ -103,7 +103,7 @@ def erf(x: np.ndarray) -> np.ndarray:
     return _smooth(_erf, reference.erf, x)
 
 
-@jit
+@part
 def _normal_cdf(x):
     """Φ(x), the share of a standard normal below x."""
     a = abs(x) * SQRT_HALF

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from minigen.kernels import reference
-from minigen.kernels.jit import jit
+from minigen.kernels.jit import part
 from minigen.kernels.room import flat
 from minigen.kernels.scalar import ONE, ZERO, exp_negative, log1p_unit
 from minigen.kernels.tasks import tasks
@@ -19,7 +19,7 @@ SIGN, MAGNITUDE = np.int32(31), np.int32(0x7FFFFFFF)
 LOWEST = np.int32(np.float32(-np.inf).view(np.int32) ^ MAGNITUDE)
 
 
-@jit
+@part
 def _ordered(bits):
     """An integer for the bits of a float32, in the order of the numbers, NaN being the largest; its own inverse.
 

@@ -8,7 +8,7 @@ before and one xored in between its multiplications, and without its last shift,
 
 import numpy as np
 
-from minigen.kernels.jit import jit
+from minigen.kernels.jit import part
 from minigen.kernels.room import flat
 from minigen.kernels.tasks import tasks
 from minigen.kernels.tiles import LINE, runs, span
@@ -27,7 +27,7 @@ def mask_seeds(key: int) -> tuple[np.uint32, np.uint32]:
     return np.uint32(z & 0xFFFFFFFF), np.uint32(z >> 32)
 
 
-@jit
+@part
 def _kept(i, first, second, threshold):
     """Whether element i, counted from the one that `first` belongs to, is kept."""
     h = np.uint32(np.uint32(np.int32(i)) + first)

@@ -6,7 +6,7 @@ images, so no two of them write to the same place.
 
 import numpy as np
 
-from minigen.kernels.jit import jit
+from minigen.kernels.jit import part
 from minigen.kernels.tasks import tasks
 from minigen.kernels.tiles import runs, span
 
@@ -20,7 +20,7 @@ def _pooled_shape(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding) -
     return n, (h + top + bottom - kernel[0]) // stride[0] + 1, (w + left + right - kernel[1]) // stride[1] + 1, c
 
 
-@jit
+@part
 def clipped(first, length, size):
     """(first, end) of that part of a window which lies in the image."""
     return np.uintp(max(first, 0)), np.uintp(min(first + length, size))

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from minigen.kernels.jit import jit
+from minigen.kernels.jit import part
 
 ZERO, HALF, ONE, TWO = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2)
 
@@ -31,7 +31,7 @@ ERFC_COEFFICIENTS = (
 C0, C1, C2, C3, C4, C5, C6, C7, C8, C9, C10 = (np.float32(c) for c in ERFC_COEFFICIENTS)
 
 
-@jit
+@part
 def exp_parts(x):
     """(scale, tail) with exp(x) = scale + tail and expm1(x) = (scale - 1) + tail, both exact near 0, for x ≤ 0."""
     x = EXP_LOWEST if x < EXP_LOWEST else x
@@ -42,14 +42,14 @@ def exp_parts(x):
     return scale, scale * series
 
 
-@jit
+@part
 def exp_negative(x):
     """exp(x) for x ≤ 0."""
     scale, tail = exp_parts(x)
     return scale + tail
 
 
-@jit
+@part
 def log1p_unit(u):
     """log(1 + u) for u in [0, 1], by 2·artanh(u / (2 + u))."""
     s = u / (TWO + u)
@@ -57,7 +57,7 @@ def log1p_unit(u):
     return s * (((((((L7 * z + L6) * z + L5) * z + L4) * z + L3) * z + L2) * z + L1) * z + L0)
 
 
-@jit
+@part
 def erfc_parts(a):
     """(scale, tail) with erfc(a) = scale + tail and erf(a) = (1 - scale) - tail, for a ≥ 0."""
     low = (((C5 * a + C4) * a + C3) * a + C2) * a + C1

@@ -12,7 +12,7 @@ vectorise.
 import numpy as np
 
 from minigen.config import config
-from minigen.kernels.jit import jit
+from minigen.kernels.jit import jit, part
 
 STRIP = 256  # columns
 TILE = 16384  # elements
@@ -31,7 +31,7 @@ def runs(items: int, size: int, step: int = 1) -> tuple[int, int]:
     return count, -(-items // (count * step)) * step
 
 
-@jit
+@part
 def span(run, length, items):
     """(first item, end) of that run."""
     return np.uintp(min(items, run * length)), np.uintp(min(items, (run + 1) * length))
@@ -50,7 +50,7 @@ def folded(m: int, c: int) -> tuple[int, int]:
     return m, c
 
 
-@jit
+@part
 def bounds(tile, cut, m, columns):
     """(block, first row, end, first column, end) of the tile of that number."""
     rows, _, strips = cut
