@@ -28,19 +28,26 @@ def _ordered(bits):
     return np.int32(bits ^ ((bits >> SIGN) & MAGNITUDE))
 
 
+@part
+def _exponentials(m, x, bits, y):
+    """y[m] = exp(x[m] - largest of x[m]); returns that largest, and the sum of y[m]. bits: those of x, as int32."""
+    best, total = LOWEST, ZERO
+    for k in range(x.shape[1]):
+        b = _ordered(bits[m, k])
+        best = b if b > best else best
+    largest = np.int32(_ordered(best)).view(np.float32)
+    for k in range(x.shape[1]):
+        y[m, k] = exp_negative(x[m, k] - largest)
+    for k in range(x.shape[1]):
+        total += y[m, k]
+    return largest, total
+
+
 @tasks
 def _softmax(run, rows, x, bits, y):
     low, high = span(run, rows, x.shape[0])
     for m in range(low, high):
-        best, total = LOWEST, ZERO
-        for k in range(x.shape[1]):
-            b = _ordered(bits[m, k])
-            best = b if b > best else best
-        largest = np.int32(_ordered(best)).view(np.float32)
-        for k in range(x.shape[1]):
-            y[m, k] = exp_negative(x[m, k] - largest)
-        for k in range(x.shape[1]):
-            total += y[m, k]
+        largest, total = _exponentials(m, x, bits, y)
         share = ONE / total
         for k in range(x.shape[1]):
             y[m, k] *= share
@@ -79,15 +86,7 @@ def softmax_grad(gy: np.ndarray, y: np.ndarray) -> np.ndarray:
 def _log_softmax(run, rows, x, bits, y):
     low, high = span(run, rows, x.shape[0])
     for m in range(low, high):
-        best, total = LOWEST, ZERO
-        for k in range(x.shape[1]):
-            b = _ordered(bits[m, k])
-            best = b if b > best else best
-        largest = np.int32(_ordered(best)).view(np.float32)
-        for k in range(x.shape[1]):
-            y[m, k] = exp_negative(x[m, k] - largest)
-        for k in range(x.shape[1]):
-            total += y[m, k]
+        largest, total = _exponentials(m, x, bits, y)
         log_total = np.float32(math.log(total))
         for k in range(y.shape[1]):
             y[m, k] = (x[m, k] - largest) - log_total
@@ -128,15 +127,7 @@ def _cross_entropy(run, rows, x, bits, labels, smoothing, losses, probabilities)
     columns = np.float32(x.shape[1])
     low, high = span(run, rows, x.shape[0])
     for m in range(low, high):
-        best, total = LOWEST, ZERO
-        for k in range(x.shape[1]):
-            b = _ordered(bits[m, k])
-            best = b if b > best else best
-        largest = np.int32(_ordered(best)).view(np.float32)
-        for k in range(x.shape[1]):
-            probabilities[m, k] = exp_negative(x[m, k] - largest)
-        for k in range(x.shape[1]):
-            total += probabilities[m, k]
+        largest, total = _exponentials(m, x, bits, probabilities)
         log_total = np.float32(math.log(total))
         share = ONE / total
         for k in range(x.shape[1]):
