@@ -47,7 +47,7 @@ def _exponentials(m, x, bits, y):
 def _softmax(run, rows, x, bits, y):
     low, high = span(run, rows, x.shape[0])
     for m in range(low, high):
-        largest, total = _exponentials(m, x, bits, y)
+        _, total = _exponentials(m, x, bits, y)
         share = ONE / total
         for k in range(x.shape[1]):
             y[m, k] *= share
