@@ -11,6 +11,7 @@ import numpy as np
 
 from minigen.config import config
 from minigen.kernels import gather, winograd
+from minigen.kernels.elementwise import leaky_relu
 from minigen.kernels.gather import BLOCK, Outer, Scatter
 from minigen.kernels.microkernel import ROWS, VECTORS, panel_width
 from minigen.kernels.plan import TASKS, Padding, Pair, Plan, adjoint_plan, forward_axis, forward_plan, integers
@@ -84,7 +85,7 @@ def epilogue(bias: np.ndarray | None, slope: float, channels: int, dtype: np.dty
 
 def finished(bias: np.ndarray, slope: float) -> np.ndarray | float:
     """leaky(bias), which is what pixels without any product become."""
-    return np.where(bias < 0, bias.dtype.type(slope) * bias, bias) if bias.size else 0.0
+    return leaky_relu(bias, slope) if bias.size else 0.0
 
 
 def conv2d_weight_grad(

@@ -201,3 +201,12 @@ def test_padding_is_left_out() -> None:
     shape, w = (64, 7, 7, 128), (5, 5, 128, 128)
     made = plan.forward_plan(shape, w, shape, UNIT, (2, 2, 2, 2), UNIT, 1, np.dtype(np.float32))
     assert made.work * 35 == 29 * 64 * 49 * 25 * 128 * 128
+
+
+def test_pixels_without_any_product_become_the_bias_through_relu() -> None:
+    """Stride 2 and a kernel of one pixel leave every second row and column of the transposed convolution out."""
+    gy, w = np.ones((1, 2, 2, 3), np.float32), np.ones((1, 1, 2, 3), np.float32)
+    bias = np.array([-np.inf, 1], np.float32)
+    y = convolution.conv2d_input_grad(gy, w, (3, 3), (2, 2), (0, 0, 0, 0), (1, 1), 1, bias, 0.0)
+    np.testing.assert_array_equal(y[0, 1], [[0, 1]] * 3)
+    np.testing.assert_array_equal(y[0, ::2, ::2], [[[0, 4]] * 2] * 2)
