@@ -14,6 +14,7 @@ tile's rows are copied first.
 A tile's sum runs in a fixed order, in blocks of DEPTH terms, so the bits do not depend on the threads.
 """
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -146,22 +147,32 @@ def matmul(
     (m, depth), n = a.shape, b.shape[1]
     if m * depth * n <= SMALL or m < ROWS // 2 or n < panel_width(a.dtype) // 2:
         return small(a, b, bias, slope, out, add)
-    panel = panel_width(a.dtype)
     (a, a_row, a_term), (b, b_term, b_column) = strided(a), strided(b)
-    tiles, panels = -(-m // ROWS), -(-n // panel)
-    band = -(-tiles // -(-tiles // BAND))
-    lanes = vector_width(a.dtype)
-    plan = Product(m, depth, n, a_row, a_term, b_term, b_column, tiles, panels, band, panel, add, lanes)
+    plan, zeros, workers, size = prepared(m, depth, n, a_row, a_term, b_term, b_column, add, a.dtype, config.threads)
     out = np.empty((m, n), a.dtype) if out is None else out
-    row = np.zeros(max(n, panel), a.dtype)
+    row = zeros
     if bias is not None:
-        row[:n] = bias
-    workers = max(1, min(tiles * panels, config.threads))
-    terms = min(depth, DEPTH)
-    size = ROWS * (panel + terms + GAP // a.itemsize) + terms * panel
+        row = flat(bias) if n >= plan.panel else np.concatenate((bias, zeros[n:]))
     room = scratch(workers * size, a.dtype).reshape(workers, size)
     multiply_share(workers, workers, a, b, row, a.dtype.type(slope), plan, out.reshape(-1), room)
     return out
+
+
+@functools.lru_cache(maxsize=1024)
+def prepared(
+    m: int, depth: int, n: int, a_row: int, a_term: int, b_term: int, b_column: int, add: bool, dtype: np.dtype,
+    threads: int,
+) -> tuple[Product, np.ndarray, int, int]:  # fmt: skip
+    """The plan, a row of zeros to start from, workers, and how many numbers of room each of them has."""
+    panel, lanes = panel_width(dtype), vector_width(dtype)
+    tiles, panels = -(-m // ROWS), -(-n // panel)
+    band = -(-tiles // -(-tiles // BAND))
+    workers = max(1, min(tiles * panels, threads))
+    plan = Product(m, depth, n, a_row, a_term, b_term, b_column, tiles, panels, band, panel, add, lanes)
+    terms = min(depth, DEPTH)
+    size = ROWS * (panel + terms + GAP // dtype.itemsize) + terms * panel
+    zeros = np.zeros(max(n, panel), dtype)
+    return plan, zeros, workers, size
 
 
 def small(

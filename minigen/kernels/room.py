@@ -10,7 +10,7 @@ LINE = 64  # bytes: a vector that lies across two lines of the cache takes two a
 class Room(threading.local):
     """Memory of a thread to work in."""
 
-    bytes = np.empty(0, np.uint8)
+    bytes = np.empty(0, np.uint8)  # begins at a line of the cache
 
 
 room = Room()
@@ -22,10 +22,10 @@ def scratch(count: int, dtype: np.dtype) -> np.ndarray:
     It begins at a line of the cache.
     """
     size = count * dtype.itemsize
-    if room.bytes.size < size + LINE:
-        room.bytes = np.empty(size + LINE, np.uint8)
-    first = -room.bytes.ctypes.data % LINE
-    return room.bytes[first : first + size].view(dtype)
+    if room.bytes.size < size:
+        memory = np.empty(size + LINE, np.uint8)
+        room.bytes = memory[-memory.ctypes.data % LINE :]
+    return room.bytes[:size].view(dtype)
 
 
 def flat(array: np.ndarray) -> np.ndarray:
