@@ -15,6 +15,7 @@ venv/bin/python -c '
 import pathlib, minigen, minigen.models.vae, minigen.data
 assert pathlib.Path(minigen.__file__).is_relative_to(pathlib.Path("venv").resolve()), minigen.__file__
 assert len(minigen.data.mnist("test")) == 10_000
+assert minigen.data.shakespeare().startswith("CHORUS:")
 '
 venv/bin/minigen info
 venv/bin/minigen train vae --dry-run

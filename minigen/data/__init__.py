@@ -1,4 +1,4 @@
-"""Data sets (MNIST in the box, Fashion-MNIST, your own images), the DataLoader, and augmentation."""
+"""Data sets (MNIST and Shakespeare in the box, your own images and text), tokenizers, DataLoader, augmentation."""
 
 import os
 from pathlib import Path
@@ -12,21 +12,36 @@ from minigen.data.fashion_mnist import fashion_mnist
 from minigen.data.images import image_folder, npz
 from minigen.data.loader import DataLoader
 from minigen.data.mnist import mnist
+from minigen.data.sequences import SequenceDataset, StreamDataset, WindowDataset
+from minigen.data.shakespeare import shakespeare
+from minigen.data.text import load_text, split_text
+from minigen.data.tokenizers import ByteTokenizer, CharTokenizer, Tokenizer, WordTokenizer, tokenizer_from
 from minigen.errors import ArgumentError, DataError
 
 __all__ = [
     "ArrayDataset",
+    "ByteTokenizer",
+    "CharTokenizer",
     "DataLoader",
     "Dataset",
     "ImageDataset",
+    "SequenceDataset",
+    "StreamDataset",
+    "Tokenizer",
+    "WindowDataset",
+    "WordTokenizer",
     "fashion_mnist",
     "idx",
     "image_folder",
     "load",
+    "load_text",
     "mnist",
     "npz",
     "random_flip",
     "random_shift",
+    "shakespeare",
+    "split_text",
+    "tokenizer_from",
 ]
 
 
