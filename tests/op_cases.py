@@ -12,6 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import op_cases_attention
+import op_cases_sequence
 
 from minigen.autograd.samples import Sample
 from minigen.random import generator, key
@@ -59,11 +61,6 @@ def along(x: Array, axis: int, function: Callable[[Array], Array]) -> Array:
 
 def softmax(x: Array, axis: int = -1) -> Array:
     return along(x, axis, lambda row: np.array([1 / sum(math.exp(b - a) for b in row) for a in row]))
-
-
-def einsum(*arrays: Array, subscripts: str) -> Array:
-    """Every sum written out, after NumPy's own parser has named the indices."""
-    return np.einsum(subscripts, *arrays, optimize=False)
 
 
 def pad_index(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
@@ -274,7 +271,7 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "getitem": lambda x, index: x[index],
     "matmul": np.matmul,
     "linear": then_leaky(lambda x, w, b=0.0: np.einsum("...i,ij->...j", x, w) + b),
-    "einsum": einsum,
+    "einsum": lambda *arrays, subscripts: np.einsum(subscripts, *arrays, optimize=False),
     "conv2d": then_leaky(conv2d),
     "conv_transpose2d": then_leaky(conv_transpose2d),
     "max_pool2d": pool2d(np.max, -np.inf),
@@ -295,13 +292,15 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "gaussian_kl": row_loss(lambda mu, logvar: 0.5 * np.sum(mu**2 + np.exp(logvar) - 1 - logvar)),
     "l1_penalty": lambda *xs: sum(np.abs(x).sum() for x in xs),
     "l2_penalty": lambda *xs: sum((x**2).sum() for x in xs),
+    **op_cases_attention.ORACLES,
+    **op_cases_sequence.ORACLES,
 }
 
 
 def oracle(case: Sample, arrays: list[Array]) -> list[Array]:
     """The outputs that `case` should give."""
     y = ORACLES[case.operation](*arrays, **case.options)
-    return [np.asarray(part) for part in (y if isinstance(y, list) else [y])]
+    return [np.asarray(part) for part in (y if isinstance(y, (list, tuple)) else [y])]
 
 
 SAME_IN_TORCH = (
@@ -356,6 +355,7 @@ def twins(torch: Any) -> dict[str, Callable[..., Any]]:
 
     return {
         **as_is,
+        **op_cases_sequence.twins(torch),
         "power": lambda a, n=None, b=None: torch.pow(a, n if b is None else b),
         "softmax": lambda x, axis=-1: torch.softmax(x, axis),
         "log_softmax": lambda x, axis=-1: torch.log_softmax(x, axis),
@@ -395,4 +395,5 @@ def twins(torch: Any) -> dict[str, Callable[..., Any]]:
         "gaussian_kl": kl,
         "l1_penalty": lambda *xs: sum(x.abs().sum() for x in xs),
         "l2_penalty": lambda *xs: sum((x**2).sum() for x in xs),
+        **op_cases_attention.twins(torch),
     }

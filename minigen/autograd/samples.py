@@ -118,6 +118,10 @@ CALLS: dict[str, Callable[..., Any]] = {
     "einsum": lambda *xs, subscripts: ops.einsum(subscripts, *xs),
     "l1_penalty": lambda *xs: ops.l1_penalty(xs),
     "l2_penalty": lambda *xs: ops.l2_penalty(xs),
+    "scaled_dot_product_attention": lambda q, k, v, mask=None, **options: ops.scaled_dot_product_attention(
+        q, k, v, mask=mask, **options
+    ),
+    "self_attention": lambda qkv, mask=None, **options: ops.self_attention(qkv, mask=mask, **options),
     "stack": lambda *xs, **options: ops.stack(xs, **options),
 }
 
@@ -337,6 +341,14 @@ def loss() -> Iterator[Sample]:
     yield sample("l2_penalty", normal(2, 3), normal(4))
 
 
+def sequences() -> Iterator[Sample]:
+    """Recurrent layers and attention, in files of their own, which take their makers from here."""
+    from minigen.autograd import samples_attention, samples_sequence
+
+    yield from samples_sequence.sequences()
+    yield from samples_attention.attention()
+
+
 SAMPLES: tuple[Sample, ...] = (
     *arithmetic(),
     *activation(),
@@ -346,4 +358,5 @@ SAMPLES: tuple[Sample, ...] = (
     *images(),
     *normalization(),
     *loss(),
+    *sequences(),
 )

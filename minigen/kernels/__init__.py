@@ -26,7 +26,9 @@ MODULES: dict[str, tuple[str, ...]] = {
         *("softmax", "softmax_grad", "log_softmax", "log_softmax_grad", "cross_entropy", "cross_entropy_grad"),
         *("bce_with_logits", "bce_with_logits_sum", "bce_with_logits_grad"),
     ),
+    "attention": ("attend", "attend_grad"),
     "embedding": ("scatter_rows",),
+    "recurrent": ("rnn", "rnn_grad", "lstm", "lstm_grad", "gru", "gru_grad"),
     "optimizer": ("sgd", "rmsprop", "adagrad", "adam", "global_norm"),
 }
 

@@ -17,8 +17,16 @@ from minigen.kernels.scalar import HALF, ONE, ZERO, erfc_parts, exp_negative, ex
 from minigen.kernels.tasks import tasks
 from minigen.kernels.tiles import LINE, runs, span
 
-SQRT_HALF = np.float32(math.sqrt(0.5))
 DENSITY_SCALE = np.float32(1 / math.sqrt(2 * math.pi))
+QUARTER = np.float32(0.25)
+
+# (1 - Φ(a)) / exp(-a² / 2) as a polynomial in t = 1 / (1 + a / 4): Chebyshev interpolation for a from 0 to 8, with a
+# relative error of 8e-8. Further out, where 1 - Φ is below 1e-15, the error is below 1e-3.
+TAIL = (
+    *(0.0003136436953, 0.09481780927, 0.1329624558, -0.03249295707),
+    *(0.3725180047, -0.3515992928, 0.3839377067, -0.1004573974),
+)
+T0, T1, T2, T3, T4, T5, T6, T7 = (np.float32(c) for c in TAIL)
 
 
 def _one_pass(kernel: Callable[..., None], arrays: tuple[np.ndarray, ...], *options: float) -> np.ndarray:
@@ -104,12 +112,13 @@ def erf(x: np.ndarray) -> np.ndarray:
 
 
 @part
-def _normal_cdf(x):
-    """Φ(x), the share of a standard normal below x."""
-    a = abs(x) * SQRT_HALF
-    scale, tail = erfc_parts(a)
-    upper = HALF * (scale + tail)
-    return ONE - upper if x >= ZERO else upper
+def _normal(x):
+    """(Φ(x), exp(-x² / 2)), Φ the share of a standard normal below x. One exponential serves both."""
+    a = abs(x)
+    e = exp_negative(-HALF * a * a)
+    t = ONE / (ONE + QUARTER * a)
+    upper = e * (((((((T7 * t + T6) * t + T5) * t + T4) * t + T3) * t + T2) * t + T1) * t + T0)
+    return (ONE - upper if x >= ZERO else upper), e
 
 
 @tasks
@@ -117,7 +126,8 @@ def _gelu(run, length, x, y):
     low, high = span(run, length, x.size)
     for i in range(low, high):
         v = x[i]
-        y[i] = v * _normal_cdf(v)
+        below, _ = _normal(v)
+        y[i] = v * below
 
 
 def gelu(x: np.ndarray) -> np.ndarray:
@@ -130,7 +140,8 @@ def _gelu_grad(run, length, gy, x, gx):
     low, high = span(run, length, x.size)
     for i in range(low, high):
         v = x[i]
-        gx[i] = gy[i] * (_normal_cdf(v) + v * (DENSITY_SCALE * exp_negative(-HALF * v * v)))
+        below, e = _normal(v)
+        gx[i] = gy[i] * (below + v * (DENSITY_SCALE * e))
 
 
 def gelu_grad(gy: np.ndarray, x: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from minigen.layers import init
 from minigen.layers.activation import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
+from minigen.layers.attention import KeyValueCache, MultiHeadAttention, TransformerBlock
 from minigen.layers.containers import ModuleList, Sequential
 from minigen.layers.convolution import Conv2d, ConvTranspose2d
 from minigen.layers.dropout import Dropout
@@ -10,6 +11,8 @@ from minigen.layers.linear import Linear
 from minigen.layers.module import Module, Parameter
 from minigen.layers.normalization import BatchNorm, LayerNorm
 from minigen.layers.pooling import AvgPool2d, MaxPool2d, Upsample
+from minigen.layers.positions import LearnedPositions, SinusoidalPositions
+from minigen.layers.recurrent import GRU, LSTM, RNN
 from minigen.layers.shape import Flatten, Reshape
 from minigen.layers.summary import Summary, summary
 
@@ -22,6 +25,14 @@ __all__ = [
     "Conv2d",
     "ConvTranspose2d",
     "Embedding",
+    "MultiHeadAttention",
+    "TransformerBlock",
+    "KeyValueCache",
+    "LearnedPositions",
+    "SinusoidalPositions",
+    "RNN",
+    "LSTM",
+    "GRU",
     "MaxPool2d",
     "AvgPool2d",
     "Upsample",

@@ -42,14 +42,23 @@ class LayerSample:
         values = [away(*parameter.shape)(rng) for parameter in self.make().parameters()]
         return [Tensor(x, requires_grad=True) if x.dtype.kind == "f" else x, *map(layers.Parameter, values)]
 
-    def call(self, x: Any, *parameters: layers.Parameter) -> Tensor:
+    def call(self, x: Any, *parameters: layers.Parameter) -> Any:
         """The layer, with the given parameters, on x."""
         layer = self.make().astype(np.float64)
         owners = dict(layer.named_modules())
         for (name, _), parameter in zip(layer.named_parameters(), parameters, strict=True):
             owner, _, attribute = name.rpartition(".")
             setattr(owners[owner], attribute, parameter)
-        return layer(x)
+        return flattened(layer(x))
+
+
+def flattened(y: Any) -> Any:
+    """A Tensor as it is; tensors in tuples in tuples, such as a recurrent layer's state, as one list."""
+    return (
+        [part for item in y for part in ([item] if isinstance(item, Tensor) else flattened(item))]
+        if isinstance(y, tuple)
+        else y
+    )
 
 
 def sample(kind: Any, x: Maker, *args: Any, **options: Any) -> LayerSample:
@@ -78,6 +87,12 @@ def weighted() -> Iterator[LayerSample]:
     yield drawn(layers.ConvTranspose2d, normal(2, 3, 2, 2), 2, 3, 3)
     yield drawn(layers.ConvTranspose2d, normal(1, 3, 2, 2), 2, 4, 5, stride=2, padding=2, output_padding=1, groups=2)
     yield drawn(layers.Embedding, integers(5, 3, 2), 5, 3)
+    steps = normal(2, 3, 4)
+    yield drawn(layers.MultiHeadAttention, steps, 4, 2)
+    yield drawn(layers.MultiHeadAttention, steps, 4, 1, bias=False)
+    yield drawn(layers.TransformerBlock, steps, 4, 2, mlp_ratio=1.5, dropout=0.3)
+    yield drawn(layers.LearnedPositions, steps, 5, 4)
+    yield sample(layers.SinusoidalPositions, steps, 3, 4)
 
 
 def normalizing() -> Iterator[LayerSample]:
@@ -106,6 +121,15 @@ def plain() -> Iterator[LayerSample]:
     yield sample(layers.Softmax, normal(3, 4), axis=0)
 
 
+def recurrent() -> Iterator[LayerSample]:
+    """Layers over sequences."""
+    for kind in (layers.RNN, layers.LSTM, layers.GRU):
+        yield drawn(kind, normal(2, 3, 2), 2, 3)
+        yield drawn(kind, normal(2, 2, 2), 2, 2, num_layers=2, dropout=0.3, bidirectional=True)
+        yield drawn(kind, integers(3, 2, 3), 3, 2)
+    yield drawn(layers.RNN, normal(1, 3, 2), 2, 3, nonlinearity="relu")
+
+
 def network() -> layers.Sequential:
     """A small convolutional network, to see the layers work together."""
     rng = generator(0)
@@ -120,4 +144,7 @@ def network() -> layers.Sequential:
     )
 
 
-SAMPLES: tuple[LayerSample, ...] = (*weighted(), *normalizing(), *plain(), LayerSample(network, normal(3, 6, 6, 1)))
+SAMPLES: tuple[LayerSample, ...] = (
+    *(*weighted(), *normalizing(), *plain(), *recurrent()),
+    LayerSample(network, normal(3, 6, 6, 1)),
+)

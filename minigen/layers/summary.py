@@ -139,11 +139,12 @@ def recording(name: str, module: Module, rows: list[Row]) -> Any:
 
     def call(*args: Any, **kwargs: Any) -> Any:
         y = forward(*args, **kwargs)
-        if isinstance(y, Tensor):
+        main = y[0] if isinstance(y, tuple) and y else y  # a recurrent layer gives its state, too
+        if isinstance(main, Tensor):
             first = all(row.name != name for row in rows)
-            count = module.multiply_adds(np.shape(args[0].data if isinstance(args[0], Tensor) else args[0]), y.shape)
-            parameters = own_parameters(module) if first else 0
-            rows.append(Row(name, type(module).__name__, y.shape[1:], parameters, count, y.data.nbytes))
+            x_shape = np.shape(args[0].data if isinstance(args[0], Tensor) else args[0])
+            count, parameters = module.multiply_adds(x_shape, main.shape), own_parameters(module) if first else 0
+            rows.append(Row(name, type(module).__name__, main.shape[1:], parameters, count, main.data.nbytes))
         return y
 
     return call

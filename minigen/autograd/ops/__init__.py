@@ -36,6 +36,7 @@ from minigen.autograd.ops.arithmetic import (
     subtract,
     where,
 )
+from minigen.autograd.ops.attention import scaled_dot_product_attention, self_attention
 from minigen.autograd.ops.comparison import equal, greater, greater_equal, less, less_equal, not_equal
 from minigen.autograd.ops.convolution import conv2d, conv_transpose2d
 from minigen.autograd.ops.dropout import dropout
@@ -56,6 +57,7 @@ from minigen.autograd.ops.loss import (
 )
 from minigen.autograd.ops.normalization import batch_norm, layer_norm
 from minigen.autograd.ops.pooling import avg_pool2d, max_pool2d, upsample_nearest
+from minigen.autograd.ops.recurrent import gru, lstm, rnn
 from minigen.autograd.ops.reduction import cumsum, logsumexp, max, mean, min, sum, var
 from minigen.autograd.ops.shape import (
     concatenate,
@@ -105,6 +107,7 @@ __all__ = [
     "getitem",
     "greater",
     "greater_equal",
+    "gru",
     "hinge_loss",
     "huber_loss",
     "l1_loss",
@@ -119,6 +122,7 @@ __all__ = [
     "log1p",
     "log_softmax",
     "logsumexp",
+    "lstm",
     "matmul",
     "max",
     "max_pool2d",
@@ -135,6 +139,9 @@ __all__ = [
     "power",
     "relu",
     "reshape",
+    "rnn",
+    "scaled_dot_product_attention",
+    "self_attention",
     "sigmoid",
     "silu",
     "sin",

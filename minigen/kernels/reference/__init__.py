@@ -5,6 +5,7 @@ Numba (MINIGEN_BACKEND=numpy), and as the shortest description of what each kern
 the way its equation reads, and nothing here is tuned.
 """
 
+from minigen.kernels.reference.attention import *
 from minigen.kernels.reference.bias import *
 from minigen.kernels.reference.convolution import *
 from minigen.kernels.reference.dense import *
@@ -15,3 +16,4 @@ from minigen.kernels.reference.mask import *
 from minigen.kernels.reference.normalization import *
 from minigen.kernels.reference.optimizer import *
 from minigen.kernels.reference.pooling import *
+from minigen.kernels.reference.recurrent import *
