@@ -1,6 +1,6 @@
 """The command line: minigen train | sample | eval | gradcheck | bench | info | warmup.
 
-`train` takes its flags from the model's Recipe; `sample` works from a run folder alone, `eval` from it and its data.
+`train` takes its flags from the model's Recipe; `sample` and `eval` are in minigen/sampling.py, `bench` in benchmarks/.
 Every error is one message that starts with "minigen: error:", without a traceback unless --debug is given.
 Exit codes: 0 done, 2 a wrong command line, 1 any other error, 130 interrupted.
 """
@@ -9,9 +9,7 @@ import contextlib
 import dataclasses
 import importlib
 import io
-import json
 import os
-import pkgutil
 import re
 import sys
 import tempfile
@@ -22,16 +20,16 @@ from types import ModuleType
 from typing import Any
 
 from minigen import flags
+from minigen.catalog import first_line, load_model, model_names
 from minigen.config import Config, config
 from minigen.errors import ArgumentError, MinigenError
-from minigen.files import write_atomic
-from minigen.random import generator
+from minigen.sampling import evaluate, sample
 from minigen.training import Run
 from minigen.training.checkpoint import version
 
 RUNS = Path("runs")
 EXTENDABLE = ("epochs", "max_steps")  # where the model does not say otherwise
-DATA_SETS = ("mnist", "fashion-mnist")
+BUILT_IN = {"data": ("mnist", "fashion-mnist"), "text": ("shakespeare",)}  # what a recipe's field may name, no file
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -170,10 +168,11 @@ def flag(field: str) -> str:
 
 def with_absolute_path(recipe: Any) -> Any:
     """The recipe with the whole path of the user's own data, so that the run can be used from any folder."""
-    name = getattr(recipe, "data", "")
-    if name.lower().replace("_", "-") in DATA_SETS or not name or not Path(name).exists():
-        return recipe
-    return dataclasses.replace(recipe, data=str(Path(name).resolve()))
+    for field, names in BUILT_IN.items():
+        name = getattr(recipe, field, "")
+        if name and name.lower().replace("_", "-") not in names and Path(name).exists():
+            recipe = dataclasses.replace(recipe, **{field: str(Path(name).resolve())})
+    return recipe
 
 
 def dry_run(module: ModuleType, model: str, recipe: Any) -> int:
@@ -201,11 +200,15 @@ def two_steps(module: ModuleType, model: str, recipe: Any) -> Any:
 
 
 def run_training(module: ModuleType, recipe: Any, run: Run) -> int:
-    """Call the model's loop, then say where the pictures lie."""
+    """Call the model's loop, then say where the pictures lie, and show the last text that was written on the way."""
     module.train(recipe, run)
-    for path in [*sorted((run.folder / "samples").glob("*.png"))[-1:], run.folder / "curves.png"]:
+    last = sorted((run.folder / "samples").glob("step-*"))[-1:]
+    for path in [*last, run.folder / "curves.png"]:
         if path.exists():
             print(f"  {path}")
+    for path in last:
+        if path.suffix == ".txt":
+            print(path.read_text(encoding="utf-8"), end="")
     return 130 if run.interrupted else 0
 
 
@@ -227,50 +230,6 @@ def next_folder(model: str) -> Path:
     pattern = re.compile(re.escape(model) + r"-(\d+)")
     matches = [pattern.fullmatch(path.name) for path in RUNS.glob(f"{model}-*")]
     return RUNS / f"{model}-{1 + max((int(match[1]) for match in matches if match), default=0)}"
-
-
-# ---------------------------------------------------------------- sample, eval
-
-
-def sample(argv: list[str]) -> int:
-    """Draw images from a trained model into one picture."""
-    parser = flags.Parser(prog="minigen sample", description=first_line(sample))
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a run folder")
-    parser.add_argument("-n", type=flags.converter(int), default=64, metavar="N", help="images (default: 64)")
-    parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="the picture (default: FOLDER/grid.png)")
-    parser.add_argument("--seed", type=flags.converter(int), default=0, metavar="N", help="(default: 0)")
-    parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    arguments = parser.parse(argv)
-    if arguments.n < 1:
-        raise ArgumentError(f"-n is {arguments.n}; ask for at least 1 image")
-    if arguments.out is not None and arguments.out.suffix.lower() != ".png":
-        raise ArgumentError(f"--out {arguments.out}: pictures are written as PNG; let the name end in .png")
-    run = Run.open(arguments.folder)
-    module = load_model(run.model)
-    if not hasattr(module, "sample"):
-        raise ArgumentError(f"{arguments.folder} holds a {run.model}, which draws no samples; try: minigen eval")
-    from minigen import plots
-
-    images = module.sample(run, arguments.n, generator(arguments.seed))
-    path = arguments.out if arguments.out is not None else run.folder / "grid.png"
-    plots.save_grid(path, images)
-    print(path)
-    return 0
-
-
-def evaluate(argv: list[str]) -> int:
-    """Measure a trained model on test data, print the numbers, and draw its pictures into the run folder."""
-    parser = flags.Parser(prog="minigen eval", description=first_line(evaluate))
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a run folder")
-    parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    run = Run.open(parser.parse(argv).folder)
-    numbers = load_model(run.model).evaluate(run)
-    for name, number in numbers.items():
-        print(f"{name:<24} {number:.6g}")
-    write_atomic(run.folder / "evaluation.json", json.dumps(numbers, indent=2).encode() + b"\n")
-    for path in sorted(run.folder.glob("*.png")):
-        print(path)
-    return 0
 
 
 # ---------------------------------------------------------------- gradcheck, bench, info, warmup
@@ -332,28 +291,6 @@ def warmup(argv: list[str]) -> int:
         two_steps(module, model, module.Recipe(max_steps=2))
         print(f"{model}: ready")
     return 0
-
-
-# ---------------------------------------------------------------- models
-
-
-def model_names() -> list[str]:
-    """The models that are installed: every public module of minigen.models."""
-    package = importlib.import_module("minigen.models")
-    return sorted(name for _, name, _ in pkgutil.iter_modules(package.__path__) if not name.startswith("_"))
-
-
-def load_model(name: str) -> ModuleType:
-    """The module minigen.models.NAME. Raises ArgumentError, with the nearest name, when there is none."""
-    if name not in model_names():
-        near = flags.suggestion(name, model_names())
-        raise ArgumentError(f"unknown model {name}{near} (known: {', '.join(model_names())})")
-    return importlib.import_module(f"minigen.models.{name}")
-
-
-def first_line(thing: Callable[..., Any] | ModuleType) -> str:
-    """The first line of a docstring."""
-    return (thing.__doc__ or "").strip().partition("\n")[0]
 
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {

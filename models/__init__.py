@@ -7,9 +7,13 @@ A model's file holds
     load(run) -> Module          the trained networks
     evaluate(run) -> dict        figures on test data, by name; draws pictures into the folder
     sample(run, n, rng)          n images, float32 (n, H, W, C) in [0, 1]; absent where nothing can be drawn
+    generate(run, prompt, n, choice, rng)  for text, in place of `sample`: an iterator over the pieces of a text of n
+                                 symbols, beginning with the prompt; choice: see Choice in _text.py
+    COUNT                        the n of `generate` when the user gives none; absent: 500
     EXTENDABLE                   the recipe's fields that may grow with --resume; absent: ("epochs", "max_steps")
 
-A new file with the first five is a new command; nothing has to be registered.
+A new file with the first four is a new command; nothing has to be registered. Files whose names begin with "_" hold
+what several models share.
 """
 
 import math

@@ -99,7 +99,7 @@ def block(in_channels: int, out_channels: int, rng: np.random.Generator) -> list
 def train(recipe: Recipe, run: Run) -> None:
     """Minimise the cross-entropy by Adam, and fill the run folder."""
     rng = mg.random.generator(recipe.seed)
-    images, held_out = split(labelled(recipe, "train"))
+    images, held_out = split(labelled(recipe.data, "train", recipe.size))
     model = Classifier(images.image_shape, len(images.classes), recipe, rng)
     optimizer = optim.Adam(model.parameters(), lr=recipe.lr)
     loader = data.DataLoader(images, recipe.batch_size, shuffle=True, rng=rng)
@@ -139,11 +139,11 @@ def train(recipe: Recipe, run: Run) -> None:
     run.finish(**({} if run.interrupted else evaluate(run)))
 
 
-def labelled(recipe: Recipe, part: str) -> data.ImageDataset:
-    """The data set of the recipe. Raises DataError when it has no labels to learn."""
-    images = data.load(recipe.data, part, size=recipe.size)
+def labelled(name: str, part: str, size: int | None) -> data.ImageDataset:
+    """A data set by name or path. Raises DataError when it has no labels to learn."""
+    images = data.load(name, part, size=size)
     if images.labels is None:
-        raise DataError(f"classifier: {images.name} has no labels; use data with one label an image")
+        raise DataError(f"{images.name} has no labels to learn; use data with one label an image")
     return images
 
 
@@ -171,11 +171,15 @@ def load(run: Run) -> Classifier:
 
 def evaluate(run: Run) -> dict[str, float]:
     """Accuracy, and precision, recall and F1 averaged over the classes, on test images; draws the confusion matrix."""
-    model, test = load(run), labelled(run.load_recipe(Recipe), "test")
-    count = int(model.classes)
+    recipe, model = run.load_recipe(Recipe), load(run)
+    test = labelled(recipe.data, "test", recipe.size)
+    return report(run, test, *outputs(model, test), int(model.classes))
+
+
+def report(run: Run, test: data.ImageDataset, logits: np.ndarray, labels: np.ndarray, count: int) -> dict[str, float]:
+    """The figures of a network that learned `count` classes, from its logits (N, count) for the test images."""
     if len(test.classes) > count:
-        raise DataError(f"classifier: the test images have {len(test.classes)} classes, those of training had {count}")
-    logits, labels = outputs(model, test)
+        raise DataError(f"{test.name} has {len(test.classes)} classes, those of training had {count}")
     predictions = logits.argmax(axis=1)
     matrix = metrics.confusion_matrix(predictions, labels, count)
     names = [*test.classes, *map(str, range(len(test.classes), count))]  # the test images may lack the last classes
@@ -192,11 +196,11 @@ def evaluate(run: Run) -> dict[str, float]:
     }
 
 
-def outputs(model: layers.Module, images: data.Dataset) -> tuple[np.ndarray, np.ndarray]:
+def outputs(model: layers.Module, images: data.Dataset, batch_size: int = 1000) -> tuple[np.ndarray, np.ndarray]:
     """Logits (N, classes) and labels (N,) of all `images`; the network is in evaluation mode for it."""
     model.eval()
     with mg.no_grad():
-        pairs = [(model(mg.tensor(x)).numpy(), y) for x, y in data.DataLoader(images, 1000)]
+        pairs = [(model(mg.tensor(x)).numpy(), y) for x, y in data.DataLoader(images, batch_size)]
     model.train()
     logits, labels = zip(*pairs, strict=True)
     return np.concatenate(logits), np.concatenate(labels)

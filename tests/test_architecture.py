@@ -36,9 +36,11 @@ MAY_IMPORT = {
     "minigen": LIBRARY,
     "models": LIBRARY | {"minigen"},
     "flags": {"errors"},
+    "catalog": {"errors", "flags"},
+    "sampling": LIBRARY | {"flags", "catalog", "models"},
     "info": LIBRARY | {"minigen"},
-    "benchmarks": LIBRARY | {"minigen", "models", "flags", "info"},
-    "cli": LIBRARY | {"minigen", "models", "flags", "info", "benchmarks"},
+    "benchmarks": LIBRARY | {"minigen", "models", "flags", "catalog", "info"},
+    "cli": LIBRARY | {"minigen", "models", "flags", "catalog", "sampling", "info", "benchmarks"},
     "__main__": {"cli"},
 }
 ONLY_IMPORTED_BY = {"numba": "kernels", "llvmlite": "kernels", "matplotlib": "plots", "rich": "training"}

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from typing import Literal
 import numpy as np
 from minigen import data
+from minigen.errors import DataError
+from minigen.errors import DataError
 from minigen.models import require_positive
 from minigen.training import checkpoint
 
@@ -71,16 +73,29 @@ def evaluate(run):
 '''
 
 
+# What makes a text model of it. Its text shows how it was called.
+TEXT_FIELD = ('    data: str = "mnist"', '    text: str = "shakespeare"  # what to read\n    data: str = "mnist"')
+TALKS = """
+def generate(run, prompt, n, choice, rng):
+    if "Ω" in prompt:
+        raise DataError("no Ω in the corpus")
+    yield prompt
+    for _ in range(n):
+        yield f" {choice.temperature:g} {choice.top_k} {choice.top_p} {rng.integers(10)}"
+"""
+
+
 @pytest.fixture(autouse=True)
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current folder, and the models `toy` and `mute` (which draws no samples) beside the real ones."""
+    """An empty current folder, and the models `toy`, `mute` (draws no samples) and `talker` beside the real ones."""
     extra = tmp_path / "extra"
     extra.mkdir()
     (extra / "toy.py").write_text(TOY)
     (extra / "mute.py").write_text(TOY.replace("def sample(", "def _sample("))
+    (extra / "talker.py").write_text(TOY.replace("def sample(", "def _sample(").replace(*TEXT_FIELD) + TALKS)
     package = import_module("minigen.models")
     monkeypatch.setattr(package, "__path__", [*package.__path__, str(extra)])
-    for name in ("toy", "mute"):
+    for name in ("toy", "mute", "talker"):
         monkeypatch.delitem(sys.modules, f"minigen.models.{name}", raising=False)
         monkeypatch.delattr(package, name, raising=False)
     monkeypatch.setattr(config, "debug", False)
@@ -147,6 +162,23 @@ def test_sample_writes_a_picture_of_n_images():
     assert Path("here/grid.png").exists()
 
 
+def test_sample_writes_text_as_it_comes(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch):
+    cli.main(["train", "talker", "--out", "here"])
+    capsys.readouterr()
+    flushed = []
+    monkeypatch.setattr(sys.stdout, "flush", lambda: flushed.append(True))
+    argv = ["sample", "here", "--prompt", "ROMEO:", "-n", "2", "--seed", "1", "-o", "text.txt"]
+    assert cli.main([*argv, "--temperature", "0", "--top-k", "3", "--top-p", "0.9"]) == 0
+    assert len(flushed) >= 3
+    out = capsys.readouterr().out
+    assert out == "ROMEO: 0 3 0.9 4 0 3 0.9 5\n"
+    assert Path("text.txt").read_text() == out
+    assert cli.main(["sample", "here"]) == 0
+    assert capsys.readouterr().out.startswith(" 1 None None ")
+    assert cli.main([*argv[:6], "--seed", "2"]) == 0
+    assert capsys.readouterr().out != out
+
+
 def test_help_shows_every_field_with_comment_and_default(capsys: pytest.CaptureFixture):
     with pytest.raises(SystemExit) as stop:
         cli.main(["train", "toy", "--help"])
@@ -210,6 +242,20 @@ WRONG = [
     ("sample done --seed -1", 2, "seed is -1"),
     ("sample done -o nowhere/grid.png", 1, "nowhere/grid.png"),
     ("sample silent", 2, "draws no samples"),
+    ("sample done --prompt a --top-k 3", 2, "draws images; leave out --prompt, --top-k"),
+    ("sample done --temperature 1", 2, "leave out --temperature"),
+    ("sample spoken -o text.png", 2, "let the name end in .txt"),
+    ("sample spoken -n 0", 2, "at least 1"),
+    ("sample spoken --temperature -1", 2, "temperature is -1"),
+    ("sample spoken --temperature nan", 2, "temperature is nan"),
+    ("sample spoken --temperature warm", 2, "'warm' is not a number"),
+    ("sample spoken --top-k 0", 2, "top-k is 0"),
+    ("sample spoken --top-k 1.5", 2, "'1.5' is not a whole number"),
+    ("sample spoken --top-p 0", 2, "top-p is 0"),
+    ("sample spoken --top-p 1.5", 2, "top-p is 1.5"),
+    ("sample spoken --prompt Ω", 1, "no Ω in the corpus"),
+    ("sample spoken --promt a", 2, "did you mean --prompt?"),
+    ("sample spoken -n 3 -o nowhere/text.txt", 1, "nowhere/text.txt"),
     ("sample", 2, "required: FOLDER"),
     ("sample cut", 1, "checkpoint.safetensors is damaged"),
     ("sample fresh", 1, "no checkpoint"),
@@ -222,8 +268,9 @@ WRONG = [
 
 @pytest.fixture
 def folders(workplace: Path) -> Path:
-    """done: a finished run; silent: one without samples; damaged, cut, fresh, full: as named."""
-    for model, name in [("toy", "done"), ("mute", "silent"), ("toy", "damaged"), ("toy", "cut"), ("toy", "fresh")]:
+    """done: a finished run; silent: one without samples; spoken: of text; damaged, cut, fresh, full: as named."""
+    runs = {"done": "toy", "silent": "mute", "spoken": "talker", "damaged": "toy", "cut": "toy", "fresh": "toy"}
+    for name, model in runs.items():
         assert cli.main(["train", model, "--out", name]) == 0
     Path("damaged/recipe.json").write_text("{")
     Path("cut/checkpoint.safetensors").write_bytes(Path("cut/checkpoint.safetensors").read_bytes()[:-3])
@@ -260,6 +307,15 @@ def test_a_run_knows_its_data_from_any_folder(monkeypatch: pytest.MonkeyPatch):
     Path("mnist").mkdir()
     assert cli.main(["train", "toy", "--data", "mnist", "--out", "named"]) == 0
     assert json.loads(Path("named/recipe.json").read_text())["recipe"]["data"] == "mnist"
+
+
+def test_a_run_knows_its_text_from_any_folder():
+    Path("mine.txt").write_text("a")
+    assert cli.main(["train", "talker", "--text", "mine.txt", "--out", "here"]) == 0
+    assert json.loads(Path("here/recipe.json").read_text())["recipe"]["text"] == str(Path("mine.txt").resolve())
+    Path("shakespeare").mkdir()
+    assert cli.main(["train", "talker", "--out", "named"]) == 0
+    assert json.loads(Path("named/recipe.json").read_text())["recipe"]["text"] == "shakespeare"
 
 
 def test_version(capsys: pytest.CaptureFixture):

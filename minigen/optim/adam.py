@@ -8,6 +8,7 @@ from minigen import kernels
 from minigen.autograd.tensor import Tensor
 from minigen.checks import check_number
 from minigen.errors import ArgumentError
+from minigen.optim.flat import check_parameters
 from minigen.optim.optimizer import Optimizer
 
 
@@ -40,6 +41,10 @@ class Adam(Optimizer):
         super().__init__(parameters, lr)
 
     def update(self, span: slice, count: int) -> None:
+        self.apply(span, count, self.weight_decay)
+
+    def apply(self, span: slice, count: int, weight_decay: float) -> None:
+        """`update` with that weight decay."""
         flat = self.flat
         kernels.adam(
             flat.data[span],
@@ -49,7 +54,7 @@ class Adam(Optimizer):
             self.lr,
             *self.betas,
             self.eps,
-            self.weight_decay,
+            weight_decay,
             self.decoupled,
             count,
         )
@@ -58,8 +63,10 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam whose weight decay acts on the parameters, not through the moments: first p ← p - lr weight_decay p.
 
+    no_decay: those of the parameters that are not decayed, by custom biases and norms. They are put behind the others,
+    so that an update is still one pass over each kind.
     Loshchilov, Hutter (2019), Decoupled weight decay regularization, Algorithm 2; lr multiplies the decay, as in
-    PyTorch.
+    PyTorch. Raises ArgumentError for a tensor in no_decay that is not in parameters.
     """
 
     decoupled = True
@@ -71,5 +78,18 @@ class AdamW(Adam):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
+        no_decay: Iterable[Tensor] = (),
     ) -> None:
-        super().__init__(parameters, lr, betas, eps, weight_decay)
+        exempt = {id(p) for p in no_decay}
+        listed = sorted(check_parameters(parameters, self.name), key=lambda p: id(p) in exempt)
+        decayed = [p for p in listed if id(p) not in exempt]
+        if len(decayed) + len(exempt) > len(listed):
+            raise ArgumentError(f"{self.name}: no_decay holds a tensor that is not a parameter; list only parameters")
+        self.decayed = sum(p.size for p in decayed)  # so many numbers of flat.data, from the first on
+        super().__init__(listed, lr, betas, eps, weight_decay)
+
+    def update(self, span: slice, count: int) -> None:
+        cut = min(max(self.decayed, span.start), span.stop)
+        for part, decay in ((slice(span.start, cut), self.weight_decay), (slice(cut, span.stop), 0.0)):
+            if part.start < part.stop:
+                self.apply(part, count, decay)

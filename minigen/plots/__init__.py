@@ -1,4 +1,4 @@
-"""Pictures: sample sheets, curves, confusion matrices, latent maps, measured times. The only importer of matplotlib.
+"""Pictures: sample sheets, curves, confusion matrices, maps, measured times. The only importer of matplotlib.
 
 Sheets of images are written pixel for pixel; charts use matplotlib's Figure objects, never pyplot, so no display, no
 global state and no backend is touched. Every `save_…` writes a PNG and raises RunError when the disk refuses.
@@ -8,6 +8,7 @@ from minigen.plots.charts import save_confusion, save_curves
 from minigen.plots.comparison import save_scaling, save_times
 from minigen.plots.latent import save_latent_map
 from minigen.plots.sheets import image_grid, save_grid, save_interpolation, save_reconstructions
+from minigen.plots.words import save_word_map
 
 __all__ = [
     "image_grid",
@@ -17,6 +18,7 @@ __all__ = [
     "save_curves",
     "save_confusion",
     "save_latent_map",
+    "save_word_map",
     "save_times",
     "save_scaling",
 ]

@@ -2,7 +2,7 @@
 
 recipe.json              model name, recipe fields, minigen version
 metrics.csv              what was logged, see minigen.training.log
-samples/step-000938.png  pictures made on the way
+samples/step-000938.png  pictures (.png) or texts (.txt) made on the way
 checkpoint.safetensors   the latest state, see minigen.training.checkpoint
 curves.png, run.json     written at the end (run.json at every save): curves; steps, seconds taken, results
 """
@@ -181,9 +181,9 @@ class Run:
         """What was logged: a list a column, None where a column has no value in a row."""
         return self._log.history()
 
-    def sample_path(self, step: int) -> Path:
-        """Where the picture of step `step` belongs."""
-        return self.folder / "samples" / f"step-{step:06d}.png"
+    def sample_path(self, step: int, suffix: str = ".png") -> Path:
+        """Where the picture of step `step` belongs, or with suffix ".txt" its text."""
+        return self.folder / "samples" / f"step-{step:06d}{suffix}"
 
     def progress(self, total: int, start: int = 0) -> Progress:
         """A progress bar for the steps start+1 … total, see minigen.training.progress."""

@@ -276,7 +276,6 @@ def test_only_full_runs_are_published(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_the_first_step_of_a_recipe_ends_the_training():
     assert start.first_step("gan", plan(), {"MINIGEN_BACKEND": "numpy"}) > 0
-    assert start.recipes() == ["classifier", "dcgan", "gan", "vae"]
 
 
 @pytest.mark.parametrize(
@@ -286,6 +285,7 @@ def test_sides_do_the_same_work(side: str):
     """The loss after the first steps: initial weights differ, so only roughly the same."""
     pytest.importorskip(catalog.SIDES[side].package)
     expected = {"vae_mlp_b128": 2200, "gan_mlp_b64": 1.9, "cnn_mnist_b64": 2.3, "dcgan_b64": 2.0}
+    expected |= {"lstm1x128_b64t64": 4.2, "gpt4x128_b12t128": 4.4}
     with driver.Worker(side, 2, dict(catalog.SIDES[side].environment)) as worker:
         for name, about in expected.items():
             steps.prepare(worker, name, batch=4)

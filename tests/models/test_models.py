@@ -1,4 +1,4 @@
-"""Every model, on a few hundred digits: it learns, resumes bit for bit, samples, evaluates, and refuses bad recipes."""
+"""Every model of images, on a few hundred digits: it learns, resumes bit for bit, samples, evaluates."""
 
 from importlib import import_module
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from model_helpers import IMAGE_MODELS, Interrupted, Stored, trained
 from PIL import Image
 
 import minigen as mg
@@ -13,28 +14,10 @@ from minigen import cli, data, plots
 from minigen.errors import ArgumentError, MinigenError
 from minigen.random import generator
 from minigen.training import Run, checkpoint
-
-MODELS = cli.model_names()
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An archive of 400 digits."""
-    path = tmp_path_factory.mktemp("data") / "digits.npz"
-    test = data.mnist("test")
-    np.savez(path, images=test.images[:400], labels=np.asarray(test.labels)[:400])
-    return str(path)
+from minigen.training import run as training_run
 
 
-def trained(name: str, folder: Path, **fields: Any) -> Run:
-    model = cli.load_model(name)
-    recipe = model.Recipe(batch_size=16, **fields)
-    run = Run.create(folder, name, recipe)
-    model.train(recipe, run)
-    return run
-
-
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", IMAGE_MODELS)
 def test_a_resumed_run_equals_an_uninterrupted_one(name: str, digits: str, tmp_path: Path):
     whole = trained(name, tmp_path / "whole", data=digits, max_steps=4)
     halves = trained(name, tmp_path / "halves", data=digits, max_steps=2)
@@ -43,7 +26,20 @@ def test_a_resumed_run_equals_an_uninterrupted_one(name: str, digits: str, tmp_p
     assert halves.checkpoint_path.read_bytes() == whole.checkpoint_path.read_bytes()
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", IMAGE_MODELS)
+def test_an_interrupted_run_goes_on_as_if_it_had_not_been(
+    name: str, digits: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    whole = trained(name, tmp_path / "whole", data=digits, max_steps=4)
+    with monkeypatch.context() as patch:
+        patch.setattr(training_run, "Progress", Interrupted)
+        parts = trained(name, tmp_path / "parts", data=digits, max_steps=4)
+    assert checkpoint.read(parts.checkpoint_path)[0] == 2
+    assert cli.main(["train", "--resume", str(parts.folder)]) == 0
+    assert parts.checkpoint_path.read_bytes() == whole.checkpoint_path.read_bytes()
+
+
+@pytest.mark.parametrize("name", IMAGE_MODELS)
 def test_an_extended_run_logs_what_the_uninterrupted_one_does(name: str, tmp_path: Path):
     archive, digits = tmp_path / "few.npz", data.mnist("test")
     np.savez(archive, images=digits.images[:48, 2:26:2, 2:26:2], labels=np.asarray(digits.labels)[:48])
@@ -54,7 +50,7 @@ def test_an_extended_run_logs_what_the_uninterrupted_one_does(name: str, tmp_pat
         assert (parts.folder / file).read_bytes() == (whole.folder / file).read_bytes(), file
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", IMAGE_MODELS)
 def test_a_picture_that_fails_costs_no_epoch(name: str, digits: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def fail(*_: Any) -> None:
         raise MemoryError
@@ -66,7 +62,7 @@ def test_a_picture_that_fails_costs_no_epoch(name: str, digits: str, tmp_path: P
     assert checkpoint.read(tmp_path / "run" / "checkpoint.safetensors")[0] == 1
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", IMAGE_MODELS)
 def test_a_run_folder_alone_gives_the_model(name: str, digits: str, tmp_path: Path):
     archive = tmp_path / "moved.npz"
     archive.write_bytes(Path(digits).read_bytes())
@@ -77,7 +73,7 @@ def test_a_run_folder_alone_gives_the_model(name: str, digits: str, tmp_path: Pa
         np.testing.assert_array_equal(array, saved[key])
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", IMAGE_MODELS)
 def test_pictures_of_a_folder_are_brought_to_one_size(name: str, tmp_path: Path):
     for i in range(40):
         folder = tmp_path / "pictures" / "ab"[i % 2]
@@ -88,7 +84,7 @@ def test_pictures_of_a_folder_are_brought_to_one_size(name: str, tmp_path: Path)
     assert cli.load_model(name).evaluate(run)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", IMAGE_MODELS)
 @pytest.mark.parametrize("count", [1, 7])
 def test_few_test_images(name: str, count: int, tmp_path: Path):
     images = generator(0).integers(0, 256, (10 * count, 12, 12), np.uint8)
@@ -98,16 +94,6 @@ def test_few_test_images(name: str, count: int, tmp_path: Path):
     run = Run.create(tmp_path / "run", name, recipe)
     cli.load_model(name).train(recipe, run)
     assert (run.folder / "interpolation.png").exists() == (name == "vae" and count > 1)
-
-
-class Stored(dict):
-    """A state that only stands there to be saved."""
-
-    def state_dict(self) -> dict[str, Any]:
-        return self
-
-    def load_state_dict(self, state: Any) -> None:
-        raise NotImplementedError
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy tells of the overflow
@@ -124,7 +110,7 @@ def test_divergence_ends_the_run_and_keeps_the_checkpoint(digits: str, tmp_path:
 
 
 def test_another_precision_is_explained(digits: str, tmp_path: Path):
-    for name in MODELS:
+    for name in IMAGE_MODELS:
         run = trained(name, tmp_path / name, data=digits, max_steps=1)
         step, saved = checkpoint.read(run.checkpoint_path)
         wide = {
@@ -135,7 +121,7 @@ def test_another_precision_is_explained(digits: str, tmp_path: Path):
             cli.load_model(name).load(run)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", IMAGE_MODELS)
 def test_the_seed_decides(name: str, digits: str, tmp_path: Path):
     first, again, other = (
         trained(name, tmp_path / folder, data=digits, max_steps=1, seed=seed).checkpoint_path.read_bytes()
@@ -145,7 +131,7 @@ def test_the_seed_decides(name: str, digits: str, tmp_path: Path):
     assert first != other
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", IMAGE_MODELS)
 def test_a_run_folder_can_be_evaluated_and_sampled(name: str, digits: str, tmp_path: Path):
     model, run = cli.load_model(name), trained(name, tmp_path / "run", data=digits, max_steps=2)
     figures = model.evaluate(run)
@@ -160,7 +146,7 @@ def test_a_run_folder_can_be_evaluated_and_sampled(name: str, digits: str, tmp_p
         assert list((run.folder / "samples").glob("*.png"))
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", IMAGE_MODELS)
 @pytest.mark.parametrize(
     "field", [{"epochs": 0}, {"size": 0}, {"batch_size": 0}, {"lr": -1.0}, {"lr": float("nan")}, {"max_steps": 0}]
 )
@@ -169,7 +155,7 @@ def test_a_bad_recipe_is_refused(name: str, field: dict[str, Any]):
         cli.load_model(name).Recipe(**field)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", IMAGE_MODELS)
 def test_images_that_do_not_fit_are_refused_or_learned(name: str, tmp_path: Path):
     archive = tmp_path / "small.npz"
     np.savez(archive, images=np.zeros((40, 5, 6), np.uint8), labels=np.arange(40) % 2)

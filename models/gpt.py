@@ -1,0 +1,291 @@
+"""A transformer that writes text: each character is predicted from those before it, by attention.
+
+A. Vaswani et al. (2017), Attention is all you need, https://arxiv.org/abs/1706.03762; A. Radford et al. (2019),
+Language models are unsupervised multitask learners ("GPT-2"), whose network and first weights these are, in small. The
+setting is the one that A. Karpathy's nanoGPT (https://github.com/karpathy/nanoGPT) gives for a CPU, but for a learning
+rate twice as high.
+
+    h_0 = E[x] + P                                     a vector for each symbol, plus one for each position
+    a   = h_{l-1} + W_o attention(norm(h_{l-1}))       each position gathers from those before it
+    h_l = a + W_2 GELU(W_1 norm(a))                    and works on what it has gathered
+    p(x_{t+1} | x_1 … x_t) = softmax(Eᵀ norm(h_L))_t   the same E as at the entrance ("weight tying")
+
+    attention = concat over heads of softmax(Q Kᵀ / √D + M) V                                   (Vaswani, equation 1)
+
+where M is -∞ where a position would look at a later one, so that all positions of a window are predicted at once, and
+each as if the text ended there. Training minimises the mean of
+
+    -log p(x_{t+1} | x_1 … x_t),    in nats per character,
+
+over windows drawn at random, by AdamW: 100 steps of warm-up, then the learning rate falls along a cosine to a tenth.
+
+What to expect: knowing nothing, one character out of 65 costs log 65 = 4.17 nats. Of Shakespeare an unread one costs
+about 2.5 after 200 steps and 1.8 after the 2,000 of the default recipe (1.9 with nanoGPT's --lr 1e-3): its text has
+speakers, lines, and many words that are English. A larger network that trains longer comes further:
+`--layers 6 --heads 6 --dim 192 --context 128 --batch-size 16 --dropout 0.1 --lr 1.5e-3 --steps 4000`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+import minigen as mg
+from minigen import data, layers, optim
+from minigen.autograd import Tensor
+from minigen.checks import check_number
+from minigen.errors import ArgumentError, DataError
+from minigen.layers import init
+from minigen.training import Run
+
+from . import require_positive
+from ._text import Choice, corpus, evaluating, likelihood, originality, save_sample, saved_tokenizer, stream
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to train, on what, and for how long."""
+
+    text: str = "shakespeare"  # shakespeare, or a UTF-8 file
+    tokens: Literal["char", "byte"] = "char"  # what is predicted: characters of the text, or bytes of UTF-8
+    layers: int = 4  # blocks of attention and MLP, one above the other
+    heads: int = 4  # attentions side by side in a block; they share its width
+    dim: int = 128  # width: numbers that stand for a position
+    context: int = 64  # how many symbols it can look back at
+    tie: bool = True  # one matrix for symbols at the entrance and at the exit
+    dropout: float = 0.0  # share of what is added in each block that is dropped in training
+    steps: int = 2000  # steps of training, over which the learning rate rises and falls
+    batch_size: int = 12  # windows a step
+    lr: float = 2e-3  # largest learning rate of AdamW; the last is a tenth of it
+    warmup: float = 0.05  # share of the steps in which the learning rate rises
+    weight_decay: float = 0.1  # pulls matrices towards 0
+    clip: float = 1.0  # largest norm of the gradients
+    every: int = 250  # steps from one checkpoint, with a sample and a look at the validation text, to the next
+    seed: int = 0  # decides everything random: weights, order of the windows, dropout, samples
+    max_steps: int | None = None  # stop after so many steps, whatever steps says
+
+    def __post_init__(self) -> None:
+        check_transformer("gpt", self)
+
+
+EXTENDABLE = ("max_steps",)  # and not steps: the learning rate falls over all of them from the first step
+
+
+def check_transformer(name: str, recipe: Any) -> None:
+    """Raises ArgumentError for a recipe whose numbers make no transformer, or no training."""
+    positive = ("layers", "heads", "dim", "context", "steps", "batch_size", "lr", "clip", "every", "max_steps")
+    require_positive(recipe, *positive)
+    if recipe.dim % recipe.heads:
+        raise ArgumentError(
+            f"{name}: {recipe.heads} heads can not share a dim of {recipe.dim}; use a multiple of {recipe.heads}"
+        )
+    check_number(name, "dropout", recipe.dropout, 0, 1)
+    check_number(name, "warmup", recipe.warmup, 0, 1)
+    check_number(name, "weight_decay", recipe.weight_decay, 0)
+
+
+# ---------------------------------------------------------------- the network
+
+
+class GPT(layers.Module):
+    """Symbols (N, T) → logits (N, T, symbols) of the next ones; T at most the context."""
+
+    def __init__(self, symbols: int, recipe: Recipe, rng: np.random.Generator) -> None:
+        super().__init__()
+        self.context = recipe.context
+        self.embedding = layers.Embedding(symbols, recipe.dim, rng=rng)
+        self.positions = layers.LearnedPositions(recipe.context, recipe.dim, rng=rng)
+        self.dropout = layers.Dropout(recipe.dropout, rng=rng)
+        self.blocks = blocks(recipe, rng)
+        self.norm = layers.LayerNorm(recipe.dim)
+        self.out = None if recipe.tie else layers.Linear(recipe.dim, symbols, bias=False, rng=rng)
+        initialize(self, recipe.layers, rng)
+
+    def forward(self, ids: np.ndarray, caches: Sequence[layers.KeyValueCache] = ()) -> Tensor:
+        """With caches, one for each block, `ids` are the symbols after those that the caches hold."""
+        h = self.positions(self.embedding(ids), caches[0].length if caches else 0)
+        h = self.dropout(h)
+        for i, block in enumerate(self.blocks):
+            h = block(h, is_causal=True, cache=caches[i] if caches else None)
+        h = self.norm(h)
+        return mg.linear(h, self.embedding.weight.T) if self.out is None else self.out(h)
+
+
+def blocks(recipe: Any, rng: np.random.Generator) -> layers.ModuleList:
+    """The blocks of a recipe."""
+    return layers.ModuleList(
+        [
+            layers.TransformerBlock(recipe.dim, recipe.heads, dropout=recipe.dropout, rng=rng)
+            for _ in range(recipe.layers)
+        ]
+    )
+
+
+def initialize(model: layers.Module, depth: int, rng: np.random.Generator) -> None:
+    """GPT-2's first weights: matrices N(0, 0.02²), biases 0, the norms as they are.
+
+    The two matrices of each block whose products are added to h get 0.02 / √(2·depth), so that h, a sum of 2·depth such
+    products, keeps its size however many there are (Radford et al. 2019, section 2.3).
+    """
+    with mg.no_grad():
+        for name, p in model.named_parameters():
+            if p.ndim == 2:
+                added = name.endswith(("attention.out.weight", "mlp.2.weight"))
+                p.copy_(init.normal(p.shape, rng, std=0.02 / (2 * depth) ** 0.5 if added else 0.02))
+            elif name.endswith("bias"):
+                p.copy_(0.0)
+
+
+# ---------------------------------------------------------------- training
+
+
+def train(recipe: Recipe, run: Run) -> None:
+    """Minimise the nats per character by AdamW, and fill the run folder."""
+    rng = mg.random.generator(recipe.seed)
+    tokenizer, training, validation = corpus(recipe.text, recipe.tokens)
+    windows = data.WindowDataset(training, recipe.context)
+    model = GPT(tokenizer.size, recipe, rng)
+    optimizer, schedule = adamw(model, recipe)
+    loader = data.DataLoader(windows, recipe.batch_size, shuffle=True, rng=rng)
+    total = min(recipe.steps, recipe.max_steps or recipe.steps)
+
+    state = {"model": model, "optimizer": optimizer, "schedule": schedule, "loader": loader}
+    state |= {"tokenizer": tokenizer, "rng": rng}
+    start = run.restore(state)
+    with run.progress(total, start) as progress:
+        for step, (x, y) in loader.steps(start, total):
+            loss = mg.cross_entropy(model(x), y)
+
+            optimizer.zero_grad()
+            loss.backward()
+            norm = optim.clip_grad_norm(optimizer, recipe.clip)
+            optimizer.step()
+            schedule.step()
+
+            progress.update(step, loss=loss)
+            if step % 50 == 0:
+                run.log(step, loss=loss, gradient_norm=norm)
+            if step % recipe.every == 0:
+                run.log(step, validation_loss=measure(model, validation, thinned=10))
+            if step % recipe.every == 0 or step == total or progress.interrupted:
+                run.save(state, step)
+            if step % recipe.every == 0 or step == total:
+                save_sample(run, step, write(model, tokenizer, 500, mg.random.generator(recipe.seed)))
+            if progress.interrupted:
+                break
+    run.finish(**({} if run.interrupted else evaluate(run)))
+
+
+def adamw(model: layers.Module, recipe: Any) -> tuple[optim.AdamW, optim.WarmupLR]:
+    """The optimizer, which decays matrices only, and the rise and fall of its learning rate over recipe.steps."""
+    parameters = list(model.parameters())
+    optimizer = optim.AdamW(
+        parameters,
+        lr=recipe.lr,
+        betas=(0.9, 0.99),
+        weight_decay=recipe.weight_decay,
+        no_decay=[p for p in parameters if p.ndim < 2],
+    )
+    rise = max(round(recipe.warmup * recipe.steps), 1)
+    fall = optim.CosineLR(optimizer, max(recipe.steps - rise, 1), min_lr=recipe.lr / 10)
+    return optimizer, optim.WarmupLR(optimizer, rise, after=fall)
+
+
+def load(run: Run) -> GPT:
+    """The network of a run, as it was saved last."""
+    model = GPT(saved_tokenizer(run).size, run.load_recipe(Recipe), mg.random.generator(0))
+    run.load({"model": model})
+    return model
+
+
+# ---------------------------------------------------------------- generating
+
+
+class Reader:
+    """New symbols (t,) → logits (symbols,) of the one after them and all that was read before.
+
+    The keys and values of what was read are kept, so that a new symbol costs the work of one position. When the context
+    is full, the last half of it is read anew from its start on, and what lies further back is forgotten.
+    """
+
+    def __init__(self, model: GPT) -> None:
+        self.model = model
+        self.read = np.zeros(0, np.int64)
+        self.caches = [layers.KeyValueCache() for _ in model.blocks]
+
+    def __call__(self, ids: np.ndarray) -> np.ndarray:
+        """The model must be in evaluation mode, and no gradients be recorded."""
+        self.read = np.concatenate([self.read, ids])
+        if len(self.read) > self.model.context:
+            ids = self.read = self.read[-max(self.model.context // 2, 1) :]
+            for cache in self.caches:
+                cache.reset()
+        return self.model(ids[None], self.caches).numpy()[0, -1]
+
+
+def generate(run: Run, prompt: str, n: int, choice: Choice, rng: np.random.Generator) -> Iterator[str]:
+    """The prompt and n symbols that go on from it, piece by piece."""
+    model = load(run)
+    model.eval()
+    return stream(Reader(model), saved_tokenizer(run), prompt, n, choice, rng)
+
+
+def write(model: GPT, tokenizer: data.Tokenizer, n: int, rng: np.random.Generator) -> str:
+    """A text of n symbols, each drawn with its own probability."""
+    with evaluating(model):
+        return "".join(stream(Reader(model), tokenizer, "", n, Choice(), rng))
+
+
+# ---------------------------------------------------------------- evaluation
+
+
+def evaluate(run: Run) -> dict[str, float]:
+    """Nats per character of the validation text, and how a sample of 2,000 characters compares with that of training.
+
+    The text is cut into windows of the context's length, each of which begins knowing nothing; "sliding" lets every
+    window begin in the middle of the one before, and counts the second half, which knows of half a context or more.
+    """
+    recipe, model, tokenizer = run.load_recipe(Recipe), load(run), saved_tokenizer(run)
+    training, validation = data.split_text(tokenizer.encode(data.load_text(recipe.text)))
+    sample = write(model, tokenizer, 2000, mg.random.generator(0))
+    sliding = measure(model, validation, stride=max(recipe.context // 2, 1))
+    return {
+        **likelihood(measure(model, validation)),
+        "sliding_nats_per_character": sliding,
+        **originality(sample, *map(tokenizer.decode, (validation, training))),
+    }
+
+
+def measure(model: GPT, ids: np.ndarray, stride: int | None = None, thinned: int = 1) -> float:
+    """The mean of -log p over the symbols of `ids` but the first, in nats.
+
+    Windows of the context's length begin every `stride` symbols (default: the context, so that they lie side by side).
+    Each counts the symbols that the window before it did not. thinned: read only one of so many windows.
+    """
+    total = count = 0
+    with evaluating(model):
+        for x, y, new in windows_of(ids, model.context, stride or model.context, thinned):
+            losses = mg.cross_entropy(model(x), y, reduction="none").numpy()[new]
+            total += float(losses.sum(dtype=np.float64))
+            count += losses.size
+    return total / count
+
+
+def windows_of(
+    ids: np.ndarray, context: int, stride: int, thinned: int = 1
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """(x, y, new), each (N, T): windows of a text that cover all of it, and where each is new; up to 64 at a time.
+
+    The last window ends where the text ends. Raises DataError for a text of less than two symbols.
+    """
+    x, y = ids[:-1], ids[1:]
+    if not len(y):
+        raise DataError(f"validation: the text has {len(ids)} symbols to validate on; use a longer text")
+    width = min(context, len(x))
+    ends = np.append(np.arange(width, len(x), stride), len(x))
+    new = np.arange(width) >= width - np.diff(ends, prepend=0)[:, None]
+    places = (ends[:, None] - width + np.arange(width))[::thinned]
+    for rows in np.split(places, range(64, len(places), 64)):
+        yield x[rows], y[rows], new[::thinned][: len(rows)]
+        new = new[64 * thinned :]

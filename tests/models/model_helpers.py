@@ -1,0 +1,41 @@
+"""What the tests of several models share: which models there are, and how to train one of them a little."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from minigen import cli
+from minigen.training import Progress, Run
+
+MODELS = cli.model_names()
+TEXT_MODELS = [name for name in MODELS if "text" in {field.name for field in fields(cli.load_model(name).Recipe)}]
+IMAGE_MODELS = [name for name in MODELS if name not in TEXT_MODELS]
+
+SMALL = {name: {"layers": 2, "dim": 32, "context": 16} for name in ("gpt", "bert")}  # whose own size takes long
+
+
+def trained(name: str, folder: Path, **recipe_fields: Any) -> Run:
+    """A run of a model in `folder`, in batches of 16."""
+    model = cli.load_model(name)
+    recipe = model.Recipe(**{"batch_size": 16, **SMALL.get(name, {}), **recipe_fields})
+    run = Run.create(folder, name, recipe)
+    model.train(recipe, run)
+    return run
+
+
+class Stored(dict):
+    """A state that only stands there to be saved."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return self
+
+    def load_state_dict(self, state: Any) -> None:
+        raise NotImplementedError
+
+
+class Interrupted(Progress):
+    """As if the user had pressed Ctrl-C during step 2."""
+
+    def update(self, step: int, **values: Any) -> None:
+        super().update(step, **values)
+        self.interrupted = step == 2
