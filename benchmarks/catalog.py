@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 @dataclass(frozen=True)
 class Workload:
-    """A training step: the function that builds it on every side, its batch size, and its work.
+    """A training step, or a text of 64 characters: the function that builds it on every side, its batch size, its work.
 
     gflop: multiply-adds of the step, counted as two operations, in 10⁹; the same number for all sides.
     """
@@ -32,9 +32,13 @@ WORKLOADS = {
     "vae_mlp_b128": Workload("vae_mlp", 128, 0.54),
     "cnn_mnist_b64": Workload("cnn_mnist", 64, 4.6),
     "tiny_mlp_b8": Workload("tiny_mlp", 8, 0.0),
+    "lstm2x256_b64t64": Workload("lstm2x256", 64, 26.2),
+    "lstm1x128_b64t64": Workload("lstm1x128", 64, 3.4),
+    "gpt4x128_b12t128": Workload("gpt4x128", 12, 8.4),
+    "generate_lstm2x256": Workload("generate_lstm2x256", 1, 0.14),
 }
-SCALED = ("gan_mlp_b64", "vae_mlp_b128", "cnn_mnist_b64")  # over the batch size
-THREADED = ("dcgan_b64", "cnn_mnist_b64")  # with one thread and with all
+SCALED = ("gan_mlp_b64", "vae_mlp_b128", "cnn_mnist_b64", "lstm1x128_b64t64")  # over the batch size
+THREADED = ("dcgan_b64", "cnn_mnist_b64", "lstm2x256_b64t64")  # with one thread and with all
 
 SIDES = {
     "minigen": Side("minigen", "workloads.py"),

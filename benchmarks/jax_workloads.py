@@ -8,6 +8,7 @@ running averages of batch norm, some thousand numbers which only sampling needs,
 # JAX is optional (the extra `bench`), and so is this file.
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -20,6 +21,8 @@ Params = Any  # a dict, a list or a tuple of arrays and of the same
 Network = Callable[[Params, jax.Array, jax.Array], jax.Array]  # (parameters, input, random key) → output
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
+SYMBOLS = 65  # different characters of the text models
+LENGTH = 64  # characters of a window, and of a generated text
 
 
 def training(step: Callable[..., tuple[Params, jax.Array]], state: Params, *data: jax.Array) -> Step:
@@ -263,3 +266,131 @@ def tiny_mlp(batch: int) -> Step:
     return training(
         step, dense_params(p_key, 2, 16, 1), random.normal(x_key, (batch, 2)), random.normal(y_key, (batch, 1))
     )
+
+
+# ---------------------------------------------------------------- sequences
+
+
+def cross_entropy(logits: jax.Array, y: jax.Array) -> jax.Array:
+    """The mean of -log p(y)."""
+    return -jnp.take_along_axis(nn.log_softmax(logits), y[..., None], -1).mean()
+
+
+def text(key: jax.Array, *shape: int) -> tuple[jax.Array, jax.Array]:
+    """Random characters, and random ones to predict."""
+    x, y = random.randint(key, (2, *shape), 0, SYMBOLS)
+    return x, y
+
+
+def char_rnn_params(key: jax.Array, width: int, depth: int) -> Params:
+    """Embedding, LSTM layers and the output layer."""
+    keys = random.split(key, depth + 2)
+    return {
+        "embedding": random.normal(keys[0], (SYMBOLS, width)),
+        "lstm": [
+            {"x": weights(k, width, 4 * width), "h": weights(k, width, 4 * width), "b": jnp.zeros(4 * width)}
+            for k in keys[1:-1]
+        ],
+        "out": dense_params(keys[-1], width, SYMBOLS)[0],
+    }
+
+
+def lstm_cell(p: Params, carry: tuple[jax.Array, jax.Array], x: jax.Array) -> Any:
+    """((h, c), h) after one time step, from x already multiplied by its weights."""
+    h, c = carry
+    i, f, g, o = jnp.split(x + h @ p["h"], 4, -1)
+    c = nn.sigmoid(f) * c + nn.sigmoid(i) * jnp.tanh(g)
+    h = nn.sigmoid(o) * jnp.tanh(c)
+    return (h, c), h
+
+
+def lstm_step(width: int, depth: int, batch: int) -> Step:
+    """LSTM layers on LENGTH characters, a prediction at each."""
+
+    def loss(p: Params, _: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
+        h, zeros = p["embedding"][x.T], jnp.zeros((batch, width))
+        for layer in p["lstm"]:
+            h = lax.scan(partial(lstm_cell, layer), (zeros, zeros), h @ layer["x"] + layer["b"])[1]
+        return cross_entropy(dense(p["out"], h), y.T)
+
+    p_key, x_key = random.split(random.key(1))
+    return adam_training(loss, char_rnn_params(p_key, width, depth), *text(x_key, batch, LENGTH))
+
+
+lstm2x256 = partial(lstm_step, 256, 2)
+lstm1x128 = partial(lstm_step, 128, 1)
+
+
+def generate_lstm2x256(batch: int) -> Step:
+    """LENGTH characters, one at a time, each drawn as the one before says, and read back for the reader to see."""
+    params, zeros = char_rnn_params(random.key(1), 256, 2), jnp.zeros((batch, 256))
+
+    @jax.jit
+    def next_character(p: Params, x: jax.Array, state: Params, key: jax.Array) -> tuple[jax.Array, Params, jax.Array]:
+        h, new = p["embedding"][x], []
+        for layer, carry in zip(p["lstm"], state, strict=True):
+            carry, h = lstm_cell(layer, carry, h @ layer["x"] + layer["b"])
+            new.append(carry)
+        key, draw = random.split(key)
+        return random.categorical(draw, dense(p["out"], h)), new, key
+
+    key = random.key(0)
+
+    def step() -> float:
+        nonlocal key
+        x, state = jnp.zeros(batch, int), [(zeros, zeros)] * 2
+        shown = 0.0
+        for _ in range(LENGTH):
+            x, state, key = next_character(params, x, state, key)
+            shown = float(x[0])
+        return shown
+
+    return step
+
+
+def layer_norm(p: dict[str, jax.Array], x: jax.Array) -> jax.Array:
+    """Each row by its own mean and variance."""
+    mean, var = jnp.mean(x, -1, keepdims=True), jnp.var(x, -1, keepdims=True)
+    return (x - mean) * lax.rsqrt(var + 1e-5) * p["scale"] + p["shift"]
+
+
+def block(p: Params, x: jax.Array, heads: int) -> jax.Array:
+    """A pre-norm decoder block."""
+    n, t, c = x.shape
+    q, k, v = (
+        part.reshape(n, t, heads, c // heads) for part in jnp.split(dense(p["qkv"], layer_norm(p["norm1"], x)), 3, -1)
+    )
+    x = x + dense(p["projection"], nn.dot_product_attention(q, k, v, is_causal=True).reshape(n, t, c))
+    return x + dense(p["mlp"][1], nn.gelu(dense(p["mlp"][0], layer_norm(p["norm2"], x)), approximate=False))
+
+
+def gpt4x128(batch: int) -> Step:
+    """A decoder of four blocks, 128 wide with four heads, on 128 characters."""
+    length, width, heads, depth = 128, 128, 4, 4
+    keys = random.split(random.key(1), 4)
+
+    def block_params(key: jax.Array) -> Params:
+        k = random.split(key, 3)
+        return {
+            "norm1": norm_params(width),
+            "norm2": norm_params(width),
+            "qkv": dense_params(k[0], width, 3 * width)[0],
+            "projection": dense_params(k[1], width, width)[0],
+            "mlp": dense_params(k[2], width, 4 * width, width),
+        }
+
+    params = {
+        "embedding": random.normal(keys[0], (SYMBOLS, width)),
+        "positions": random.normal(keys[0], (length, width)),
+        "blocks": [block_params(key) for key in random.split(keys[1], depth)],
+        "norm": norm_params(width),
+        "out": weights(keys[2], width, SYMBOLS),
+    }
+
+    def loss(p: Params, _: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
+        h = p["embedding"][x] + p["positions"]
+        for layer in p["blocks"]:
+            h = block(layer, h, heads)
+        return cross_entropy(layer_norm(p["norm"], h) @ p["out"], y)
+
+    return adam_training(loss, params, *text(keys[3], batch, length))

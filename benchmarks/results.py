@@ -2,8 +2,9 @@
 
     python -m benchmarks.results runs/vae-1 runs/dcgan-1 …
 
-keeps what each run measured (recipe.json, run.json, metrics.csv) under docs/results/NAME, and writes one row for each
-kept run between the two markers in README.md: the command that was run, its seed, its results and its time.
+keeps what each run measured (recipe.json, run.json, metrics.csv), and the text that it wrote last, under
+docs/results/NAME, and writes one row for each kept run between the two markers in README.md: the command that was run,
+its seed, its results and its time.
 """
 
 import argparse
@@ -20,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "docs" / "results"
 FILES = ("recipe.json", "run.json", "metrics.csv")
 SHARES = ("accuracy", "precision", "recall", "f1")
+SOURCES = ("data", "text")  # fields of a recipe that may name the user's own file
 UNITS = {"vae": " nats per image"}
 
 
@@ -31,7 +33,7 @@ def main() -> None:
         keep(folder)
     readme = ROOT / "README.md"
     rows = "\n".join(row(folder) for folder in sorted(KEPT.iterdir()))
-    table = f"| command | result on the test images | steps | time |\n|---|---|---|---|\n{rows}\n"
+    table = f"| command | result on data held out | steps | time |\n|---|---|---|---|\n{rows}\n"
     readme.write_text(replace_section(readme.read_text(), "results", table))
 
 
@@ -46,12 +48,14 @@ def keep(folder: Path) -> Path:
     recipe, run = (json.loads((folder / name).read_text()) for name in FILES[:2])
     if not run["results"]:
         raise DataError(f"{folder}: the run stands at step {run['step']} without results; finish it with --resume")
-    if "data" in recipe["recipe"]:
-        recipe["recipe"]["data"] = Path(recipe["recipe"]["data"]).name  # where it lay is nobody's business
+    for name in set(SOURCES) & set(recipe["recipe"]):
+        recipe["recipe"][name] = Path(recipe["recipe"][name]).name  # where it lay is nobody's business
     target = KEPT / re.sub(r"\W+", "-", command(recipe).removeprefix("minigen train "))
     target.mkdir(parents=True, exist_ok=True)
     for name in FILES[1:]:
         shutil.copyfile(folder / name, target / name)
+    for text in sorted((folder / "samples").glob("*.txt"))[-1:]:
+        shutil.copyfile(text, target / "sample.txt")
     (target / FILES[0]).write_text(json.dumps(recipe, indent=2) + "\n")
     return target
 

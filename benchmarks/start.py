@@ -5,13 +5,13 @@ feels it: interpreter, imports, data, networks, and the kernels, which come from
 an empty one (cold).
 """
 
-import pkgutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from statistics import median
 from typing import Any
+
+from minigen.catalog import model_names
 
 from .catalog import SIDES, Plan
 from .driver import Worker
@@ -27,18 +27,13 @@ def measure(plan: Plan, show: Callable[[str], None]) -> dict[str, Any]:
     show("first training step, seconds after the command; warm: kernels cached, cold: compiled")
     show(TABLE.heading())
     entries = []
-    for model in recipes():
+    for model in model_names():
         first_step(model, plan)  # fills the cache
         warm = median(first_step(model, plan) for _ in range(repeats))
         cold = None if plan.quick else cold_step(model, plan)
         entries.append({"recipe": model, "warm": warm, "cold": cold})
         show(TABLE.line(row(entries[-1])))
     return {"import": imports, "first_step": entries}
-
-
-def recipes() -> list[str]:
-    """The models that `minigen train` knows."""
-    return sorted(name for _, name, _ in pkgutil.iter_modules(import_module("minigen.models").__path__))
 
 
 def import_seconds(package: str, plan: Plan, repeats: int) -> list[float]:

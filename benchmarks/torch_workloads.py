@@ -10,6 +10,10 @@ from torch import nn
 from torch.nn import functional as F
 
 Step = Callable[[], float]
+State = tuple[torch.Tensor, torch.Tensor]
+
+SYMBOLS = 65  # different characters of the text models
+LENGTH = 64  # characters of a window, and of a generated text
 
 
 def made(model: nn.Module, compiled: bool) -> nn.Module:
@@ -158,3 +162,101 @@ def tiny_mlp(batch: int, compiled: bool) -> Step:
         return loss.item()
 
     return step
+
+
+# ---------------------------------------------------------------- sequences
+
+
+class CharRNN(nn.Module):
+    """Characters (N, T) and a state → logits (N, T, SYMBOLS) and the state after them."""
+
+    def __init__(self, width: int, depth: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(SYMBOLS, width)
+        self.lstm = nn.LSTM(width, width, depth, batch_first=True)
+        self.out = nn.Linear(width, SYMBOLS)
+
+    def forward(self, x: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
+        h, after = self.lstm(self.embedding(x), state)
+        return self.out(h), after
+
+
+def text_step(logits: Callable[[torch.Tensor], torch.Tensor], optimizer: torch.optim.Optimizer, *shape: int) -> Step:
+    """A prediction at every character of random text."""
+    x, y = torch.randint(0, SYMBOLS, (2, *shape))
+
+    def step() -> float:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(logits(x).flatten(0, 1), y.flatten())
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def lstm2x256(batch: int, compiled: bool) -> Step:
+    """Two layers of 256."""
+    model = made(CharRNN(256, 2), compiled)
+    return text_step(lambda x: model(x)[0], torch.optim.Adam(model.parameters(), 2e-3), batch, LENGTH)
+
+
+def lstm1x128(batch: int, compiled: bool) -> Step:
+    """One layer of 128."""
+    model = made(CharRNN(128, 1), compiled)
+    return text_step(lambda x: model(x)[0], torch.optim.Adam(model.parameters(), 2e-3), batch, LENGTH)
+
+
+def generate_lstm2x256(batch: int, compiled: bool) -> Step:
+    """LENGTH characters, one at a time, each drawn as the one before says."""
+    model = made(CharRNN(256, 2).eval(), compiled)
+
+    def step() -> float:
+        x, state = torch.zeros((batch, 1), dtype=torch.long), None
+        with torch.no_grad():
+            for _ in range(LENGTH):
+                logits, state = model(x, state)
+                x = torch.multinomial(F.softmax(logits[:, -1], -1), 1)
+        return float(x[0, 0])
+
+    return step
+
+
+class Block(nn.Module):
+    """A pre-norm decoder block."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.projection = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        n, t, c = x.shape
+        q, k, v = (
+            part.view(n, t, self.heads, c // self.heads).transpose(1, 2) for part in self.qkv(self.norm1(x)).split(c, 2)
+        )
+        h = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(n, t, c)
+        x = x + self.projection(h)
+        return x + self.mlp(self.norm2(x))
+
+
+class GPT(nn.Module):
+    """Characters (N, T) → logits (N, T, SYMBOLS)."""
+
+    def __init__(self, length: int, width: int, heads: int, depth: int) -> None:
+        super().__init__()
+        self.embedding, self.positions = nn.Embedding(SYMBOLS, width), nn.Embedding(length, width)
+        self.blocks = nn.Sequential(*[Block(width, heads) for _ in range(depth)])
+        self.norm, self.out = nn.LayerNorm(width), nn.Linear(width, SYMBOLS, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = self.embedding(x) + self.positions.weight[: x.shape[1]]
+        return self.out(self.norm(self.blocks(h)))
+
+
+def gpt4x128(batch: int, compiled: bool) -> Step:
+    """A decoder of four blocks, 128 wide with four heads, on 128 characters."""
+    model = made(GPT(128, 128, 4, 4), compiled)
+    return text_step(model, torch.optim.AdamW(model.parameters(), 1e-3), batch, 128)

@@ -5,6 +5,7 @@ A step has its data in memory already, draws the random numbers it needs, and en
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -12,7 +13,11 @@ import minigen as mg
 from minigen import layers, optim
 from minigen.layers import BatchNorm, Conv2d, ConvTranspose2d, Dropout, Flatten, LeakyReLU, Linear, ReLU, Tanh
 
+SYMBOLS = 65  # different characters of the text models
+LENGTH = 64  # characters of a window, and of a generated text
+
 Step = Callable[[], float]
+State = tuple[mg.Tensor, mg.Tensor]
 
 
 def normal(rng: np.random.Generator, *shape: int) -> mg.Tensor:
@@ -164,6 +169,86 @@ def tiny_mlp(batch: int) -> Step:
     def step() -> float:
         optimizer.zero_grad()
         loss = mg.mse_loss(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+# ---------------------------------------------------------------- sequences
+
+
+class CharRNN(layers.Module):
+    """Characters (N, T) and a state → logits (N, T, SYMBOLS) and the state after them."""
+
+    def __init__(self, width: int, depth: int, rng: np.random.Generator) -> None:
+        super().__init__()
+        self.embedding = layers.Embedding(SYMBOLS, width, rng=rng)
+        self.lstm = layers.LSTM(width, width, depth, rng=rng)
+        self.out = Linear(width, SYMBOLS, rng=rng)
+
+    def forward(self, x: np.ndarray, state: State | None = None) -> tuple[mg.Tensor, State]:
+        """One step for every character."""
+        h, after = self.lstm(x, state, embedding=self.embedding.weight)
+        return self.out(h), after
+
+
+def lstm_step(width: int, depth: int, batch: int) -> Step:
+    """LSTM layers on LENGTH characters, a prediction at each."""
+    rng = mg.random.generator(0)
+    model = CharRNN(width, depth, rng)
+    optimizer = optim.Adam(model.parameters(), 2e-3)
+    x, y = rng.integers(0, SYMBOLS, (2, batch, LENGTH))
+
+    def step() -> float:
+        optimizer.zero_grad()
+        loss = mg.cross_entropy(model(x)[0], y)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+lstm2x256 = partial(lstm_step, 256, 2)
+lstm1x128 = partial(lstm_step, 128, 1)
+
+
+def generate_lstm2x256(batch: int) -> Step:
+    """LENGTH characters, one at a time, each drawn as the one before says."""
+    rng = mg.random.generator(0)
+    model = CharRNN(256, 2, rng).eval()
+
+    def step() -> float:
+        x, state = np.zeros((batch, 1), np.int64), None
+        with mg.no_grad():
+            for _ in range(LENGTH):
+                logits, state = model(x, state)
+                cumulative = mg.softmax(logits[:, -1]).numpy().cumsum(axis=1)
+                x = (cumulative[:, :-1] < rng.random((batch, 1))).sum(axis=1, keepdims=True)
+        return float(x[0, 0])
+
+    return step
+
+
+def gpt4x128(batch: int) -> Step:
+    """A decoder of four blocks, 128 wide with four heads, on 128 characters."""
+    rng = mg.random.generator(0)
+    length, width = 128, 128
+    embedding, positions = layers.Embedding(SYMBOLS, width, rng=rng), layers.LearnedPositions(length, width, rng=rng)
+    blocks = layers.ModuleList([layers.TransformerBlock(width, 4, rng=rng) for _ in range(4)])
+    norm, out = layers.LayerNorm(width), Linear(width, SYMBOLS, bias=False, rng=rng)
+    model = layers.ModuleList([embedding, positions, blocks, norm, out])
+    optimizer = optim.AdamW(model.parameters(), 1e-3)
+    x, y = rng.integers(0, SYMBOLS, (2, batch, length))
+
+    def step() -> float:
+        optimizer.zero_grad()
+        h = positions(embedding(x))
+        for block in blocks:
+            h = block(h, is_causal=True)
+        loss = mg.cross_entropy(out(norm(h)), y)
         loss.backward()
         optimizer.step()
         return loss.item()
