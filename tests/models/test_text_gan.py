@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from minigen.models._text import Choice
 from model_helpers import trained
 
 import minigen as mg
 from minigen import data
 from minigen.errors import ArgumentError, DataError
-from minigen.models._text import Choice
 from minigen.random import generator
 from minigen.training import Run
 

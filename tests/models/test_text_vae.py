@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from minigen.models._text import Choice, saved_tokenizer
 from model_helpers import trained
 
 import minigen as mg
 from minigen.errors import ArgumentError, DataError
-from minigen.models._text import Choice, saved_tokenizer
 from minigen.random import generator
 from minigen.training import Run
 
