@@ -1,11 +1,15 @@
 """What the tests of several models share: which models there are, and how to train one of them a little."""
 
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from minigen import cli
 from minigen.training import Progress, Run
+
+text: Any = import_module("minigen.models._text")
+Choice, saved_tokenizer = text.Choice, text.saved_tokenizer
 
 MODELS = cli.model_names()
 TEXT_MODELS = [name for name in MODELS if "text" in {field.name for field in fields(cli.load_model(name).Recipe)}]

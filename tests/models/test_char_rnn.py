@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from model_helpers import trained
+from model_helpers import Choice, trained
 
 import minigen as mg
 from minigen import data
@@ -15,7 +15,6 @@ from minigen.random import generator
 from minigen.training import checkpoint
 
 char_rnn = import_module("minigen.models.char_rnn")
-Choice = import_module("minigen.models._text").Choice
 CELLS = ["rnn", "lstm", "gru"]
 SMALL: dict[str, Any] = {"hidden": 16, "batch_size": 4, "length": 10}
 

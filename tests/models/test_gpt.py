@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from minigen.models._text import Choice
+from model_helpers import Choice
 
 import minigen as mg
 from minigen import data

@@ -3,13 +3,12 @@
 import shutil
 from collections.abc import Callable
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from model_helpers import TEXT_MODELS, Interrupted, Stored, trained
+from model_helpers import TEXT_MODELS, Choice, Interrupted, Stored, trained
 
 from minigen import cli
 from minigen.errors import ArgumentError, DataError, MinigenError
@@ -17,7 +16,6 @@ from minigen.random import generator
 from minigen.training import Run, checkpoint
 from minigen.training import run as training_run
 
-Choice = import_module("minigen.models._text").Choice
 WRITERS = [name for name in TEXT_MODELS if hasattr(cli.load_model(name), "generate")]
 
 
