@@ -20,7 +20,7 @@ of the unigram baseline, which knows how frequent each character is and nothing 
 neighbours; then it falls.
 
 What to expect of Shakespeare: the unigram baseline costs 3.3 nats and guesses one character in seven. The loss leaves
-it after some 300 steps; a training of 800 steps ends with one in three guessed, at 2.4 nats. Longer ones go further.
+it after some 300 steps; a training of 800 steps ends with one in three guessed, at 2.4 nats.
 """
 
 from collections.abc import Iterator

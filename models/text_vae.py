@@ -37,6 +37,7 @@ from minigen.training import Run
 
 from . import require_positive
 from ._text import Choice, choose, evaluating, originality, save_sample, saved_tokenizer
+from .vae import reparametrize
 
 UNKNOWN = 0  # the number of "<unk>", which is read but never written
 COUNT = 16  # how many sentences `minigen sample` shows when -n does not say
@@ -146,11 +147,6 @@ class TextVAE(layers.Module):
         h, _ = self.read(before, z, self.begin(z))
         real = np.arange(ids.shape[1]) <= counts[:, None]  # the words and the end behind them, not what fills the row
         return mg.cross_entropy(self.out(h[real]), ids[real], reduction="sum") / len(ids), mu, logvar
-
-
-def reparametrize(mu: Tensor, logvar: Tensor, rng: np.random.Generator) -> Tensor:
-    """z = mu + sigma·eps, eps ~ N(0, I)."""
-    return mu + mg.exp(0.5 * logvar) * rng.standard_normal(mu.shape, dtype=np.float32)
 
 
 # ---------------------------------------------------------------- the loss

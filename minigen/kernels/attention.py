@@ -19,7 +19,7 @@ import numpy as np
 from minigen.config import config
 from minigen.kernels import reference
 from minigen.kernels.jit import part
-from minigen.kernels.losses import LOWEST, _ordered
+from minigen.kernels.losses import LOWEST, ordered
 from minigen.kernels.microkernel import ROWS, copy_row, panel_width, tile_layer, transpose_block, vector_width
 from minigen.kernels.room import flat, several
 from minigen.kernels.scalar import ONE, ZERO, exp_negative
@@ -143,9 +143,9 @@ def _softmax(s, bits, seen, scale):
     for k in range(np.uintp(seen), np.uintp(s.size)):
         s[k] = -INFINITY
     for k in range(s.size):
-        b = _ordered(bits[k])
+        b = ordered(bits[k])
         best = b if b > best else best
-    largest = scale * np.int32(_ordered(best)).view(np.float32)
+    largest = scale * np.int32(ordered(best)).view(np.float32)
     largest = ZERO if largest == -INFINITY else largest
     for k in range(s.size):
         s[k] = exp_negative(scale * s[k] - largest)

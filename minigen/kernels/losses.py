@@ -20,7 +20,7 @@ LOWEST = np.int32(np.float32(-np.inf).view(np.int32) ^ MAGNITUDE)
 
 
 @part
-def _ordered(bits):
+def ordered(bits):
     """An integer for the bits of a float32, in the order of the numbers, NaN being the largest; its own inverse.
 
     The maximum of the numbers themselves would not vectorise.
@@ -33,9 +33,9 @@ def _exponentials(m, x, bits, y):
     """y[m] = exp(x[m] - largest of x[m]); returns that largest, and the sum of y[m]. bits: those of x, as int32."""
     best, total = LOWEST, ZERO
     for k in range(x.shape[1]):
-        b = _ordered(bits[m, k])
+        b = ordered(bits[m, k])
         best = b if b > best else best
-    largest = np.int32(_ordered(best)).view(np.float32)
+    largest = np.int32(ordered(best)).view(np.float32)
     for k in range(x.shape[1]):
         y[m, k] = exp_negative(x[m, k] - largest)
     for k in range(x.shape[1]):
