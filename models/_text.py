@@ -19,8 +19,10 @@ from minigen.errors import DataError
 from minigen.files import write_atomic
 from minigen.training import Run, checkpoint
 
-STREAMS = 64  # a validation text is read in so many places at once,
-STREAM_LENGTH = 1000  # unless they would then be shorter than this
+SAMPLE = 500  # symbols of a sample that a run keeps
+JUDGED = 2000  # symbols that are written to be compared with the text
+STREAMS = 8  # a validation text is read in so many places at once, for speed; each begins knowing nothing,
+STREAM_LENGTH = 1000  # so that there are fewer when they would be shorter than this
 
 
 @dataclass(frozen=True)

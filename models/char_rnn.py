@@ -47,6 +47,8 @@ from minigen.training import Run
 
 from . import require_positive
 from ._text import (
+    JUDGED,
+    SAMPLE,
     Choice,
     corpus,
     evaluating,
@@ -179,7 +181,7 @@ def train(recipe: Recipe, run: Run) -> None:
             if loader.epoch_done or step == total or progress.interrupted:
                 run.save(state, step)
             if loader.epoch_done or step == total:
-                save_sample(run, step, write(model, tokenizer, 500, mg.random.generator(recipe.seed)))
+                save_sample(run, step, write(model, tokenizer, SAMPLE, mg.random.generator(recipe.seed)))
             if progress.interrupted:
                 break
     run.finish(**({} if run.interrupted else evaluate(run)))
@@ -229,7 +231,7 @@ def evaluate(run: Run) -> dict[str, float]:
     """Nats per character of the validation text, and how a sample compares with the training text."""
     recipe, model, tokenizer = run.load_recipe(Recipe), load(run), saved_tokenizer(run)
     training, validation = data.split_text(tokenizer.encode(data.load_text(recipe.text)))
-    sample = write(model, tokenizer, 1000, mg.random.generator(0))
+    sample = write(model, tokenizer, JUDGED, mg.random.generator(0))
     return {
         **likelihood(measure(model, validation, recipe.length)),
         **originality(sample, *map(tokenizer.decode, (validation, training))),

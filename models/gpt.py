@@ -40,7 +40,18 @@ from minigen.layers import init
 from minigen.training import Run
 
 from . import require_positive
-from ._text import Choice, corpus, evaluating, likelihood, originality, save_sample, saved_tokenizer, stream
+from ._text import (
+    JUDGED,
+    SAMPLE,
+    Choice,
+    corpus,
+    evaluating,
+    likelihood,
+    originality,
+    save_sample,
+    saved_tokenizer,
+    stream,
+)
 
 
 @dataclass(frozen=True)
@@ -171,7 +182,7 @@ def train(recipe: Recipe, run: Run) -> None:
             if step % recipe.every == 0 or step == total or progress.interrupted:
                 run.save(state, step)
             if step % recipe.every == 0 or step == total:
-                save_sample(run, step, write(model, tokenizer, 500, mg.random.generator(recipe.seed)))
+                save_sample(run, step, write(model, tokenizer, SAMPLE, mg.random.generator(recipe.seed)))
             if progress.interrupted:
                 break
     run.finish(**({} if run.interrupted else evaluate(run)))
@@ -248,7 +259,7 @@ def evaluate(run: Run) -> dict[str, float]:
     """
     recipe, model, tokenizer = run.load_recipe(Recipe), load(run), saved_tokenizer(run)
     training, validation = data.split_text(tokenizer.encode(data.load_text(recipe.text)))
-    sample = write(model, tokenizer, 2000, mg.random.generator(0))
+    sample = write(model, tokenizer, JUDGED, mg.random.generator(0))
     sliding = measure(model, validation, stride=max(recipe.context // 2, 1))
     return {
         **likelihood(measure(model, validation)),

@@ -1,9 +1,21 @@
 """The data on which the tests train their models: a few hundred digits, or a few pages of text."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
-from minigen import data
+from minigen import cli, data
+
+
+@pytest.fixture(scope="session", autouse=True)
+def short_samples() -> Iterator[None]:
+    """Models of text write a few lines where they would write a page."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("char_rnn", "gpt"):
+            for length in ("SAMPLE", "JUDGED"):
+                patch.setattr(cli.load_model(name), length, 40)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from model_helpers import TEXT_MODELS, Choice, Interrupted, Stored, trained
+from model_helpers import SMALL, TEXT_MODELS, Choice, Interrupted, Stored, trained
 
 from minigen import cli
 from minigen.errors import ArgumentError, DataError, MinigenError
@@ -116,7 +116,8 @@ def test_generated_text_follows_from_seed_and_choice(whole: Run):
 @pytest.mark.parametrize("name", WRITERS)
 def test_the_last_sample_is_shown_after_training(whole: Run, text: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
     folder = tmp_path / "run"
-    assert cli.main(["train", whole.model, "--text", str(text), "--max-steps", "1", "--out", str(folder)]) == 0
+    small = [word for field, value in SMALL.get(whole.model, {}).items() for word in (f"--{field}", str(value))]
+    assert cli.main(["train", whole.model, "--text", str(text), "--max-steps", "1", "--out", str(folder), *small]) == 0
     sample = Run.open(folder).sample_path(1, ".txt").read_text()
     assert sample.strip() and sample in capsys.readouterr().out
 

@@ -24,13 +24,14 @@ def untrained(words: int = 9, **fields: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def run(story: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A model that was trained for three epochs."""
+    """A model that was trained for six epochs."""
     return trained(
         "text_vae",
         tmp_path_factory.mktemp("runs") / "run",
         text=story,
         epochs=6,
         hidden=48,
+        latent=32,
         lr=5e-3,
         free_bits=0.0,
         annealing_steps=30,
