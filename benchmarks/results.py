@@ -20,7 +20,15 @@ from minigen.errors import DataError
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "docs" / "results"
 FILES = ("recipe.json", "run.json", "metrics.csv")
-SHARES = ("accuracy", "precision", "recall", "f1")
+SHARES = ("accuracy", "precision", "recall", "f1", "known", "known_shuffled")
+WRITERS = ("nats_per_character", "overlap_8", "held_out_overlap_8")
+SHOWN = {  # of the models that measure more than a table can hold; the rest is in run.json
+    "char_rnn": WRITERS,
+    "gpt": WRITERS,
+    "bert": ("nats_per_masked_character", "accuracy", "unigram_nats"),
+    "text_vae": ("negative_elbo", "kl", "nats_per_word", "active_units"),
+    "text_gan": ("known", "known_shuffled", "overlap_4", "overlap_4_shuffled"),
+}
 SOURCES = ("data", "text")  # fields of a recipe that may name the user's own file
 UNITS = {"vae": " nats per image"}
 
@@ -63,7 +71,9 @@ def keep(folder: Path) -> Path:
 def row(folder: Path) -> str:
     """One line of the table."""
     recipe, run = (json.loads((folder / name).read_text()) for name in FILES[:2])
-    results = ", ".join(f"{name.replace('_', ' ')} {figure(name, value)}" for name, value in run["results"].items())
+    figures = run["results"]
+    shown = SHOWN.get(recipe["model"], figures)
+    results = ", ".join(f"{name.replace('_', ' ')} {figure(name, figures[name])}" for name in shown)
     results += UNITS.get(recipe["model"], "")
     minutes, seconds = divmod(round(run["seconds"]), 60)
     link = f"[`{command(recipe)}`](docs/results/{folder.name}/metrics.csv), seed {recipe['recipe']['seed']}"

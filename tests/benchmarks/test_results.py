@@ -23,7 +23,7 @@ def results(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 
 def run(folder: Path, model: str, results: dict[str, float], **recipe: Any) -> Path:
     folder.mkdir()
-    recipe = {"data": "mnist", "seed": 0} | recipe
+    recipe = {"seed": 0} | recipe
     (folder / "recipe.json").write_text(json.dumps({"model": model, "recipe": recipe}))
     (folder / "run.json").write_text(json.dumps({"step": 1234, "seconds": 61.2, "results": results}))
     (folder / "metrics.csv").write_text("step,loss\n1,2\n")
@@ -42,6 +42,13 @@ def test_a_row_has_units_and_no_foreign_path(results: Any, tmp_path: Path):
     )
     kept = results.keep(run(tmp_path / "c", "classifier", {"accuracy": 0.99456}))
     assert "| accuracy 99.46 % |" in results.row(kept)
+
+
+def test_the_table_has_the_main_figures_of_models_with_many(results: Any, tmp_path: Path):
+    for model, shown in results.SHOWN.items():
+        figures = dict.fromkeys([*shown, "another"], 0.5)
+        row = results.row(results.keep(run(tmp_path / model, model, figures)))
+        assert all(name.replace("_", " ") in row for name in shown) and "another" not in row
 
 
 def test_an_unfinished_run_is_refused(results: Any, tmp_path: Path):
