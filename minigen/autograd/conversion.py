@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from minigen.config import FLOAT_DTYPES, config
-from minigen.errors import DTypeError, ShapeError
+from minigen.errors import ArgumentError, DTypeError, GradientError, ShapeError
 
 
 def as_array(data: Any, operation: str, dtype: Any = None) -> np.ndarray:
@@ -15,6 +15,11 @@ def as_array(data: Any, operation: str, dtype: Any = None) -> np.ndarray:
     else:
         try:
             array = np.asarray(data)
+        except GradientError:
+            raise ArgumentError(
+                f"{operation}: got a {type(data).__name__} that holds tensors with gradients; pass one tensor, such as "
+                "y of a recurrent layer's (y, state), or the mg.stack of several"
+            ) from None
         except ValueError as error:
             raise ShapeError(
                 f"{operation}: the nested sequence is ragged; all rows need one length ({error})"

@@ -21,10 +21,10 @@ def load_text(name_or_path: str | os.PathLike) -> str:
     if str(name_or_path).lower() == "shakespeare":
         return shakespeare()
     path = Path(name_or_path)
-    if path.is_dir():
+    if os.path.isdir(path):  # and not path.is_dir(), which raises when a name is too long
         raise DataError(f"{path}: is a folder; name a text file, or shakespeare")
-    if not path.exists():
-        raise DataError(f"{path}: no text of that name and no such file; use shakespeare, or a UTF-8 file")
+    if not os.path.exists(path):
+        raise DataError(f"{str(path)[:100]}: no text of that name and no such file; use shakespeare, or a UTF-8 file")
     text = decode_utf8(read_bytes(path), path)
     if not text:
         raise DataError(f"{path}: is empty; give it some text")
@@ -33,6 +33,8 @@ def load_text(name_or_path: str | os.PathLike) -> str:
 
 def decode_utf8(raw: bytes, path: Path) -> str:
     """The text of a file's bytes, or the DataError that says why they are none and what to do."""
+    if raw.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):  # first: the mark begins as that of UTF-16 does
+        raise DataError(f"{path}: is UTF-32; convert it with: iconv -f UTF-32 -t UTF-8")
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise DataError(f"{path}: is UTF-16; convert it with: iconv -f UTF-16 -t UTF-8")
     if (position := raw.find(b"\0")) >= 0:

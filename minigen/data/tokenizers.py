@@ -80,7 +80,7 @@ class CharTokenizer(Tokenizer):
             raise DataError("CharTokenizer: the text is empty; give it at least one character")
         if any(len(symbol) != 1 for symbol in self.symbols) or len(set(self.symbols)) < self.size:
             raise DataError(f"CharTokenizer: symbols are {shown(self.symbols)}; give single, different characters")
-        self._codes = codes("".join(self.symbols)).astype(np.uint32)
+        self._codes = codes("".join(self.symbols))
         # _table[code] is the id, -1 for a character without one; the last entry serves all codes beyond it
         self._table = np.full(int(self._codes.max()) + 2, -1, np.int64)
         self._table[self._codes] = np.arange(self.size)
@@ -104,7 +104,7 @@ class CharTokenizer(Tokenizer):
         return ids
 
     def decode(self, ids: Any) -> str:
-        return str(self._codes[check_ids(ids, self.size)].astype("<u4").tobytes(), *UTF32)
+        return str(self._codes[check_ids(ids, self.size)].tobytes(), *UTF32)
 
     def stream(self, ids: Iterable[int]) -> Iterator[str]:
         for token in ids:

@@ -98,6 +98,10 @@ class MultiHeadAttention(Module):
                 raise ArgumentError(f"{name}: a cache keeps the steps of x; leave it out with a context")
             y = self.cross(x, self.sequence(name, "context", context), mask, is_causal)
         elif cache is not None:
+            if not isinstance(cache, KeyValueCache):
+                raise ArgumentError(
+                    f"{name}: cache is {type(cache).__name__}; pass a KeyValueCache, each layer its own"
+                )
             y = self.cached(name, self.qkv(x), mask, is_causal, cache)
         else:
             y = ops.self_attention(self.qkv(x), self.heads, is_causal, mask)

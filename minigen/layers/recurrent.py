@@ -58,11 +58,9 @@ class Recurrent(Module):
         """One layer in one direction: y, and those last states that are not y's last step."""
         raise NotImplementedError
 
-    def run(
-        self, x: Any, states: list[Any], mask: Any = None, embedding: Tensor | None = None
-    ) -> tuple[Tensor, list[Tensor]]:
+    def run(self, x: Any, states: list[Any], mask: Any = None, embedding: Any = None) -> tuple[Tensor, list[Tensor]]:
         """(y, last states): all layers and directions."""
-        x, states, mask = self.checked(x, states, mask, embedding)
+        x, states, mask, embedding = self.checked(x, states, mask, embedding)
         if embedding is not None and x.size < len(embedding):  # fewer rows to multiply when they are looked up first
             x, embedding = ops.embedding(x, embedding), None
         last: list[list[Tensor]] = []
@@ -86,8 +84,8 @@ class Recurrent(Module):
         return y, [ops.stack(several) for several in zip(*last, strict=True)]
 
     def checked(
-        self, x: Any, states: list[Any], mask: Any, embedding: Tensor | None
-    ) -> tuple[Tensor, list[Tensor], np.ndarray | None]:
+        self, x: Any, states: list[Any], mask: Any, embedding: Any
+    ) -> tuple[Tensor, list[Tensor], np.ndarray | None, Tensor | None]:
         """Everything in its proper type and shape; states that are None are zeros."""
         name, dtype = f"{type(self).__name__}({self.input_size}, {self.hidden_size})", self.parameters()[0].dtype
         x = as_tensor(x, name)
@@ -97,6 +95,9 @@ class Recurrent(Module):
                 raise ShapeError(f"{name}: x {x.shape} does not fit, expected (N, T, {self.input_size}), batch first")
             if embedding is not None:
                 raise ArgumentError(f"{name}: x is {x.dtype}, but an embedding reads whole numbers (N, T)")
+        if isinstance(embedding, Module):
+            raise ArgumentError(f"{name}: embedding is a {type(embedding).__name__}; pass its table, embedding.weight")
+        embedding = None if embedding is None else in_dtype(embedding, dtype, name)
         if embedding is not None and (embedding.ndim != 2 or embedding.shape[1] != self.input_size):
             raise ShapeError(f"{name}: embedding is {embedding.shape}, expected a table (num, {self.input_size})")
         shape = (self.num_layers * len(self.ends), x.shape[0], self.hidden_size)
@@ -106,7 +107,7 @@ class Recurrent(Module):
                 raise ShapeError(
                     f"{name}: a state is {states[i].shape}, expected (layers · directions, N, hidden) = {shape}"
                 )
-        return x, states, checked_mask(name, mask, x.shape[:2])
+        return x, states, checked_mask(name, mask, x.shape[:2]), embedding
 
     def multiply_adds(self, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> int:
         """One for each weight at each step."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from minigen import kernels
 from minigen.autograd.tensor import Tensor
-from minigen.checks import check_number
+from minigen.checks import check_items, check_number
 from minigen.errors import ArgumentError
 from minigen.optim.flat import check_parameters
 from minigen.optim.optimizer import Optimizer
@@ -64,7 +64,7 @@ class AdamW(Adam):
     """Adam whose weight decay acts on the parameters, not through the moments: first p ← p - lr weight_decay p.
 
     no_decay: those of the parameters that are not decayed, by custom biases and norms. They are put behind the others,
-    so that an update is still one pass over each kind.
+    so that an update is still one pass over each kind; a saved state belongs to the same no_decay.
     Loshchilov, Hutter (2019), Decoupled weight decay regularization, Algorithm 2; lr multiplies the decay, as in
     PyTorch. Raises ArgumentError for a tensor in no_decay that is not in parameters.
     """
@@ -80,7 +80,7 @@ class AdamW(Adam):
         weight_decay: float = 1e-2,
         no_decay: Iterable[Tensor] = (),
     ) -> None:
-        exempt = {id(p) for p in no_decay}
+        exempt = {id(p) for p in check_items(self.name, "no_decay", no_decay, Tensor, "pass a list of tensors")}
         listed = sorted(check_parameters(parameters, self.name), key=lambda p: id(p) in exempt)
         decayed = [p for p in listed if id(p) not in exempt]
         if len(decayed) + len(exempt) > len(listed):

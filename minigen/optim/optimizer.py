@@ -37,7 +37,7 @@ class Optimizer:
 
     @property
     def parameters(self) -> list[Tensor]:
-        """The parameters, in the order given."""
+        """The parameters, in the order given, but with those that AdamW does not decay at the end."""
         return self.flat.parameters
 
     @property

@@ -39,6 +39,7 @@ def test_one_text_however_it_was_saved(tmp_path, raw):
         ("né".encode()[:-1], "byte 0xc3 at offset 1 is not UTF-8"),
         (b"PK\3\4\0\0", "zero byte at offset 4, .*binary"),
         ("to be".encode("utf-16"), "UTF-16; convert it with: iconv"),
+        ("to be".encode("utf-32"), "UTF-32; convert it with: iconv"),
     ],
 )
 def test_files_that_are_no_text(tmp_path, raw, message):
@@ -51,6 +52,8 @@ def test_files_that_are_no_text(tmp_path, raw, message):
 def test_paths_that_are_no_file(tmp_path):
     with pytest.raises(DataError, match="no text of that name and no such file"):
         load_text("shakspere")
+    with pytest.raises(DataError, match=r"^to be .{,100}: no text of that name and no such file"):
+        load_text("to be or not to be " * 400)
     with pytest.raises(DataError, match="is a folder"):
         load_text(tmp_path)
 

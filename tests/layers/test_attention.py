@@ -300,6 +300,8 @@ ERRORS: list[tuple[Callable[[], Any], type[MinigenError], str]] = [
     (lambda: attention(x(2, 3, 4), x(2, 3, 6)), ShapeError, "expected 4: context is"),
     (lambda: attention(x(2, 3, 4), x(3, 4)), ShapeError, r"context \(3, 4\) has 2 axes"),
     (lambda: attention(x(2, 3, 4), cache=layers.KeyValueCache()), GradientError, "inside `with mg.no_grad"),
+    (lambda: attention(x(2, 3, 4), cache=[used_cache()]), ArgumentError, "cache is list; pass a KeyValueCache"),
+    (lambda: sdpa(is_causal="False"), ArgumentError, "is_causal is str; pass True or False, and a mask as mask="),
     (lambda: attention(x(2, 3, 4), x(2, 3, 4), cache=used_cache()), ArgumentError, "leave it out with a context"),
     (lambda: in_cache(3, 1, 4), ShapeError, "KeyValueCache: got 3 sequences of width 4, float32, but it holds 2 of"),
     (lambda: in_cache(2, 1, 6, dim=6), ShapeError, "width 6, float32, but it holds 2 of width 4.*cache for each layer"),

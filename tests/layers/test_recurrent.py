@@ -249,6 +249,10 @@ W = np.ones((4, 20), np.float32), np.ones((5, 20), np.float32), np.ones(20, np.f
         (lambda: made("LSTM", 4, 5)(X, None, M[:, :2]), ShapeError, r"LSTM\(4, 5\): mask is \(2, 2\)"),
         (lambda: made("LSTM", 4, 5)(X, embedding=numbers(3, 4)), ArgumentError, "embedding reads whole numbers"),
         (lambda: made("LSTM", 4, 5)(M * 1, embedding=numbers(3, 5)), ShapeError, r"is \(3, 5\), .*\(num, 4\)"),
+        (lambda: made("LSTM", 4, 5)(M * 1, embedding=layers.Embedding(3, 4, rng=mg.random.generator(0))), ArgumentError,
+         r"embedding is a Embedding; pass its table, embedding.weight"),
+        (lambda: made("GRU", 4, 5)(X, None, [[True], [True, False]]), ShapeError, r"GRU\(4, 5\): .* ragged"),
+        (lambda: made("GRU", 5, 5)(made("LSTM", 4, 5)(X)), ArgumentError, r"GRU\(5, 5\): got a tuple .* such as y"),
         (lambda: made("LSTM", 4, 5)(M * 3, embedding=numbers(3, 4)), MinigenError, "steps hold 3, outside 0 … 2"),
     ],
 )  # fmt: skip

@@ -1,5 +1,7 @@
 """AdamW that leaves some parameters undecayed, beside PyTorch's with two groups of parameters."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -54,3 +56,6 @@ def test_a_stranger_in_no_decay_is_refused():
     p, q = (mg.tensor(np.ones(3), requires_grad=True) for _ in range(2))
     with pytest.raises(ArgumentError, match="no_decay holds a tensor that is not a parameter"):
         optim.AdamW([p], no_decay=[q])
+    names: Any = ["bias"]
+    with pytest.raises(ArgumentError, match="AdamW: item 0 of no_decay is str; pass a list of tensors"):
+        optim.AdamW([p], no_decay=names)

@@ -14,7 +14,7 @@ from minigen.autograd.ops.shape import reshape, split, swapaxes, transpose
 from minigen.autograd.ops.softmax import softmax
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
 from minigen.checks import check_count
-from minigen.errors import DTypeError, ShapeError
+from minigen.errors import ArgumentError, DTypeError, ShapeError
 
 Gradients = tuple[np.ndarray | None, ...]
 
@@ -131,6 +131,8 @@ def checked(
     """The options, the mask as an array of our own; raises where they do not fit the shapes."""
     n, tq, c = q_shape
     heads = check_count(name, "heads", heads)
+    if not isinstance(is_causal, (bool, np.bool_)):
+        raise ArgumentError(f"{name}: is_causal is {type(is_causal).__name__}; pass True or False, and a mask as mask=")
     if c % heads or c == 0:
         raise ShapeError(f"{name}: {c} channels can not be cut into {heads} heads; use a multiple of {heads}")
     if tq == 0 or tk == 0:

@@ -267,7 +267,7 @@ def checked_mask(name: str, mask: Any, shape: tuple[int, ...]) -> np.ndarray | N
     """A copy of the mask as an array; None for none, and when it hides nothing."""
     if mask is None:
         return None
-    array = np.array(mask.data if isinstance(mask, Tensor) else mask, order="C")
+    array = np.array(as_tensor(mask, name).data, order="C")
     if array.dtype != bool:
         raise DTypeError(f"{name}: mask has dtype {array.dtype}; pass booleans, True for a real step")
     if array.shape != shape:
