@@ -41,7 +41,7 @@ def main() -> None:
         keep(folder)
     readme = ROOT / "README.md"
     rows = "\n".join(row(folder) for folder in sorted(KEPT.iterdir()))
-    table = f"| command | result on data held out | steps | time |\n|---|---|---|---|\n{rows}\n"
+    table = f"| command | result | steps | time |\n|---|---|---|---|\n{rows}\n"
     readme.write_text(replace_section(readme.read_text(), "results", table))
 
 

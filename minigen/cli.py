@@ -35,6 +35,8 @@ BUILT_IN = {"data": ("mnist", "fashion-mnist"), "text": ("shakespeare",)}  # wha
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code. `argv` defaults to the process's arguments."""
     argv = sys.argv[1:] if argv is None else argv
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a character that the terminal lacks is no reason to stop
     if "--debug" in argv:
         config.debug = True
         argv = [argument for argument in argv if argument != "--debug"]

@@ -14,6 +14,8 @@ from minigen.random import generator
 from minigen.training import Run
 
 IMAGES, CHARACTERS = 64, 500  # how much is drawn, and written, when -n does not say
+PROMPT = """what the text goes on from (default: nothing); bert: a text with _ for each character to fill in;
+word2vec and glove: a word, or king - man + woman; text_vae: a sentence, or one | another for the way between them"""
 TEXT_FLAGS = ("prompt", "temperature", "top_k", "top_p")
 
 
@@ -21,14 +23,14 @@ def sample(argv: list[str]) -> int:
     """Draw images from a trained model into one picture, or let it write text."""
     parser = flags.Parser(prog="minigen sample", description=first_line(sample))
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="a run folder")
-    count = f"images, characters, sentences or words (default: {IMAGES} images, {CHARACTERS} characters)"
+    count = f"images, characters, sentences, words or neighbours (default: {IMAGES} images, {CHARACTERS} characters)"
     parser.add_argument("-n", type=flags.converter(int), metavar="N", help=count)
     place = "the picture (default: FOLDER/grid.png), or a file for the text, which is shown in any case"
     parser.add_argument("-o", "--out", type=Path, metavar="FILE", help=place)
     parser.add_argument("--seed", type=flags.converter(int), default=0, metavar="N", help="(default: 0)")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     text = parser.add_argument_group("text")
-    text.add_argument("--prompt", metavar="TEXT", help="what the text goes on from (default: nothing)")
+    text.add_argument("--prompt", metavar="TEXT", help=PROMPT)
     text.add_argument(
         "--temperature",
         type=flags.converter(float),
@@ -96,8 +98,9 @@ def evaluate(argv: list[str]) -> int:
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     run = Run.open(parser.parse(argv).folder)
     numbers = load_model(run.model).evaluate(run)
+    width = max(map(len, numbers), default=0)
     for name, number in numbers.items():
-        print(f"{name:<24} {number:.6g}")
+        print(f"{name:<{width}} {number:.6g}")
     write_atomic(run.folder / "evaluation.json", json.dumps(numbers, indent=2).encode() + b"\n")
     for path in sorted(run.folder.glob("*.png")):
         print(path)

@@ -7,8 +7,9 @@ A model's file holds
     load(run) -> Module          the trained networks
     evaluate(run) -> dict        figures on test data, by name; draws pictures into the folder
     sample(run, n, rng)          n images, float32 (n, H, W, C) in [0, 1]; absent where nothing can be drawn
-    generate(run, prompt, n, choice, rng)  for text, in place of `sample`: an iterator over the pieces of a text of n
-                                 symbols, beginning with the prompt; choice: see Choice in _text.py
+    generate(run, prompt, n, choice, rng)  for text, in place of `sample`: an iterator over the pieces of a text, n
+                                 symbols that go on from the prompt, or what n and the prompt mean to the model;
+                                 choice: see Choice in _text.py
     COUNT                        the n of `generate` when the user gives none; absent: 500
     EXTENDABLE                   the recipe's fields that may grow with --resume; absent: ("epochs", "max_steps")
 

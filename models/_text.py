@@ -65,10 +65,16 @@ def choose(logits: np.ndarray, choice: Choice, rng: np.random.Generator) -> int:
 # ---------------------------------------------------------------- corpus
 
 
-def corpus(text: str, tokens: str) -> tuple[data.Tokenizer, np.ndarray, np.ndarray]:
-    """The tokenizer of a text (a name or a file), and the symbols of its first 90 % and of the rest, for validation."""
+def corpus(
+    text: str, tokens: str, tokenizer: data.Tokenizer | None = None
+) -> tuple[data.Tokenizer, np.ndarray, np.ndarray]:
+    """The tokenizer of a text (a name or a file), and the symbols of its first 90 % and of the rest, for validation.
+
+    tokenizer: that of a run, to read the text as the run did; otherwise one is made for "char" or "byte".
+    """
     characters = data.load_text(text)
-    tokenizer = data.CharTokenizer.of(characters) if tokens == "char" else data.ByteTokenizer()
+    if tokenizer is None:
+        tokenizer = data.CharTokenizer.of(characters) if tokens == "char" else data.ByteTokenizer()
     return tokenizer, *data.split_text(tokenizer.encode(characters))
 
 
@@ -160,8 +166,13 @@ def mean_nats(predict: Callable[[np.ndarray], Tensor], ids: np.ndarray, length: 
     return total / (len(ids) - 1)
 
 
+def per_character(nats: float, ids: np.ndarray, tokenizer: data.Tokenizer) -> float:
+    """Nats per symbol of the text `ids` as nats per character, which is the same unless the symbols are bytes."""
+    return nats * len(ids) / max(len(tokenizer.decode(ids)), 1)
+
+
 def likelihood(nats: float) -> dict[str, float]:
-    """Nats per character as the three figures in use. Where symbols are bytes, a byte counts as a character."""
+    """Nats per character as the three figures in use."""
     return {
         "nats_per_character": nats,
         "bits_per_character": metrics.bits_per_character(nats),
@@ -174,11 +185,12 @@ def originality(sample: str, held_out: str, training: str) -> dict[str, float]:
 
     distinct_4: share of its runs of four characters that are different ones. overlap_8: share of its runs of eight that
     stand in the training text. longest_copy: characters of the longest run that does. held_out_…: the same for as much
-    of a text by the same hand that was not trained on, which is what to compare with.
+    of a text by the same hand that was not trained on, which is what to compare with; where there is less of it, only
+    as much of the sample is judged.
     """
-    figures = {}
-    for prefix, text in (("", sample), ("held_out_", held_out[: len(sample)])):
-        if len(text) >= 8:
+    figures, length = {}, min(len(sample), len(held_out))
+    for prefix, text in (("", sample[:length]), ("held_out_", held_out[:length])):
+        if length >= 8:
             figures[f"{prefix}distinct_4"] = metrics.distinct_n(text, 4)
             figures[f"{prefix}overlap_8"] = metrics.ngram_overlap(text, training, 8)
             figures[f"{prefix}longest_copy"] = metrics.longest_copy(text, training)

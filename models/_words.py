@@ -12,9 +12,9 @@ import numpy as np
 
 from minigen import data, metrics, plots
 from minigen.errors import ArgumentError, DataError
-from minigen.training import Run, checkpoint
+from minigen.training import Run
 
-from ._text import Choice
+from ._text import Choice, saved_tokenizer
 
 COUNT = 10  # neighbours that are shown where nobody says how many
 FEWEST_WORDS = 100  # in a text, below which there is nothing to learn
@@ -30,7 +30,7 @@ son daughter, husband wife, uncle nephew, man woman, men women, boy girl, master
 i me, my mine, thou thee, thy thine, you your, we us, our us, they them, art are, hast hath, hath has, doth does, dost
 doth, wilt will, shalt shall, would should, can could, may might, love hate, love lover, heart breast, joy grief, weep
 tears, sleep dream, sword dagger, sword blade, fight sword, war peace, kill murder, death life, live die, grave tomb,
-blood wounds, flesh blood, heaven hell, heaven earth, god heaven, sun moon, day night, morning night, to-day to-morrow,
+blood wounds, flesh blood, heaven hell, heaven earth, god heaven, sun moon, day night, morning night,
 sea waves, sea ship, wind storm, fire water, summer winter, black white, gold silver, eyes tears, eyes ears, lips
 tongue, hand arm, head neck, face cheek, good bad, true false, old young, friend enemy, friends foes, noble worthy,
 gentle sweet, fair beauty, speak say, hear see, come go, ever never, one two, two three, hour minute, year month
@@ -47,14 +47,24 @@ def corpus(text: str, vocabulary: int) -> tuple[data.WordTokenizer, np.ndarray]:
     tokenizer = data.WordTokenizer.of(speeches, vocabulary + 1)  # its 0 stands for all the words that it lacks
     ids = tokenizer.encode(speeches)
     ids = ids[ids > 0] - 1
-    if len(ids) < FEWEST_WORDS or tokenizer.size < 3:
+    if tokenizer.size < 3:
+        raise DataError(f"{text}: one word is too few to tell words apart; use a larger --vocabulary, or another text")
+    if len(ids) < FEWEST_WORDS:
         raise DataError(f"{text}: has {len(ids)} words to learn from; use a text of at least {FEWEST_WORDS}")
     return tokenizer, ids
 
 
 def saved_words(run: Run) -> tuple[str, ...]:
     """The words that a run was trained on, the most frequent first."""
-    return data.tokenizer_from(checkpoint.read(run.checkpoint_path)[1]["tokenizer"]).symbols[1:]
+    return saved_tokenizer(run).symbols[1:]
+
+
+def same_corpus(run: Run, text: str, vocabulary: int) -> np.ndarray:
+    """The words of the text that a run was trained on. Raises DataError when that text has other words by now."""
+    tokenizer, ids = corpus(text, vocabulary)
+    if tokenizer.symbols != saved_tokenizer(run).symbols:
+        raise DataError(f"{text}: has other words than this run was trained on; restore the text, or train anew")
+    return ids
 
 
 class Words:
@@ -147,12 +157,14 @@ def answers(words: Words, prompt: str, n: int, choice: Choice) -> Iterator[str]:
     if choice != Choice():
         raise ArgumentError("neighbours are not drawn by chance; leave out --temperature, --top-k and --top-p")
     if not prompt.strip():
-        return iter([overview(words)])
+        return iter([overview(words, n)])
     if not EXPRESSION.fullmatch(prompt.strip()):
         raise ArgumentError(f"prompt {prompt!r}: give one word, or a sum such as king - man + woman")
     terms: dict[str, float] = {}
     for sign, word in re.findall(r"([+-]?)\s*([^\s+-]+)", prompt):
         terms[word] = terms.get(word, 0.0) + (-1.0 if sign == "-" else 1.0)
+    if not any(terms.values()):
+        raise ArgumentError(f"prompt {prompt!r}: its words cancel each other; ask for another sum")
     found = words.solve(terms, n)
     return ("\n" * (i > 0) + f"{word:<16}{cosine:6.3f}" for i, (word, cosine) in enumerate(found))
 

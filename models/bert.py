@@ -225,8 +225,8 @@ def evaluate(run: Run) -> dict[str, float]:
 
     Every chosen character is hidden here, none replaced or left, and the same ones every time.
     """
-    recipe, model, tokenizer = run.load_recipe(Recipe), load(run), saved_tokenizer(run)
-    training, validation = data.split_text(tokenizer.encode(data.load_text(recipe.text)))
+    recipe, model = run.load_recipe(Recipe), load(run)
+    tokenizer, training, validation = corpus(recipe.text, "char", saved_tokenizer(run))
     nats, hits, targets = guesses(model, validation, recipe.masked)
     counts = np.bincount(training, minlength=tokenizer.size) + 1  # none is impossible because it was never seen
     return {

@@ -55,6 +55,7 @@ from ._text import (
     likelihood,
     mean_nats,
     originality,
+    per_character,
     save_sample,
     saved_tokenizer,
     stream,
@@ -229,11 +230,12 @@ def write(model: CharRNN, tokenizer: data.Tokenizer, n: int, rng: np.random.Gene
 
 def evaluate(run: Run) -> dict[str, float]:
     """Nats per character of the validation text, and how a sample compares with the training text."""
-    recipe, model, tokenizer = run.load_recipe(Recipe), load(run), saved_tokenizer(run)
-    training, validation = data.split_text(tokenizer.encode(data.load_text(recipe.text)))
+    recipe, model = run.load_recipe(Recipe), load(run)
+    tokenizer, training, validation = corpus(recipe.text, recipe.tokens, saved_tokenizer(run))
+    nats = measure(model, validation, recipe.length)
     sample = write(model, tokenizer, JUDGED, mg.random.generator(0))
     return {
-        **likelihood(measure(model, validation, recipe.length)),
+        **likelihood(per_character(nats, validation, tokenizer)),
         **originality(sample, *map(tokenizer.decode, (validation, training))),
     }
 

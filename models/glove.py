@@ -38,7 +38,7 @@ from minigen.training import Run
 from . import require_positive
 from ._text import Choice, save_sample
 from ._words import COUNT as COUNT
-from ._words import Words, answers, corpus, overview, save_map, saved_words
+from ._words import Words, answers, corpus, overview, same_corpus, save_map, saved_words
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def generate(run: Run, prompt: str, n: int, choice: Choice, rng: np.random.Gener
 def evaluate(run: Run) -> dict[str, float]:
     """J on the pairs of words held out, the mean of a pair, and the cosines of related words; draws the map."""
     recipe, words = run.load_recipe(Recipe), vectors(run)
-    _, ids = corpus(recipe.text, recipe.vocabulary)
+    ids = same_corpus(run, recipe.text, recipe.vocabulary)
     save_map(run, words)
     return {"loss": measure(load(run), split(ids, recipe.window)[1], recipe), **words.relatedness()}
 

@@ -12,8 +12,8 @@ rate three times as high.
 
     attention = concat over heads of softmax(Q Kᵀ / √D + M) V                                   (Vaswani, equation 1)
 
-where M is -∞ where a position would look at a later one, so that all positions of a window are predicted at once, and
-each as if the text ended there. Training minimises the mean of
+where D = dim / heads, and M is -∞ where a position would look at a later one, so that all positions of a window are
+predicted at once, and each as if the text ended there. Training minimises the mean of
 
     -log p(x_{t+1} | x_1 … x_t),    in nats per character,
 
@@ -48,6 +48,7 @@ from ._text import (
     evaluating,
     likelihood,
     originality,
+    per_character,
     save_sample,
     saved_tokenizer,
     stream,
@@ -257,13 +258,13 @@ def evaluate(run: Run) -> dict[str, float]:
     The text is cut into windows of the context's length, each of which begins knowing nothing; "sliding" lets every
     window begin in the middle of the one before, and counts the second half, which knows of half a context or more.
     """
-    recipe, model, tokenizer = run.load_recipe(Recipe), load(run), saved_tokenizer(run)
-    training, validation = data.split_text(tokenizer.encode(data.load_text(recipe.text)))
+    recipe, model = run.load_recipe(Recipe), load(run)
+    tokenizer, training, validation = corpus(recipe.text, recipe.tokens, saved_tokenizer(run))
     sample = write(model, tokenizer, JUDGED, mg.random.generator(0))
-    sliding = measure(model, validation, stride=max(recipe.context // 2, 1))
+    nats, sliding = measure(model, validation), measure(model, validation, stride=max(recipe.context // 2, 1))
     return {
-        **likelihood(measure(model, validation)),
-        "sliding_nats_per_character": sliding,
+        **likelihood(per_character(nats, validation, tokenizer)),
+        "sliding_nats_per_character": per_character(sliding, validation, tokenizer),
         **originality(sample, *map(tokenizer.decode, (validation, training))),
     }
 

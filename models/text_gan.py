@@ -35,7 +35,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import minigen as mg
-from minigen import data, layers, metrics, optim
+from minigen import data, layers, optim
 from minigen.autograd import Tensor
 from minigen.checks import check_number
 from minigen.data.tokenizers import words
@@ -305,10 +305,22 @@ def against(new: list[str], found: list[str]) -> dict[str, float]:
     known: share of them that the text has. overlap_n: share of their runs of n letters that stand in the text's words.
     distinct: share of them that are different ones. length: letters in the mean.
     """
-    known, sample, corpus = set(found), " ".join(new), " ".join(set(found))
+    known = set(found)
     return {
         "known": sum(word in known for word in new) / len(new),
-        **{f"overlap_{n}": metrics.ngram_overlap(sample, corpus, n) for n in (3, 4)},
+        **{f"overlap_{n}": overlap(new, known, n) for n in (3, 4)},
         "distinct": len(set(new)) / len(new),
         "length": sum(map(len, new)) / len(new),
     }
+
+
+def overlap(new: list[str], known: set[str], n: int) -> float:
+    """Share of the runs of n letters in new words that stand in a known word; 0 when there are none."""
+    found = {run for word in known for run in runs(word, n)}
+    hits = [run in found for word in new for run in runs(word, n)]
+    return sum(hits) / max(len(hits), 1)
+
+
+def runs(word: str, n: int) -> list[str]:
+    """All runs of n letters in a word."""
+    return [word[i : i + n] for i in range(len(word) - n + 1)]

@@ -31,7 +31,7 @@ import numpy as np
 import minigen as mg
 from minigen import data, layers, optim
 from minigen.autograd import Tensor
-from minigen.checks import check_number
+from minigen.checks import check_count, check_number
 from minigen.errors import ArgumentError, DataError
 from minigen.training import Run
 
@@ -68,6 +68,7 @@ class Recipe:
     def __post_init__(self) -> None:
         require_positive(self, "shortest", "longest", "vocabulary", "latent", "hidden", "annealing_steps", "epochs")
         require_positive(self, "batch_size", "lr", "clip", "max_steps")
+        check_count("text_vae", "vocabulary", self.vocabulary, 2)
         check_number("text_vae", "word-dropout", self.word_dropout, 0, high=1)
         check_number("text_vae", "free-bits", self.free_bits, 0)
 
@@ -318,7 +319,8 @@ def evaluate(run: Run) -> dict[str, float]:
     for name, z in {"recovered": mu[:500], "recovered_from_another": np.roll(mu[:500], 1, axis=0)}.items():
         again = write(model, z, Choice(temperature=0), [rng] * len(z))
         figures[name] = float((again == ids)[words].mean())
-    texts = ("\n".join(read_out(tokenizer, rows)) for rows in (new, held_out[:][0], training[:][0]))
+    plain = held_out[:][0][(held_out[:][0] != UNKNOWN).all(axis=1)]  # new sentences have no unknown words either
+    texts = ("\n".join(read_out(tokenizer, rows)) for rows in (new, plain, training[:][0]))
     return measure(model, tokenizer, held_out) | figures | originality(*texts)
 
 

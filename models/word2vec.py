@@ -38,7 +38,7 @@ from minigen.training import Run
 from . import require_positive
 from ._text import Choice, save_sample
 from ._words import COUNT as COUNT
-from ._words import Words, answers, corpus, overview, save_map, saved_words
+from ._words import Words, answers, corpus, overview, same_corpus, save_map, saved_words
 
 VALIDATION = 0.02  # share of the words, the last ones, that are held out
 
@@ -198,7 +198,7 @@ def generate(run: Run, prompt: str, n: int, choice: Choice, rng: np.random.Gener
 def evaluate(run: Run) -> dict[str, float]:
     """The loss on the held-out words, in nats per pair, and the cosines of related words; draws the map."""
     recipe, model, words = run.load_recipe(Recipe), load(run), vectors(run)
-    _, ids = corpus(recipe.text, recipe.vocabulary)
+    ids = same_corpus(run, recipe.text, recipe.vocabulary)
     training, validation = data.split_text(ids, VALIDATION)
     save_map(run, words)
     loss = measure(model, validation, Pairs(training, len(words.words), recipe), recipe)

@@ -1,6 +1,7 @@
 """The command line: flags out of a recipe, run folders, resuming, and one clear error for every wrong input."""
 
 import json
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -324,6 +325,13 @@ def test_version(capsys: pytest.CaptureFixture):
     done = subprocess.run([sys.executable, "-m", "minigen", "--versoin"], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("minigen: error: unknown command --versoin")
+
+
+def test_a_terminal_that_lacks_a_character_gets_another():
+    done = subprocess.run(
+        [sys.executable, "-m", "minigen", "--help"], capture_output=True, env=os.environ | {"PYTHONIOENCODING": "ascii"}
+    )
+    assert (done.returncode, done.stderr) == (0, b"") and b"?" in done.stdout
 
 
 def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture):

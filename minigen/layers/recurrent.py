@@ -126,7 +126,8 @@ class RNN(Recurrent):
 
     layer(x, state, mask) → (y, state): x (N, T, input_size), y (N, T, D · hidden_size) with D = 2 when bidirectional,
     state (num_layers · D, N, hidden_size), zeros when None is given. Carry it on with `state.detach()`.
-    mask (N, T), booleans: False where a sequence has no step; there y is 0, and the state stays, in both directions.
+    mask (N, T), booleans: False where a sequence has no step; there y is 0, and the state stays, in both directions,
+    whatever finite numbers x holds.
     x of whole numbers (N, T) counts as rows with a single one, or, with embedding=, a table (num, input_size), as its
     rows: the same as looking them up before, with less work.
     Weights: w_x_0 (input_size, H), w_h_0 (H, H), b_0 (H,), w_x_0_reverse …, w_x_1 ….

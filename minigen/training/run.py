@@ -210,7 +210,7 @@ class Run:
         if history.get("step"):
             plots.save_curves(self.folder / "curves.png", history, title=self.model)
         for name, value in results.items():
-            print(f"  {name.replace('_', ' ')}: {value:.5g}" if isinstance(value, float) else f"  {name}: {value}")
+            print(f"  {name.replace('_', ' ')}:", f"{value:.5g}" if isinstance(value, float) else value)
         print(f"{self.model}: {self.step:,} steps in {duration(self.seconds)}, everything is in {self.folder}")
         if self.interrupted:
             print(f"interrupted; go on with: minigen train {self.model} --resume {self.folder}")

@@ -205,6 +205,26 @@ def test_a_prompt_that_is_no_question(prompt: str, plane: Any):
         list(words_.answers(plane, prompt, 2, Choice()))
 
 
+def test_words_that_cancel_each_other_are_no_question(plane: Any):
+    with pytest.raises(ArgumentError, match="cancel each other"):
+        words_.answers(plane, "king - king", 2, Choice())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_another_text_is_not_measured_by_the_words_of_the_first(name: str, story: str, tmp_path: Path):
+    path = tmp_path / "text.txt"
+    path.write_text(Path(story).read_text())
+    run = trained(name, tmp_path / "run", text=str(path), max_steps=1)
+    path.write_text(Path(story).read_text()[:12_000])
+    with pytest.raises(DataError, match="other words than this run was trained on"):
+        MODELS[name].evaluate(run)
+
+
+def test_a_vocabulary_of_one_is_refused(story: str):
+    with pytest.raises(DataError, match="larger --vocabulary"):
+        words_.corpus(story, 1)
+
+
 def test_nothing_is_drawn_by_chance(plane: Any):
     with pytest.raises(ArgumentError, match="--temperature"):
         words_.answers(plane, "king", 2, Choice(temperature=0.5))
@@ -224,7 +244,7 @@ def test_relatedness_tells_related_words_apart():
 def test_the_command_line_answers(name: str, story: str, tmp_path: Path, capsys: pytest.CaptureFixture):
     run = trained(name, tmp_path / "run", text=story, max_steps=2)
     capsys.readouterr()
-    for prompt, lines in (("love", 10), ("love - hate + heart", 10), ("", 8)):
+    for prompt, lines in (("love", 10), ("love - hate + heart", 10), ("", 10)):
         count = ["-n", str(lines)] if prompt.startswith("love -") else []
         assert cli.main(["sample", str(run.folder), "--prompt", prompt, *count]) == 0
         shown = capsys.readouterr().out.splitlines()

@@ -199,3 +199,9 @@ def test_a_copy_is_seen_as_one():
     assert 10 <= own["longest_copy"] <= 12 and 0 < own["overlap_8"] < 0.6
     assert own["distinct_4"] == 1 and text.originality("na" * 500, held_out, training)["distinct_4"] == 2 / 997
     assert 0 < copy["held_out_overlap_8"] < 0.5 and copy["held_out_longest_copy"] < 100
+
+
+def test_texts_of_one_length_are_compared():
+    figures = text.originality("abcd" * 20, "abcdefghijklmnop", "abcdabcdabcd")
+    assert figures["distinct_4"] == 4 / 13 and figures["held_out_distinct_4"] == 1
+    assert text.originality("abcd" * 20, "short", "abcd") == {}
