@@ -20,9 +20,9 @@ predicted at once, and each as if the text ended there. Training minimises the m
 over windows drawn at random, by AdamW: 100 steps of warm-up, then the learning rate falls along a cosine to a tenth.
 
 What to expect: knowing nothing, one character out of 65 costs log 65 = 4.17 nats. Of Shakespeare an unread one costs
-about 2.5 after 200 steps and 1.8 after the 2,000 of the default recipe (1.9 with nanoGPT's --lr 1e-3): its text has
-speakers, lines, and many words that are English. That learning rate was chosen by the same validation text, so the
-figure flatters a little.
+about 1.83 after the 2,000 steps of the default recipe (1.91 with nanoGPT's --lr 1e-3): its text has speakers, lines,
+and many words that are English. That learning rate was chosen by the same validation text, so the figure flatters a
+little.
 """
 
 from collections.abc import Iterator, Sequence
