@@ -20,7 +20,7 @@ from minigen.errors import DataError
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "docs" / "results"
 FILES = ("recipe.json", "run.json", "metrics.csv")
-SHARES = ("accuracy", "precision", "recall", "f1", "known", "known_shuffled")
+SHARES = ("accuracy", "precision", "recall", "f1", "known", "overlap")  # what the names of shares begin with
 WRITERS = ("nats_per_character", "overlap_8", "held_out_overlap_8")
 SHOWN = {  # of the models that measure more than a table can hold; the rest is in run.json
     "char_rnn": WRITERS,
@@ -90,9 +90,11 @@ def command(document: dict[str, Any]) -> str:
 
 def figure(name: str, value: float) -> str:
     """A number with as many digits as mean something; shares as percentages."""
-    if name in SHARES:
+    if name.removeprefix("held_out_").startswith(SHARES):
         return f"{value:.2%}".replace("%", " %")
-    return f"{value:.4f}" if 0 < abs(value) < 1 else f"{value:.2f}"
+    if float(value).is_integer():
+        return f"{value:.0f}"
+    return f"{value:.4f}" if abs(value) < 1 else f"{value:.3f}" if abs(value) < 10 else f"{value:.2f}"
 
 
 if __name__ == "__main__":
