@@ -29,7 +29,7 @@ one begins, so that the network can know of what lies further back; gradients go
 (truncated backpropagation through time), and are scaled down when their norm is above 1, since they can explode.
 
 What to expect: knowing nothing, one character out of 65 costs log 65 = 4.17 nats. After the 12 epochs of the default
-recipe a character of Shakespeare that it has not read costs about 1.5; its text has speakers, lines and mostly English
+recipe a character of Shakespeare that it has not read costs about 1.57; its text has speakers, lines and mostly English
 words, and makes no sense.
 """
 

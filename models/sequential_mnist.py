@@ -21,7 +21,8 @@ One training image in twelve is held out and only watched (`validation_…` in m
 once, at the end.
 
 What to expect: by rows about 99 % of the test images of MNIST are read right after the ten epochs of the default
-recipe, in a few minutes on two cores. By pixels a step takes ten times as long: half an hour or so for each of
+recipe, in a few minutes on two cores. By pixels a step takes ten times as long: 48 minutes, beside other work, for each
+of
 
     minigen train sequential_mnist --by pixel --batch-size 64          98.4 %
     minigen train sequential_mnist --by permuted --batch-size 64       92.9 %
