@@ -12,6 +12,7 @@ from typing import Literal, overload
 
 import numpy as np
 
+from minigen import kernels
 from minigen.autograd.function import Edge, Function, NotFinite
 from minigen.autograd.modes import modes, sweeping
 from minigen.autograd.tensor import Tensor, accumulate_grad
@@ -188,10 +189,15 @@ def add_gradient(pending: dict[int, Tensor], owned: set[int], key: int, g: Tenso
     elif create_graph:
         pending[key] = first + g
     elif key in owned:
-        np.add(first.data, g.data, out=first.data)
+        summed(first.data, g.data, out=first.data)
     else:
-        pending[key] = Tensor(np.asarray(first.data + g.data))
+        pending[key] = Tensor(np.asarray(summed(first.data, g.data)))
         owned.add(key)
+
+
+def summed(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """a + b; large arrays by all threads."""
+    return kernels.add(a, b, out) if a.size > kernels.SERIAL else np.add(a, b, out)
 
 
 def reachable(seeds: list[tuple[Edge, Tensor]]) -> list[Function]:

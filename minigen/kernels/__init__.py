@@ -11,15 +11,17 @@ from typing import Any
 
 from minigen.config import config
 
+SERIAL = 32768  # elements of an array up to which one thread is faster
+
 MODULES: dict[str, tuple[str, ...]] = {
     "dense": ("matmul",),
     "convolution": ("conv2d", "conv2d_input_grad", "conv2d_weight_grad"),
     "pooling": ("max_pool2d", "max_pool2d_scatter", "max_pool2d_gather", "avg_pool2d", "avg_pool2d_grad"),
     "elementwise": (
-        *("leaky_relu", "leaky_relu_grad", "sigmoid", "sigmoid_grad", "tanh_grad", "softplus"),
+        *("add", "leaky_relu", "leaky_relu_grad", "sigmoid", "sigmoid_grad", "tanh_grad", "softplus"),
         *("erf", "gelu", "gelu_grad", "elu", "elu_grad"),
     ),
-    "bias": ("bias_leaky", "bias_leaky_grad"),
+    "bias": ("bias_leaky", "bias_leaky_grad", "sum_rows"),
     "mask": ("dropout",),
     "normalization": ("batch_norm", "batch_norm_inference", "batch_norm_grad", "layer_norm", "layer_norm_grad"),
     "losses": (

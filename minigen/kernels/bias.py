@@ -9,7 +9,7 @@ import numpy as np
 from minigen.kernels.elementwise import leaky_relu_grad
 from minigen.kernels.room import flat
 from minigen.kernels.tasks import tasks
-from minigen.kernels.tiles import bounds, folded, runs, span, tiling, total_over_blocks
+from minigen.kernels.tiles import LINE, SERIAL, bounds, folded, runs, span, tiling, total_over_blocks
 
 ONE, TWO, THREE, FOUR = (np.uintp(i) for i in range(1, 5))
 
@@ -65,6 +65,29 @@ def _column_sums(run, length, gy, cut, sums):
         for i in range(whole, high):
             for c in range(left, right):
                 sums[block, c] += gy[i, c]
+
+
+@tasks
+def _sum_rows(run, length, x, sums):
+    left, right = span(run, length, x.shape[1])
+    last = np.uintp(x.shape[0] // 4 * 4)
+    for c in range(left, right):
+        sums[c] = 0
+    for i in range(0, last, 4):
+        for c in range(left, right):
+            sums[c] = (((sums[c] + x[i, c]) + x[i + ONE, c]) + x[i + TWO, c]) + x[i + THREE, c]
+    for i in range(last, np.uintp(x.shape[0])):
+        for c in range(left, right):
+            sums[c] += x[i, c]
+
+
+def sum_rows(x: np.ndarray) -> np.ndarray:
+    """x.sum(0) of x (M, C), one row after the other as NumPy does it, but threads share out the columns."""
+    if x.size <= SERIAL or x.shape[1] < 2 * LINE or not x.flags.carray:
+        return x.sum(0)
+    sums = np.empty(x.shape[1], x.dtype)
+    _sum_rows(*runs(x.shape[1], x.size, LINE), x, sums)
+    return sums
 
 
 def bias_leaky_grad(

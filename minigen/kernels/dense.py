@@ -9,7 +9,7 @@ First the panel of B is packed, its rows one after the other, since all tiles of
 contiguous are read where they lie when there are few tiles. A is read where it lies, whether its rows or its columns
 are contiguous: a tile takes single numbers of A, so that only two distances matter. The exception is an A whose rows
 are a multiple of 4096 bytes apart: they would share a few places of the first-level cache and evict each other, so a
-tile's rows are copied first.
+tile's rows are copied first. Columns of A that do the like in the second level make it the other operand (`turned`).
 
 A tile's sum runs in a fixed order, in blocks of DEPTH terms, so the bits do not depend on the threads.
 """
@@ -31,6 +31,7 @@ DEPTH = 1024  # terms of a block: its panel of B, and a tile's rows of A, stay i
 BAND = 24  # most tiles below each other that read a panel before the next is packed
 FEW = 6  # tiles in a band up to which packing does not pay
 PAGE = 4096  # bytes after which places in the first-level cache repeat
+REPEAT = 2048  # bytes after which they repeat, nearly, in the second level
 GAP = 64  # bytes more than DEPTH numbers between copied rows of A: they must not repeat
 
 
@@ -69,6 +70,15 @@ def pack(b, first, width, terms, plan, out):
         for k in range(terms):
             for i in range(panel):
                 out[k * panel + i] = b[first + k * plan.b_term + i * plan.b_column] if i < width else 0
+
+
+@tasks
+def turn(e, rows, columns, x, out, lanes):
+    """The transpose (columns, rows) of matrix e of x (matrices, rows, columns). Both are multiples of `lanes`."""
+    at = e * rows * columns
+    for i in range(0, rows, lanes):
+        for j in range(0, columns, lanes):
+            transpose_block(x, at + i * columns + j, columns, out, at + j * rows + i, rows)
 
 
 @tasks
@@ -147,6 +157,8 @@ def matmul(
     (m, depth), n = a.shape, b.shape[1]
     if m * depth * n <= SMALL or m < ROWS // 2 or n < panel_width(a.dtype) // 2:
         return small(a, b, bias, slope, out, add)
+    if bias is None and slope == 1 and not add and turning_pays(a, b):
+        return turned(a, b, out)
     (a, a_row, a_term), (b, b_term, b_column) = strided(a), strided(b)
     plan, zeros, workers, size = prepared(m, depth, n, a_row, a_term, b_term, b_column, add, a.dtype, config.threads)
     out = np.empty((m, n), a.dtype) if out is None else out
@@ -155,6 +167,24 @@ def matmul(
         row = flat(bias) if n >= plan.panel else np.concatenate((bias, zeros[n:]))
     room = scratch(workers * size, a.dtype).reshape(workers, size)
     multiply_share(workers, workers, a, b, row, a.dtype.type(slope), plan, out.reshape(-1), room)
+    return out
+
+
+def turning_pays(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether A, the larger one, is read by columns whose numbers share few places of the second-level cache.
+
+    They would come from further away for every panel of B. As the other operand A is packed, and read once.
+    """
+    (m, depth), n, lanes = a.shape, b.shape[1], vector_width(a.dtype)
+    larger = m > n and m % lanes == n % lanes == 0
+    return larger and depth >= DEPTH and a.T.flags.c_contiguous and m * a.itemsize % REPEAT == 0
+
+
+def turned(a: np.ndarray, b: np.ndarray, out: np.ndarray | None) -> np.ndarray:
+    """A · B as the transpose of Bᵀ · Aᵀ: the same sums."""
+    m, n = a.shape[0], b.shape[1]
+    out = np.empty((m, n), a.dtype) if out is None else out
+    turn(1, n, m, matmul(b.T, a.T).reshape(-1), out.reshape(-1), vector_width(a.dtype))
     return out
 
 

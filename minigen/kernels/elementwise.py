@@ -1,6 +1,7 @@
 """Activations and their gradients: one pass over memory instead of NumPy's one pass per arithmetic sign.
 
-What NumPy does in one pass itself (exp, tanh, maximum) has no kernel here. Kernels with exp or erf in them are compiled
+What NumPy does in one pass itself (exp, tanh, maximum) has no kernel here, except the sum of large arrays, which add up
+the branches of a network and their gradients. Kernels with exp or erf in them are compiled
 for float32 and leave float64, which gradient checks use, to the twins. Threads share out the elements of large
 arrays; an element's result does not depend on which one makes it.
 """
@@ -10,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from minigen.config import FLOAT_DTYPES
 from minigen.kernels import reference
 from minigen.kernels.jit import part
 from minigen.kernels.room import flat
@@ -35,6 +37,24 @@ def _one_pass(kernel: Callable[..., None], arrays: tuple[np.ndarray, ...], *opti
     out = np.empty(x.shape, x.dtype)
     count, length = runs(x.size, x.size, LINE)
     kernel(count, length, *map(flat, arrays), *map(x.dtype.type, options), out.reshape(-1))
+    return out
+
+
+@tasks
+def _add(run, length, a, b, y):
+    low, high = span(run, length, y.size)
+    for i in range(low, high):
+        y[i] = a[i] + b[i]
+
+
+def add(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """np.add(a, b, out), by all threads when a and b are alike and contiguous; out may be one of them."""
+    alike = a.shape == b.shape and a.dtype == b.dtype and a.dtype in FLOAT_DTYPES
+    if not alike or not (a.flags.carray and b.flags.carray):
+        return np.add(a, b, out)
+    out = np.empty_like(a) if out is None else out
+    count, length = runs(a.size, a.size, LINE)
+    _add(count, length, a.reshape(-1), b.reshape(-1), out.reshape(-1))
     return out
 
 

@@ -12,13 +12,13 @@ vectorise.
 import numpy as np
 
 from minigen.config import config
+from minigen.kernels import SERIAL
 from minigen.kernels.jit import jit, part
 
 STRIP = 256  # columns
 TILE = 16384  # elements
 LONGEST = 256  # rows, so that a sum in float32 stays exact enough
 LINE = 64  # elements: threads that write side by side share no line of the cache
-SERIAL = 32768  # elements of an array up to which one thread is faster
 
 Tiling = tuple[int, int, int]
 

@@ -23,6 +23,7 @@ import numpy as np
 
 from minigen.config import config
 from minigen.kernels import winograd_loops as loops
+from minigen.kernels.dense import turn
 from minigen.kernels.microkernel import ROWS, panel_width, vector_width
 from minigen.kernels.plan import Padding, Pair, Shape, integers
 from minigen.kernels.room import flat, several
@@ -198,7 +199,7 @@ def convolve(
     a, c, u, turned = several(plan.sizes, w.dtype)
     grid, weights = plan.grid, flat(w)
     if kind == "input":
-        loops.turn(kh * kw, rows, columns, weights, turned[0], grid.lanes)
+        turn(kh * kw, rows, columns, weights, turned[0], grid.lanes)
         weights, rows, columns = turned[0], columns, rows
     loops.pack(rows, weights, columns, grid, plan.taps, plan.weights, u[0])
     bias = bias if bias.size else np.zeros(columns, w.dtype)

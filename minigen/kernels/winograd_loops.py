@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minigen.kernels.jit import part
-from minigen.kernels.microkernel import ROWS, VECTOR_BYTES, VECTORS, tile_layer, transpose_block
+from minigen.kernels.microkernel import ROWS, VECTOR_BYTES, VECTORS, tile_layer
 from minigen.kernels.tasks import tasks
 from minigen.kernels.winograd_maps import (
     OUTPUTS,
@@ -217,15 +217,6 @@ def correlate_blocks(
 
 
 # Weights to points, and back.
-
-
-@tasks
-def turn(e, rows, columns, w, out, lanes):
-    """The transpose (columns, rows) of kernel element e of w (elements, rows, columns)."""
-    at = e * rows * columns
-    for i in range(0, rows, lanes):
-        for j in range(0, columns, lanes):
-            transpose_block(w, at + i * columns + j, columns, out, at + j * rows + i, rows)
 
 
 @tasks

@@ -77,3 +77,12 @@ def test_nan_and_infinities():
     np.testing.assert_array_equal(gbias, gz[0])
     gz, _ = kernels.bias_leaky_grad(np.full_like(y, np.inf), -np.ones_like(y), 0.0)
     np.testing.assert_array_equal(gz, 0)
+
+
+@DTYPES
+@pytest.mark.parametrize("shape", [(0, 300), (3, 2), (1, 40000), (257, 128), (512, 130), (70, 700)], ids=str)
+def test_sum_rows(shape, dtype, monkeypatch):
+    for layout in ("C", "F"):
+        x = laid_out(matrix(shape, dtype), layout)
+        agree("sum_rows", x, scale=30)
+        same_on_any_threads(monkeypatch, "sum_rows", x)

@@ -53,6 +53,19 @@ def test_sums_of_several_blocks_and_rows_a_page_apart(sizes: tuple[int, int, int
 
 
 @DTYPES
+@pytest.mark.parametrize("sizes", [(512, 1030, 32), (1024, 1024, 512), (512, 1030, 33), (512, 1000, 32)], ids=str)
+def test_a_product_that_is_turned(sizes: tuple[int, int, int], dtype: type) -> None:
+    m, k, n = sizes
+    a, b = matrix(m, k, dtype, "F"), matrix(k, n, dtype)
+    assert dense.turning_pays(a, b) == (n != 33 and k >= 1024)
+    agree("matmul", a, b, scale=k)
+    room = np.empty((m, n), dtype)
+    assert kernels.matmul(a, b, out=room) is room
+    np.testing.assert_array_equal(room, kernels.matmul(np.ascontiguousarray(a), b))  # the same sums, term by term
+    agree("matmul", a, b, np.ones(n, dtype), scale=k)
+
+
+@DTYPES
 @pytest.mark.parametrize("sizes", [(64, 100, 784), (128, 2100, 33), (5, 30, 32), (500, 64, 500)], ids=str)
 @pytest.mark.parametrize("layout", ["C", "F"])
 def test_same_bits_on_any_threads(

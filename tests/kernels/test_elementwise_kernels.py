@@ -64,3 +64,20 @@ def test_same_bits_on_any_number_of_threads(name, options, monkeypatch):
 def test_leaky_relu_grad_at_zero_takes_the_slope():
     x = np.array([0.0, -0.0], np.float32)
     np.testing.assert_array_equal(kernels.leaky_relu_grad(np.ones_like(x), x, 0.25), [0.25, 0.25])
+
+
+@pytest.mark.parametrize(
+    "shapes", [(LARGE, LARGE), ((300, 200), (200,)), ((300, 1), (1, 200)), ((300, 200), ())], ids=str
+)
+def test_add_broadcasts_and_mixes_dtypes_as_numpy(shapes):
+    rng = np.random.default_rng(5)
+    a, b = (rng.normal(size=shape).astype(np.float32) for shape in shapes)
+    for left, right in ((a, b), (a[::-1], b), (a.astype(np.float64), b), (a.astype(np.int64), b)):
+        agree("add", left, right)
+
+
+def test_add_into_an_operand():
+    a, b = np.random.default_rng(6).normal(size=(2, *LARGE))
+    expected = a + b
+    assert kernels.add(a, b, out=a) is a
+    np.testing.assert_array_equal(a, expected)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from minigen import kernels
 from minigen.autograd.conversion import numeric_dtype
 from minigen.autograd.function import Function
 from minigen.autograd.ops.shape import sum_to
@@ -100,7 +101,7 @@ class Add(Binary):
 
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         self.shapes = a.shape, b.shape
-        return a + b
+        return kernels.add(a, b) if a.size > kernels.SERIAL else a + b
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         return self.reduced(0, lambda: gy), self.reduced(1, lambda: gy)

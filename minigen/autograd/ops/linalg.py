@@ -56,7 +56,7 @@ class Linear(FusedFunction):
         if self.slope != 1:
             gz, gb = kernels.bias_leaky_grad(gz, rows(self.saved_output_array()), self.slope, True in self.needs[2:])
         elif True in self.needs[2:]:
-            gb = gz.sum(0)
+            gb = kernels.sum_rows(gz)
         gx = kernels.matmul(gz, w.T).reshape(x.shape) if self.needs[0] else None
         gw = kernels.matmul(rows(x).T, gz, **self.room(1)) if self.needs[1] else None
         return (gx, gw, gb)[: len(self.needs)]

@@ -11,6 +11,11 @@ def bias_leaky(y: Array, bias: Array | None, slope: float) -> None:
     y[...] = leaky_relu(y if bias is None else y + bias, slope)
 
 
+def sum_rows(x: Array) -> Array:
+    """The sum of the rows."""
+    return x.sum(0)
+
+
 def bias_leaky_grad(gy: Array, y: Array, slope: float, needs_bias: bool = True) -> tuple[Array, Array | None]:
     """(gz, gbias): gz = gy where y > 0, slope · gy elsewhere; gbias its sum over the rows."""
     gz = gy if slope == 1 else leaky_relu_grad(gy, y, slope)

@@ -7,6 +7,11 @@ import numpy as np
 from minigen.kernels.reference.arrays import Array, contiguous
 
 
+def add(a: Array, b: Array, out: Array | None = None) -> Array:
+    """a + b."""
+    return np.add(a, b, out)
+
+
 def leaky_relu(x: Array, slope: float) -> Array:
     """x where x ≥ 0, slope · x elsewhere."""
     return contiguous(np.where(x < 0, x.dtype.type(slope) * x if slope else x.dtype.type(0), x))  # not 0 · ∞
