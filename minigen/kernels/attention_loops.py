@@ -230,8 +230,8 @@ def attend_share(
 
 
 @part
-def weights_and_slopes(p, g, scale, log_sum, dot):
-    """p = exp(scale · p - log_sum), g = scale · p · (g - dot), and both 0 for a later key with NaN in it."""
+def weights_and_slopes(p, g, seen, scale, log_sum, dot):
+    """p = exp(scale · p - log_sum), g = scale · p · (g - dot); both 0 for later keys, from `seen` on, also with NaN."""
     hidden = log_sum if log_sum != log_sum else -INFINITY  # who looks at NaN gets NaN
     for k in range(g.size):
         s = scale * p[k] - log_sum
@@ -239,6 +239,10 @@ def weights_and_slopes(p, g, scale, log_sum, dot):
         h = scale * e * (g[k] - dot)
         p[k] = e
         g[k] = ZERO if e == ZERO else h
+    if log_sum != log_sum:
+        for k in range(np.uintp(seen), np.uintp(g.size)):
+            p[k] = ZERO
+            g[k] = ZERO
 
 
 @part
@@ -307,10 +311,10 @@ def attend_grad_share(
                 products(top, bottom, panels, gys, values_t, zeros, 0, 0, sizes, slopes)
                 for t in range(top, bottom):
                     log_sum = log_sums[pair * sizes.queries + start + t]
-                    here, stop = t * row, t * row + panels * PANEL
+                    here, stop, seen = t * row, t * row + panels * PANEL, visible(start + t, sizes)
                     if sizes.masked and sizes.causal:
-                        hide_from(visible(start + t, sizes), weights[here:stop])
-                    weights_and_slopes(weights[here:stop], slopes[here:stop], scale, log_sum, dots[t])
+                        hide_from(seen, weights[here:stop])
+                    weights_and_slopes(weights[here:stop], slopes[here:stop], seen, scale, log_sum, dots[t])
                     if panels < sizes.panels:  # a tile of keys may read that far
                         copy_row(zeros, 0, weights, stop)
                         copy_row(zeros, 0, slopes, stop)

@@ -106,6 +106,15 @@ def test_nan_reaches_those_who_look_at_it(role: str):
     assert np.isnan(y[0, 31:]).any() == (role != "q")
 
 
+def test_nan_of_a_query_does_not_reach_later_values():
+    gy, q, k, v = inputs(1, 40, 40, 8)
+    q[0, 30, 3] = np.nan
+    y, log_sums = kernels.attend(q, k, v, 1, True, None)
+    _, _, gv = kernels.attend_grad(gy, q, k, v, y, log_sums, 1, True, None)
+    assert np.isnan(gv[0, :31]).any(axis=1).all()
+    assert np.isfinite(gv[0, 31:]).all()
+
+
 def test_same_bits_on_any_number_of_threads(monkeypatch: pytest.MonkeyPatch):
     gy, q, k, v = inputs(3, 100, 100, 96)
     y, log_sums = kernels.attend(q, k, v, 3, True, None)
