@@ -14,6 +14,7 @@ the same weights in both dtypes.
 """
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -30,19 +31,19 @@ def uniform(shape: Sequence[int], rng: np.random.Generator, low: float = 0.0, hi
     """Uniform on [low, high)."""
     if not low <= high:
         raise ArgumentError(f"init.uniform: low {low} is above high {high}")
-    return random.check_rng(rng, "init.uniform").uniform(low, high, tuple(shape)).astype(config.dtype)
+    return random.check_rng(rng, "init.uniform").uniform(low, high, sized(shape)).astype(config.dtype)
 
 
 def normal(shape: Sequence[int], rng: np.random.Generator, mean: float = 0.0, std: float = 1.0) -> np.ndarray:
     """Gaussian with the given mean and standard deviation."""
     if not std >= 0:
         raise ArgumentError(f"init.normal: std is {std}; use a number ≥ 0")
-    return random.check_rng(rng, "init.normal").normal(mean, std, tuple(shape)).astype(config.dtype)
+    return random.check_rng(rng, "init.normal").normal(mean, std, sized(shape)).astype(config.dtype)
 
 
 def constant(shape: Sequence[int], rng: np.random.Generator, value: float = 0.0) -> np.ndarray:
     """`value` everywhere. `rng` is not drawn from; it is there so that all initializers are called alike."""
-    return np.full(tuple(shape), value, config.dtype)
+    return np.full(sized(shape), value, config.dtype)
 
 
 def xavier_uniform(shape: Sequence[int], rng: np.random.Generator, gain: float = 1.0) -> np.ndarray:
@@ -76,7 +77,7 @@ def orthogonal(shape: Sequence[int], rng: np.random.Generator, gain: float = 1.0
 
     All axes but the last count as rows. Uniform over such matrices: Q of a Gaussian matrix, signs set by R's diagonal.
     """
-    fans(shape)  # at least two axes
+    fans(sized(shape))  # at least two axes
     rows, columns = math.prod(shape[:-1]), shape[-1]
     gaussian = random.check_rng(rng, "init.orthogonal").standard_normal((max(rows, columns), min(rows, columns)))
     q, r = np.linalg.qr(gaussian)
@@ -93,6 +94,13 @@ def default_bias(size: int, weight_shape: Sequence[int], rng: np.random.Generato
     """PyTorch's default bias: uniform on ±1/√fan_in of the weight."""
     bound = 1.0 / math.sqrt(fans(weight_shape)[0])
     return uniform((size,), rng, -bound, bound)
+
+
+def sized(shape: Sequence[int]) -> tuple[int, ...]:
+    """`shape`; ArgumentError when no memory can be addressed that holds so many numbers."""
+    if math.prod(shape) > sys.maxsize // 8:
+        raise ArgumentError(f"init: an array {tuple(shape)} has more numbers than can be addressed; use smaller sizes")
+    return tuple(shape)
 
 
 def checked(init: Initializer, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:

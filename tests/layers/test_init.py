@@ -113,6 +113,8 @@ def test_init_argument_of_a_layer():
         (lambda: init.kaiming_normal((3, 3), generator(), mode="both"), ArgumentError, "'fan_in' or 'fan_out'"),  # pyright: ignore[reportArgumentType]
         (lambda: init.normal((3,), generator(), std=-1.0), ArgumentError, "std is -1.0"),
         (lambda: init.uniform((3,), generator(), 1.0, 0.0), ArgumentError, "low 1.0 is above high 0.0"),
+        (lambda: init.orthogonal((3, 10**19), generator()), ArgumentError, "use smaller sizes"),
+        (lambda: layers.Embedding(2**40, 2**40, rng=generator()), ArgumentError, "use smaller sizes"),
         (lambda: init.normal((3,), 0), DTypeError, "rng is int"),  # pyright: ignore[reportArgumentType]
     ],
 )
