@@ -12,10 +12,9 @@ from typing import Literal, overload
 
 import numpy as np
 
-from minigen import kernels
 from minigen.autograd.function import Edge, Function, NotFinite
 from minigen.autograd.modes import modes, sweeping
-from minigen.autograd.tensor import Tensor, accumulate_grad
+from minigen.autograd.tensor import Tensor, summed
 from minigen.config import config
 from minigen.errors import GradientError, ShapeError
 
@@ -195,9 +194,26 @@ def add_gradient(pending: dict[int, Tensor], owned: set[int], key: int, g: Tenso
         owned.add(key)
 
 
-def summed(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """a + b; large arrays by all threads."""
-    return kernels.add(a, b, out) if a.size > kernels.SERIAL else np.add(a, b, out)
+def accumulate_grad(leaf: Tensor, g: Tensor, create_graph: bool) -> None:
+    """Add `g` to `leaf.grad`. The first contribution goes into the optimizer's buffer when there is one.
+
+    A kernel may have put it there, or added it, itself (see `FusedFunction.room`).
+    """
+    buffer = leaf.grad_buffer
+    if create_graph:
+        leaf.grad = g if leaf.grad is None else leaf.grad + g
+    elif buffer is not None and (leaf.grad is None or leaf.grad is buffer):
+        if g.data is not buffer.data:
+            if leaf.grad is None:
+                np.copyto(buffer.data, g.data)
+            else:
+                summed(buffer.data, g.data, out=buffer.data)
+        buffer.bump_version()  # whoever still holds the last step's gradient is told
+        leaf.grad = buffer
+    elif leaf.grad is not None:
+        leaf.grad = Tensor(np.asarray(summed(leaf.grad.data, g.data)))
+    else:
+        leaf.grad = Tensor(g.data.copy())  # g may be shared with other leaves
 
 
 def reachable(seeds: list[tuple[Edge, Tensor]]) -> list[Function]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minigen import kernels
 from minigen.autograd.conversion import as_array, check_differentiable, check_numeric
 from minigen.config import config
 from minigen.errors import DTypeError, GradientError, ShapeError
@@ -366,26 +367,9 @@ def as_tensor(data: Operand, operation: str = "tensor") -> Tensor:
     return data if isinstance(data, Tensor) else Tensor(as_array(data, operation))
 
 
-def accumulate_grad(leaf: Tensor, g: Tensor, create_graph: bool) -> None:
-    """Add `g` to `leaf.grad`. The first contribution goes into the optimizer's buffer when there is one.
-
-    A kernel may have put it there, or added it, itself (see `FusedFunction.room`).
-    """
-    buffer = leaf.grad_buffer
-    if create_graph:
-        leaf.grad = g if leaf.grad is None else leaf.grad + g
-    elif buffer is not None and (leaf.grad is None or leaf.grad is buffer):
-        if g.data is not buffer.data:
-            if leaf.grad is None:
-                np.copyto(buffer.data, g.data)
-            else:
-                np.add(buffer.data, g.data, out=buffer.data)
-        buffer.bump_version()  # whoever still holds the last step's gradient is told
-        leaf.grad = buffer
-    elif leaf.grad is not None:
-        leaf.grad = Tensor(np.asarray(leaf.grad.data + g.data))
-    else:
-        leaf.grad = Tensor(g.data.copy())  # g may be shared with other leaves
+def summed(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """a + b, broadcast; large arrays by all threads."""
+    return kernels.add(a, b, out) if a.size > kernels.SERIAL else np.add(a, b, out)
 
 
 # The operations build on Tensor, so they come last.

@@ -82,7 +82,10 @@ def _sum_rows(run, length, x, sums):
 
 
 def sum_rows(x: np.ndarray) -> np.ndarray:
-    """x.sum(0) of x (M, C), one row after the other as NumPy does it, but threads share out the columns."""
+    """x.sum(0) of x (M, C), to NumPy's bits: threads share out the columns, and take one row after the other.
+
+    `bias_leaky_grad` sums blocks of rows, which keeps threads busy, and float32 exact, over few columns and many rows.
+    """
     if x.size <= SERIAL or x.shape[1] < 2 * LINE or not x.flags.carray:
         return x.sum(0)
     sums = np.empty(x.shape[1], x.dtype)

@@ -1,9 +1,9 @@
 """Activations and their gradients: one pass over memory instead of NumPy's one pass per arithmetic sign.
 
-What NumPy does in one pass itself (exp, tanh, maximum) has no kernel here, except the sum of large arrays, which add up
-the branches of a network and their gradients. Kernels with exp or erf in them are compiled
-for float32 and leave float64, which gradient checks use, to the twins. Threads share out the elements of large
-arrays; an element's result does not depend on which one makes it.
+What NumPy does in one pass itself (exp, tanh, maximum) has no kernel here, except the sum of large arrays, in which
+branches of a network meet, and their gradients. Kernels with exp or erf in them are compiled for float32 and leave
+float64, which gradient checks use, to the twins. Threads share out the elements of large arrays; an element's result
+does not depend on which one makes it.
 """
 
 import math
@@ -49,8 +49,9 @@ def _add(run, length, a, b, y):
 
 def add(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """np.add(a, b, out), by all threads when a and b are alike and contiguous; out may be one of them."""
-    alike = a.shape == b.shape and a.dtype == b.dtype and a.dtype in FLOAT_DTYPES
-    if not alike or not (a.flags.carray and b.flags.carray):
+    arrays = (a, b) if out is None else (a, b, out)
+    alike = all(x.shape == a.shape and x.dtype == a.dtype and x.flags.carray for x in arrays)
+    if not alike or a.dtype not in FLOAT_DTYPES:
         return np.add(a, b, out)
     out = np.empty_like(a) if out is None else out
     count, length = runs(a.size, a.size, LINE)

@@ -76,8 +76,10 @@ def test_add_broadcasts_and_mixes_dtypes_as_numpy(shapes):
         agree("add", left, right)
 
 
-def test_add_into_an_operand():
+def test_add_into_an_operand_or_elsewhere():
     a, b = np.random.default_rng(6).normal(size=(2, *LARGE))
     expected = a + b
-    assert kernels.add(a, b, out=a) is a
-    np.testing.assert_array_equal(a, expected)
+    apart = np.zeros((*LARGE, 2))[..., 0]  # not contiguous
+    for out in (apart, a):
+        assert kernels.add(a, b, out=out) is out
+        np.testing.assert_array_equal(out, expected)

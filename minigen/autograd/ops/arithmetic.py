@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from minigen import kernels
 from minigen.autograd.conversion import numeric_dtype
 from minigen.autograd.function import Function
 from minigen.autograd.ops.shape import sum_to
-from minigen.autograd.tensor import Operand, Tensor, as_tensor
+from minigen.autograd.tensor import Operand, Tensor, as_tensor, summed
 from minigen.checks import is_number, shown
 from minigen.config import FLOAT_DTYPES, config
 from minigen.errors import ArgumentError, DTypeError, ShapeError
@@ -101,7 +100,7 @@ class Add(Binary):
 
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         self.shapes = a.shape, b.shape
-        return kernels.add(a, b) if a.size > kernels.SERIAL else a + b
+        return summed(a, b)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         return self.reduced(0, lambda: gy), self.reduced(1, lambda: gy)
