@@ -12,10 +12,12 @@ training loops in `mg.training`, pictures in `mg.plots`, measures in `mg.metrics
 
 from minigen.autograd import Tensor, tensor
 from minigen.autograd.engine import grad
-from minigen.autograd.function import Function, FusedFunction
-from minigen.autograd.gradcheck import gradcheck
-from minigen.autograd.modes import detect_anomaly, enable_grad, is_grad_enabled, no_grad
+from minigen.autograd.function import Function
+from minigen.autograd.fused import FusedFunction
+from minigen.autograd.modes import enable_grad, is_grad_enabled, no_grad
+from minigen.autograd.observe import detect_anomaly
 from minigen.autograd.ops import *
+from minigen.autograd.verify.gradcheck import gradcheck
 from minigen.errors import MinigenError
 from minigen.layers.summary import summary
 

@@ -244,8 +244,8 @@ def gradcheck(argv: list[str]) -> int:
     parser.add_argument("--seed", type=flags.converter(int), default=0, metavar="N", help="of the inputs (default: 0)")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     arguments = parser.parse(argv)
-    from minigen.autograd import samples as operations
-    from minigen.autograd.verification import verify_each
+    from minigen.autograd.verify import samples as operations
+    from minigen.autograd.verify.verification import verify_each
     from minigen.layers import samples as layers
 
     known = [*operations.SAMPLES, *layers.SAMPLES]

@@ -1,6 +1,6 @@
 """Oracles for every operation: what it should give, in plain NumPy and loops, and its twin in PyTorch.
 
-The sample calls stand in `minigen.autograd.samples`, each once; here stands the answer, under the operation's name.
+The sample calls stand in `minigen.autograd.verify`, each once; here stands the answer, under the operation's name.
 An oracle takes the sample's arrays (in float64) and its options. A twin takes torch tensors and the same options, in
 our layouts: images (N, H, W, C), weights (KH, KW, Cin, Cout), dense weights (in, out).
 """
@@ -15,7 +15,7 @@ import numpy as np
 import op_cases_attention
 import op_cases_sequence
 
-from minigen.autograd.samples import Sample
+from minigen.autograd.verify.sample import Sample
 from minigen.random import generator, key
 
 Array = np.ndarray

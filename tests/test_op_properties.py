@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import minigen as mg
-from minigen.autograd.gradcheck import gradcheck
-from minigen.autograd.samples import Sample
+from minigen.autograd.verify.gradcheck import gradcheck
+from minigen.autograd.verify.sample import Sample
 
 few = settings(max_examples=25, deadline=None, derandomize=True, database=None)
 

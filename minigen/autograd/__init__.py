@@ -1,10 +1,20 @@
 """Reverse-mode automatic differentiation: a graph of Function nodes over ndarrays.
 
-`tensor` holds the data, `function` one operation, `engine` the sweep, `modes` the switches, `ops` the operations and
-`gradcheck` their verification.
+From the bottom up, each file importing only what stands above it in this list:
+
+    modes, conversion   switches of a thread; user data as arrays
+    observe             who listens to a computation
+    tensor              the data, its gradient, and the node that made it
+    function            one operation, which is one node of the graph
+    leaves              the life of a leaf's gradient
+    engine              the backward sweep
+    fused               operations whose gradient is a kernel
+    ops/                the operations; operands.py brings what they are given into form
+    operators           `a + b` and `x.sum()`, put into Tensor when all operations are there
+    verify/             gradcheck, and the sample calls of every operation
 """
 
-# Tensor first: the other modules of this package build on it.
+from minigen.autograd import operators as operators  # puts the operators into Tensor
 from minigen.autograd.tensor import Tensor, tensor
 
 __all__ = ["Tensor", "tensor"]

@@ -3,22 +3,25 @@
 Nodes carry a running number given when they were made, and a node is always made after those it depends on. Sorting
 the reachable nodes by that number, largest first, is therefore a topological order: no recursion, however long the
 chain. Gradients in flight live in `pending`, keyed by the node or leaf they belong to, and leave it as soon as
-that node has been visited.
+that node has been visited. What becomes of a leaf's gradient is in `leaves.py`.
 """
 
 from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 
-from minigen.autograd.function import Edge, Function, NotFinite
+from minigen.autograd.function import Edge, Function, Output
+from minigen.autograd.leaves import accumulate, summed
 from minigen.autograd.modes import modes, sweeping
-from minigen.autograd.tensor import Tensor, summed
+from minigen.autograd.observe import listening
+from minigen.autograd.tensor import Tensor
 from minigen.config import config
 from minigen.errors import GradientError, ShapeError
 
 Deliver = Callable[[Tensor, Tensor], None]
+Key = int | tuple[int, int]  # whose gradient: the id of a node or leaf, or (id of a node, which of its several outputs)
 
 
 def backward(
@@ -35,7 +38,7 @@ def backward(
     retain_graph = create_graph if retain_graph is None else retain_graph
 
     def deliver(leaf: Tensor, g: Tensor) -> None:
-        accumulate_grad(leaf, g, create_graph)
+        accumulate(leaf, g, create_graph)
 
     sweep(seeds, reachable(seeds), deliver, create_graph, retain_graph)
 
@@ -114,8 +117,8 @@ def sweep(
     targets that are intermediate results.
     """
     leads = None if targets is None else leading(nodes, targets)
-    pending: dict[int, Tensor] = {}
-    owned: set[int] = set()
+    pending: dict[Key, Tensor] = {}
+    owned: set[Key] = set()
     found: dict[int, Tensor] = {}
 
     def send(edge: Edge, g: Tensor) -> None:
@@ -128,19 +131,29 @@ def sweep(
         for edge, g in seeds:
             send(edge, g)
         for node in nodes:
+            if node.several:  # whose outputs are nodes of their own, and have handed on what reached them
+                gys = tuple([pending.pop((id(node), i), None) for i in range(len(node.several))])
+                used = any(gy is not None for gy in gys)
+                if used and visit(node, gys, send, leads) and not retain_graph:
+                    node.release()
+                continue
             gy = pending.pop(id(node), None)
             if gy is None:
                 continue
             if node.retained is not None and (tensor := node.retained()) is not None and targets is None:
-                accumulate_grad(tensor, gy, create_graph)
+                accumulate(tensor, gy, create_graph)
             if targets is not None and id(node) in targets:
                 found[id(node)] = gy
-            if visit(node, gy, send, leads) and not retain_graph:
+            if isinstance(node, Output):
+                add_gradient(pending, owned, (id(node.edges[0]), node.index), gy, create_graph)
+            elif not visit(node, (gy,), send, leads):
+                continue
+            if not retain_graph:
                 node.release()
     return found
 
 
-def visit(node: Function, gy: Tensor, send: Deliver, leads: set[int] | None) -> bool:
+def visit(node: Function, gys: Sequence[Tensor | None], send: Deliver, leads: set[int] | None) -> bool:
     """Run one node's backward for the inputs that count, and send the gradients on. False when none counts."""
     needs = node.needs
     if leads is not None:
@@ -149,13 +162,12 @@ def visit(node: Function, gy: Tensor, send: Deliver, leads: set[int] | None) -> 
             node.needs = needs
             return False
     try:
-        gradients = node_gradients(node, gy)
+        gradients = observed(node, gys) if modes.observers or config.debug else node.backward(*gys)
         if len(gradients) != len(node.edges):
             raise GradientError(
                 f"{node.name}.backward gave {len(gradients)} gradients for {len(node.edges)} inputs; return one for "
                 "each input, None where there is none"
             )
-        checking = modes.anomaly or config.debug
         for i, (edge, g) in enumerate(zip(node.edges, gradients, strict=True)):
             if g is None or not node.needs[i]:
                 continue
@@ -164,23 +176,26 @@ def visit(node: Function, gy: Tensor, send: Deliver, leads: set[int] | None) -> 
                 raise GradientError(
                     f"{node.name}.backward gave {g.shape} {g.dtype} for input {i}, which is {edge.shape} {edge.dtype}"
                 )
-            if checking:
-                node.check_finite("backward", array, [gy.shape, g.shape])
             send(edge, g)
         return True
     finally:
         node.needs = needs
 
 
-def node_gradients(node: Function, gy: Tensor) -> tuple[Tensor | None, ...]:
-    """node.backward; when an operation inside it makes NaN, the error names the node and where it was made."""
+def observed(node: Function, gys: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
+    """node.backward, with those who listen told of its start and its end."""
+    observers, gxs = listening(), None
+    for observer in observers:
+        observer.backward_starts(node, gys)
     try:
-        return node.backward(gy)
-    except NotFinite as error:
-        raise GradientError(f"{node.name}, backward of the one called at {node.line}: {error}") from None
+        gxs = node.backward(*gys)
+        return gxs
+    finally:
+        for observer in observers:
+            observer.backward_ends(node, gys, gxs)
 
 
-def add_gradient(pending: dict[int, Tensor], owned: set[int], key: int, g: Tensor, create_graph: bool) -> None:
+def add_gradient(pending: dict[Any, Tensor], owned: set[Any], key: Key, g: Tensor, create_graph: bool) -> None:
     """Add a contribution: the first is kept as it is, the second makes a sum of our own, later ones go into it."""
     first = pending.get(key)
     if first is None:
@@ -192,28 +207,6 @@ def add_gradient(pending: dict[int, Tensor], owned: set[int], key: int, g: Tenso
     else:
         pending[key] = Tensor(np.asarray(summed(first.data, g.data)))
         owned.add(key)
-
-
-def accumulate_grad(leaf: Tensor, g: Tensor, create_graph: bool) -> None:
-    """Add `g` to `leaf.grad`. The first contribution goes into the optimizer's buffer when there is one.
-
-    A kernel may have put it there, or added it, itself (see `FusedFunction.room`).
-    """
-    buffer = leaf.grad_buffer
-    if create_graph:
-        leaf.grad = g if leaf.grad is None else leaf.grad + g
-    elif buffer is not None and (leaf.grad is None or leaf.grad is buffer):
-        if g.data is not buffer.data:
-            if leaf.grad is None:
-                np.copyto(buffer.data, g.data)
-            else:
-                summed(buffer.data, g.data, out=buffer.data)
-        buffer.bump_version()  # whoever still holds the last step's gradient is told
-        leaf.grad = buffer
-    elif leaf.grad is not None:
-        leaf.grad = Tensor(np.asarray(summed(leaf.grad.data, g.data)))
-    else:
-        leaf.grad = Tensor(g.data.copy())  # g may be shared with other leaves
 
 
 def reachable(seeds: list[tuple[Edge, Tensor]]) -> list[Function]:

@@ -7,28 +7,20 @@ under `create_graph=True` the sweep itself is recorded.
 """
 
 import itertools
-import sys
-import traceback
 import weakref
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minigen.autograd.modes import modes
+from minigen.autograd.observe import listening
 from minigen.autograd.tensor import Tensor, as_tensor
-from minigen.config import config
-from minigen.errors import GradientError, GraphFreedError, NotTwiceDifferentiable
+from minigen.config import FLOAT_DTYPES, config
+from minigen.errors import GradientError, GraphFreedError
 
-PACKAGE = str(Path(__file__).resolve().parent.parent)
 creation_order = itertools.count()
 
 Edge = Any  # Function | Tensor (a leaf) | None (no gradient needed); recursive, so not spelled out
-
-
-class NotFinite(GradientError):
-    """NaN or infinity, found by detect_anomaly."""
-
 
 # An input or output array kept for backward: the array, its edge, its tensor's version counter, and the version then.
 # A plain tuple: a named one takes longer to make than a small operation.
@@ -36,12 +28,14 @@ Saved = tuple[np.ndarray, Edge, list[int], int]
 
 
 class Function:
-    """One operation with one output. Subclasses write `forward` and `backward`; options go to their `__init__`.
+    """One operation. Subclasses write `forward` and `backward`; options go to their `__init__`.
 
     In forward: `save_inputs(0, 1)` and `save_output()` keep what backward needs; own intermediate arrays go to
-    `self.residuals`. `self.needs[i]` tells whether input i needs a gradient.
-    In backward: `saved_input(i)` and `saved_output()` give tensors linked to the graph. Return one gradient for each
-    input, in order, None where `needs[i]` is False.
+    `self.residuals`. `self.needs[i]` tells whether input i needs a gradient. The result is an array, or a tuple of
+    arrays for several outputs.
+    In backward: `saved_input(i)` and `saved_output()` give tensors linked to the graph. There is one gy for each
+    output, None for one of several that nobody used. Return one gradient for each input, in order, None where
+    `needs[i]` is False.
     """
 
     needs: tuple[bool, ...] = ()
@@ -49,21 +43,22 @@ class Function:
     residuals: tuple[Any, ...] = ()
     retained: "weakref.ref[Tensor] | None" = None
     freed: bool = False
-    line: str | None = None
+    line: str | None = None  # of user code, noted by the anomaly detector
     order: int
-    shape: tuple[int, ...]
+    shape: tuple[int, ...]  # of the output, the first one if there are several
     dtype: np.dtype
     _keep_inputs: tuple[int, ...] = ()
-    _keep_output: bool = False
+    _keep_outputs: tuple[int, ...] = ()
     _inputs: dict[int, Saved]
-    _output: Saved
+    _outputs: dict[int, Saved]
+    several: "tuple[weakref.ref[Output] | None, ...]" = ()  # for each output that has a gradient, if there are several
 
-    def forward(self, *arrays: Any, **_: Any) -> np.ndarray:  # of any signature, to a type checker
-        """The result of the operation on ndarrays. Must not change them."""
+    def forward(self, *arrays: Any, **_: Any) -> Any:  # of any signature, to a type checker
+        """The result of the operation on ndarrays, an ndarray or a tuple of them. Must not change its inputs."""
         raise NotImplementedError(f"{self.name} has no forward")
 
-    def backward(self, gy: Tensor, /) -> tuple[Tensor | None, ...]:
-        """∂L/∂input for each input, given gy = ∂L/∂output, written in differentiable operations."""
+    def backward(self, *gys: Any, **_: Any) -> tuple[Tensor | None, ...]:
+        """∂L/∂input for each input, given gy = ∂L/∂output of each output, written in differentiable operations."""
         raise NotImplementedError(f"{self.name} has no backward")
 
     @property
@@ -71,52 +66,67 @@ class Function:
         """Name of the operation, for messages."""
         return type(self).__name__
 
-    def __call__(self, *inputs: Any) -> Tensor:
-        """Apply to tensors (anything else is converted), recording the node when a gradient may be asked."""
+    def __call__(self, *inputs: Any) -> Any:
+        """Apply to tensors (anything else is converted), recording the node when a gradient may be asked.
+
+        Gives a Tensor, or a tuple of them when forward gave a tuple.
+        """
         tensors = [x if isinstance(x, Tensor) else as_tensor(x) for x in inputs]
         recording = modes.recording
         self.needs = tuple([recording and x.requires_grad for x in tensors])
+        observed = modes.observers or config.debug
+        if observed:
+            for observer in listening():
+                observer.function_starts(self, tensors)
         y = self.forward(*[x.data for x in tensors])
-        if type(y) is not np.ndarray:
-            y = np.asarray(y)
-        out = Tensor(y)
-        if y.base is not None:
-            share_version(out, tensors)
-        if modes.anomaly or config.debug:
-            self.line = user_line()
-            self.check_finite("forward", y, [x.shape for x in tensors])
+        if type(y) is tuple:
+            result = outputs = tuple([output(array, tensors) for array in y])
+        else:
+            result = output(y, tensors)
+            outputs = (result,)
         if True in self.needs:
-            self.link(tensors, out)
-        return out
+            self.link(tensors, outputs, result is outputs)
+        if observed:
+            for observer in listening():
+                observer.function_ends(self, tensors, outputs)
+        return result
 
-    def link(self, inputs: list[Tensor], out: Tensor) -> None:
-        """Become the node that made `out`."""
+    def link(self, inputs: list[Tensor], outputs: tuple[Tensor, ...], several: bool) -> None:
+        """Become the node that made the outputs. Of several, each gets a node of its own, which leads to this one."""
         if self.edges or self.freed:
             raise GradientError(f"{self.name}: called a second time; an instance is one node: make one for each call")
         self.edges = edges = tuple([(x.node or x) if x.requires_grad else None for x in inputs])
         self.order = next(creation_order)
-        self.shape, self.dtype = out.data.shape, out.data.dtype
+        self.shape, self.dtype = outputs[0].data.shape, outputs[0].data.dtype
         self._inputs = {
             i: (inputs[i].data, edges[i], inputs[i].version, inputs[i].version[0]) for i in self._keep_inputs
         }
-        if self._keep_output:
-            self._output = out.data, None, out.version, out.version[0]  # its edge is this node: no cycle
-        out.node, out.requires_grad = self, True
+        if self._keep_outputs:  # their edge is this node, or leads to it: no cycle
+            self._outputs = {
+                i: (y.data, None, y.version, y.version[0]) for i in self._keep_outputs for y in [outputs[i]]
+            }
+        if not several:
+            outputs[0].node, outputs[0].requires_grad = self, True
+            return
+        self.several = (None,) * len(outputs)
+        for i, y in enumerate(outputs):
+            if y.data.dtype in FLOAT_DTYPES:  # others, such as the places of the largest, have no gradient
+                y.node, y.requires_grad = self.output_node(i, y.data), True
 
     def save_inputs(self, *indices: int) -> None:
         """Keep these inputs for backward."""
         self._keep_inputs = indices
 
-    def save_output(self) -> None:
-        """Keep the output for backward."""
-        self._keep_output = True
+    def save_output(self, *indices: int) -> None:
+        """Keep the output for backward, or those of several that are named."""
+        self._keep_outputs = indices or (0,)
 
     def saved_array(self, index: int) -> np.ndarray:
         """Input `index` as an array, checked to be what it was at forward."""
         saved = self._inputs.get(index)
         if saved is None:
             raise GradientError(f"{self.name}: input {index} was not saved; call self.save_inputs({index}) in forward")
-        return self.unchanged(saved, index)
+        return self.unchanged(saved, f"input {index}")
 
     def saved_input(self, index: int) -> Tensor:
         """Input `index` as a tensor; linked to the graph while the sweep is recorded."""
@@ -124,19 +134,30 @@ class Function:
         _, edge, counter, _ = self._inputs[index]
         return linked(array, edge, counter, self.name)
 
-    def saved_output(self) -> Tensor:
-        """The output as a tensor; linked to the graph while the sweep is recorded."""
-        return linked(self.saved_output_array(), self, self._output[2], self.name)
-
-    def saved_output_array(self) -> np.ndarray:
+    def saved_output_array(self, index: int = 0) -> np.ndarray:
         """The output as an array, checked to be what it was at forward."""
-        return self.unchanged(self._output)
+        return self.unchanged(self._outputs[index], f"output {index}" if self.several else "its output")
 
-    def unchanged(self, saved: Saved, index: int | None = None) -> np.ndarray:
-        """The saved input (or the output); GradientError when an in-place operation has changed it since forward."""
+    def saved_output(self, index: int = 0) -> Tensor:
+        """The output as a tensor; linked to the graph while the sweep is recorded."""
+        array = self.saved_output_array(index)
+        return linked(array, self.output_node(index, array), self._outputs[index][2], self.name)
+
+    def output_node(self, index: int, array: np.ndarray) -> "Function":
+        """The node that stands for output `index` in the graph: this one, unless there are several outputs."""
+        if not self.several:
+            return self
+        reference = self.several[index]
+        node = None if reference is None else reference()
+        if node is None:  # or nobody holds that output any more
+            node = Output(self, index, array)
+            self.several = (*self.several[:index], weakref.ref(node), *self.several[index + 1 :])
+        return node
+
+    def unchanged(self, saved: Saved, what: str) -> np.ndarray:
+        """A saved array; GradientError when an in-place operation has changed it since forward."""
         array, _, counter, version = saved
         if counter[0] != version:
-            what = "its output" if index is None else f"input {index}"
             raise GradientError(
                 f"{self.name}: {what}, {array.shape}, was changed in place (version {counter[0]}, saved at {version}) "
                 "after it was used; its gradient would be wrong. Change a copy, or do backward first"
@@ -157,62 +178,38 @@ class Function:
         self.__dict__.clear()
         self.freed, self.shape, self.dtype = True, shape, dtype
 
-    def check_finite(self, phase: str, array: np.ndarray, shapes: list[tuple[int, ...]]) -> None:
-        """Raise GradientError when `array` holds NaN or infinity (anomaly detection)."""
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            kind = "NaN" if np.isnan(array).any() else "infinity"
-            raise NotFinite(f"{self.name}, {phase}: {kind} in the result; shapes {shapes}; called at {self.line}")
+
+class Output(Function):
+    """One of several outputs of a node, as a node of its own, which hands its gradient on to that one."""
+
+    def __init__(self, source: Function, index: int, array: np.ndarray) -> None:
+        self.index, self.title = index, f"{source.name}[{index}]"
+        self.edges, self.needs = (source,), (True,)
+        self.order = next(creation_order)
+        self.shape, self.dtype = array.shape, array.dtype
+
+    @property
+    def name(self) -> str:
+        """The operation, and which of its outputs."""
+        return self.title
+
+    def release(self) -> None:
+        title = self.title
+        super().release()
+        self.title = title
 
 
-class FusedFunction(Function):
-    """An operation whose kernel computes the first-order gradient on raw arrays.
-
-    `compose` is the same operation written in primitives. It is run again on the saved inputs when the gradient must
-    itself be differentiated, and it is the oracle of the kernel in tests. Without it, such a request raises
-    NotTwiceDifferentiable: never a wrong number.
-    """
-
-    def backward_arrays(self, gy: np.ndarray, /) -> tuple[np.ndarray | None, ...]:
-        """∂L/∂input for each input, by kernels on ndarrays."""
-        raise NotImplementedError(f"{self.name} has no backward_arrays")
-
-    def room(self, index: int) -> dict[str, Any]:
-        """Arguments `out` and `add` of a kernel that computes the gradient of input `index`.
-
-        During `backward()` a leaf's gradient is written where its optimizer wants it, or added to what is there; the
-        array is then returned like any other. Otherwise there is nothing to say, and the kernel makes an array.
-        """
-        leaf = self.edges[index]
-        if not modes.collecting or not isinstance(leaf, Tensor) or leaf.grad_buffer is None:
-            return {}
-        elsewhere = leaf.grad is not None and leaf.grad is not leaf.grad_buffer
-        if elsewhere or sum(edge is leaf for edge in self.edges) > 1:
-            return {}
-        return {"out": leaf.grad_buffer.data, "add": leaf.grad is not None}
-
-    def compose(self, *inputs: Any, **_: Any) -> Tensor:
-        """The operation in differentiable primitives."""
-        raise NotTwiceDifferentiable(
-            f"{self.name} has only a first derivative; write its compose() in differentiable operations, or leave out "
-            "create_graph=True"
-        )
-
-    def backward(self, gy: Tensor, /) -> tuple[Tensor | None, ...]:
-        """First order by the kernel; when recorded, through `compose`."""
-        if not modes.recording:
-            gradients = self.backward_arrays(gy.data)
-            return tuple([g if g is None else Tensor(np.asarray(g)) for g in gradients])
-        if type(self).compose is FusedFunction.compose:
-            self.compose()
-        from minigen.autograd.engine import grad
-        from minigen.autograd.ops.shape import alias
-
-        # Aliases keep the partial derivatives apart when one input was computed from another.
-        inputs = [alias(self.saved_input(i)) for i in range(len(self.needs))]
-        y = self.compose(*inputs)
-        wanted = [x for x, need in zip(inputs, self.needs, strict=True) if need]
-        gradients = iter(grad(y, wanted, gy, create_graph=True))
-        return tuple([next(gradients) if need else None for need in self.needs])
+def output(array: Any, inputs: list[Tensor]) -> Tensor:
+    """A result as a tensor. A view of an input's array and the input share one version counter."""
+    if type(array) is not np.ndarray:
+        array = np.asarray(array)
+    out = Tensor(array)
+    if (base := array.base) is not None:
+        for x in inputs:
+            if base is x.data or x.data.base is base:
+                out.version = x.version
+                break
+    return out
 
 
 def linked(array: np.ndarray, edge: Edge, counter: list[int], name: str) -> Tensor:
@@ -228,21 +225,3 @@ def linked(array: np.ndarray, edge: Edge, counter: list[int], name: str) -> Tens
     out = Tensor(array, requires_grad=edge is not None)
     out.node, out.version = edge, counter  # a later change of the saved array is seen at the next order too
     return out
-
-
-def share_version(out: Tensor, inputs: list[Tensor]) -> None:
-    """A view and its base share one version counter, so that a change through either is seen."""
-    base = out.data.base
-    for x in inputs:
-        if base is x.data or (x.data.base is base and base is not None):
-            out.version = x.version
-            return
-
-
-def user_line() -> str:
-    """`file:line, code` of the innermost frame outside this package."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
-        frame = frame.f_back
-    summary = traceback.extract_stack(frame, limit=1)[0]
-    return f"{summary.filename}:{summary.lineno}: {summary.line}"

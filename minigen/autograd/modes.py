@@ -1,4 +1,4 @@
-"""Switches for a stretch of code: whether a graph is recorded, and whether every result is checked for NaN.
+"""Switches for a stretch of code: whether a graph is recorded, and who listens.
 
 The switches are per thread, so that sampling in one thread does not stop another one's recording.
 """
@@ -6,16 +6,20 @@ The switches are per thread, so that sampling in one thread does not stop anothe
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from minigen.autograd.observe import Observer
 
 
 class Modes(threading.local):
     """State of one thread.
 
-    recording: operations build the graph. anomaly: results are checked. collecting: a sweep is adding to `.grad`.
+    recording: operations build the graph. observers: those who listen. collecting: a sweep is adding to `.grad`.
     """
 
     recording: bool = True
-    anomaly: bool = False
+    observers: "tuple[Observer, ...]" = ()
     collecting: bool = False
 
 
@@ -56,17 +60,3 @@ def enable_grad():
 def is_grad_enabled() -> bool:
     """Whether operations are being recorded in this thread."""
     return modes.recording
-
-
-@contextmanager
-def detect_anomaly() -> Iterator[None]:
-    """`with detect_anomaly():` check every forward and backward result for NaN and infinity.
-
-    The first bad one raises GradientError naming the operation, its shapes and the line of user code that called it.
-    Slower by a pass over every array; for finding the culprit, not for training.
-    """
-    previous, modes.anomaly = modes.anomaly, True
-    try:
-        yield
-    finally:
-        modes.anomaly = previous

@@ -101,8 +101,8 @@ class Conv2d(Convolution):
         """(KH, KW, in_channels / groups, out_channels)."""
         return (*self.kernel_size, self.in_channels // self.groups, self.out_channels)
 
-    def forward(self, x: Tensor, negative_slope: float = 1.0) -> Tensor:
-        """(N, H, W, in_channels) → (N, OH, OW, out_channels), then leaky ReLU with that slope."""
+    def forward(self, x: Tensor, negative_slope: float | None = None) -> Tensor:
+        """(N, H, W, in_channels) → (N, OH, OW, out_channels), then leaky ReLU with that slope, if any."""
         x = check_images(self.name, x, self.in_channels, self.weight.dtype)
         options = self.stride, self.padding, self.dilation, self.groups, negative_slope
         return ops.conv2d(x, self.weight, self.bias, *options)
@@ -144,8 +144,8 @@ class ConvTranspose2d(Convolution):
         """(KH, KW, out_channels / groups, in_channels)."""
         return (*self.kernel_size, self.out_channels // self.groups, self.in_channels)
 
-    def forward(self, x: Tensor, negative_slope: float = 1.0) -> Tensor:
-        """(N, H, W, in_channels) → (N, OH, OW, out_channels), then leaky ReLU with that slope."""
+    def forward(self, x: Tensor, negative_slope: float | None = None) -> Tensor:
+        """(N, H, W, in_channels) → (N, OH, OW, out_channels), then leaky ReLU with that slope, if any."""
         x = check_images(self.name, x, self.in_channels, self.weight.dtype)
         options = self.stride, self.padding, self.output_padding, self.groups, self.dilation, negative_slope
         return ops.conv_transpose2d(x, self.weight, self.bias, *options)

@@ -35,8 +35,8 @@ class Linear(Module):
         self.weight = Parameter(init_.checked(init, shape, rng))
         self.bias = Parameter(init_.default_bias(self.out_features, shape, rng)) if bias else None
 
-    def forward(self, x: Tensor, negative_slope: float = 1.0) -> Tensor:
-        """(…, in_features) → (…, out_features), then leaky ReLU with that slope (1: none)."""
+    def forward(self, x: Tensor, negative_slope: float | None = None) -> Tensor:
+        """(…, in_features) → (…, out_features), then leaky ReLU with that slope, if any."""
         name = f"Linear({self.in_features}, {self.out_features})"
         x = check_features(name, x, self.in_features, "(…, in_features)", self.weight.dtype)
         return ops.linear(x, self.weight, self.bias, negative_slope)

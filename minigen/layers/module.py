@@ -11,7 +11,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from minigen.autograd import leaves
 from minigen.autograd.conversion import as_array, check_differentiable, numeric_dtype
+from minigen.autograd.modes import modes
+from minigen.autograd.observe import listening
 from minigen.autograd.tensor import Tensor
 from minigen.config import FLOAT_DTYPES
 from minigen.errors import ArgumentError, CheckpointError, DTypeError
@@ -67,7 +70,21 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward; write `def forward(self, x)`")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if modes.observers:
+            return self.observed(args, kwargs)
         return self.forward(*args, **kwargs)
+
+    def observed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """`forward`, with those who listen told of its start and its end."""
+        observers, result = listening(), None
+        for observer in observers:
+            observer.module_starts(self, args, kwargs)
+        try:
+            result = self.forward(*args, **kwargs)
+        finally:
+            for observer in observers:
+                observer.module_ends(self, args, kwargs, result)
+        return result
 
     # Attributes
 
@@ -239,7 +256,7 @@ class Module:
         dtype = numeric_dtype(dtype, f"{type(self).__name__}.astype")
         if dtype not in FLOAT_DTYPES:
             raise DTypeError(f"{type(self).__name__}.astype: {dtype} can not be trained; use float32 or float64")
-        if any(parameter.grad_buffer is not None for parameter in self.parameters()):
+        if any(map(leaves.has_place, self.parameters())):
             raise ArgumentError(
                 f"{type(self).__name__}.astype: an optimizer holds the parameters; convert before making it"
             )

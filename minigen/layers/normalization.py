@@ -31,10 +31,10 @@ class BatchNorm(Module):
         self.register_buffer("running_mean", np.zeros(num_features, config.dtype))
         self.register_buffer("running_var", np.ones(num_features, config.dtype))
 
-    def forward(self, x: Tensor, negative_slope: float = 1.0) -> Tensor:
+    def forward(self, x: Tensor, negative_slope: float | None = None) -> Tensor:
         """(…, num_features), normalized; in training the running values are updated.
 
-        With a negative_slope other than 1, that of LeakyReLU or ReLU, the activation is included.
+        With a negative_slope, that of LeakyReLU or ReLU (0), the activation is included.
         """
         name, dtype = f"BatchNorm({self.num_features})", self.weight.dtype
         x = check_features(name, x, self.num_features, "features are on the last axis", dtype)

@@ -4,7 +4,7 @@ import numpy as np
 
 from minigen import random
 from minigen.autograd import Tensor
-from minigen.autograd.ops.arithmetic import as_float
+from minigen.autograd.ops.operands import as_float
 from minigen.checks import check_count
 from minigen.errors import ShapeError
 from minigen.layers import init as init_

@@ -6,7 +6,7 @@ import numpy as np
 
 from minigen import random
 from minigen.autograd import Tensor, ops
-from minigen.autograd.ops.recurrent import checked_mask
+from minigen.autograd.ops.recurrent import step_mask
 from minigen.autograd.tensor import as_tensor
 from minigen.checks import check_count, check_number
 from minigen.errors import ArgumentError, ShapeError
@@ -107,7 +107,7 @@ class Recurrent(Module):
                 raise ShapeError(
                     f"{name}: a state is {states[i].shape}, expected (layers · directions, N, hidden) = {shape}"
                 )
-        return x, states, checked_mask(name, mask, x.shape[:2]), embedding
+        return x, states, step_mask(name, mask, x.shape[:2]), embedding
 
     def multiply_adds(self, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> int:
         """One for each weight at each step."""

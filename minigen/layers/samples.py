@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from minigen import layers
-from minigen.autograd.samples import Maker, away, distinct, integers, normal
 from minigen.autograd.tensor import Tensor
+from minigen.autograd.verify.sample import Maker, away, distinct, integers, normal
 from minigen.random import generator
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from minigen import kernels
+from minigen.autograd import leaves
 from minigen.autograd.tensor import Tensor
 from minigen.checks import check_number
 from minigen.optim.flat import check_parameters
@@ -47,12 +48,6 @@ def own_gradients(parameters: Optimizer | Iterable[Tensor], operation: str) -> t
     if isinstance(parameters, Optimizer):
         flat = parameters.flat
         active = flat.gather()
-        return [flat.gradients[span] for span, _ in flat.runs(active)], [flat.buffers[i] for i in active]
-    tensors = []
-    for p in check_parameters(parameters, operation):
-        if p.grad is None:
-            continue
-        if p.grad is not p.grad_buffer:  # may be part of a graph, or shared
-            p.grad = Tensor(p.grad.data.copy())
-        tensors.append(p.grad)
+        return [flat.gradients[span] for span, _ in flat.runs(active)], [flat.places[i] for i in active]
+    tensors = [g for p in check_parameters(parameters, operation) if (g := leaves.own(p)) is not None]
     return [tensor.data for tensor in tensors], tensors

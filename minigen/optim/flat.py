@@ -1,8 +1,8 @@
 """Parameters laid end to end in one array, their gradients in a second, so that an update is one pass over memory.
 
-Each parameter's `.data` becomes a view into the first array, and `backward()` writes its gradient straight into a view
-of the second. Both are only for speed: whoever assigns another array to `.data` or `.grad` is noticed by `gather`,
-which copies it in, so that a result never depends on where the numbers lay.
+Each parameter's `.data` becomes a view into the first array, and a view of the second is the place of its gradient
+(see `minigen.autograd.leaves`). Both are only for speed: whoever assigns another array to `.data` or `.grad` is noticed
+by `gather`, which copies it in, so that a result never depends on where the numbers lay.
 """
 
 from collections.abc import Iterable
@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from minigen.autograd import leaves
 from minigen.autograd.tensor import Tensor
 from minigen.checks import check_items
 from minigen.config import FLOAT_DTYPES
-from minigen.errors import ArgumentError, DTypeError, ShapeError
+from minigen.errors import ArgumentError
 
 
 class FlatParameters:
@@ -37,9 +38,9 @@ class FlatParameters:
         self.data = np.empty(self.offsets[-1], self.parameters[0].dtype)
         self.gradients = np.zeros_like(self.data)
         self.data_views = self.views(self.data)
-        self.buffers = [Tensor(view) for view in self.views(self.gradients)]
-        for p, buffer in zip(self.parameters, self.buffers, strict=True):
-            p.grad_buffer = buffer
+        self.places = [
+            leaves.give_place(p, view) for p, view in zip(self.parameters, self.views(self.gradients), strict=True)
+        ]
         self.gather_data()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -55,7 +56,7 @@ class FlatParameters:
         """Bring in values that were assigned elsewhere."""
         for p, view in zip(self.parameters, self.data_views, strict=True):
             if p.data is not view:
-                self.copy_in(view, p.data, "data")
+                leaves.copy_in(view, p.data, "data", self.operation)
                 p.data = view
 
     def gather(self) -> list[int]:
@@ -65,25 +66,9 @@ class FlatParameters:
         for i, p in enumerate(self.parameters):
             if p.grad is None or not p.requires_grad:
                 continue
-            buffer = self.buffers[i]
-            if p.grad is not buffer:
-                self.copy_in(buffer.data, p.grad.data, "grad")
-                buffer.bump_version()
-                p.grad = buffer
+            leaves.gather(p, self.places[i], self.operation)
             active.append(i)
         return active
-
-    def copy_in(self, view: np.ndarray, array: np.ndarray, what: str) -> None:
-        if array.shape != view.shape:
-            raise ShapeError(
-                f"{self.operation}: .{what} of shape {array.shape} was assigned to a parameter of shape {view.shape}"
-            )
-        if array.dtype != view.dtype:
-            raise DTypeError(
-                f"{self.operation}: .{what} of a {view.dtype} parameter became {array.dtype}; "
-                "convert a model before making its optimizer"
-            )
-        np.copyto(view, array)
 
     def runs(self, active: list[int], keys: np.ndarray | None = None) -> list[tuple[slice, int]]:
         """Maximal stretches of neighbouring active parameters with equal `keys`: (their span in flat arrays, key)."""

@@ -9,16 +9,12 @@ import pytest
 from autograd_helpers import gradient, leaf, no_garbage_collector, one
 
 import minigen as mg
-from minigen.autograd.function import Function, FusedFunction
+from minigen.autograd.function import Function
+from minigen.autograd.fused import FusedFunction
 from minigen.autograd.tensor import Tensor
 from minigen.errors import GradientError, GraphFreedError
 
 # ---------------------------------------------------------------- accumulation
-
-
-def square() -> Tensor:
-    """A 2 x 2 leaf."""
-    return mg.tensor(np.array([[1.0, 2.0], [3.0, 4.0]]), requires_grad=True)
 
 
 def test_a_tensor_used_twice_gets_both_contributions():
@@ -68,55 +64,6 @@ def test_gradient_argument_is_taken_in_the_dtype_of_the_output(given: Any):
     (x * 2.0).backward(given)
     assert x.grad is not None
     assert (x.grad.tolist(), x.grad.dtype) == ([2.0, 20.0], np.float32)
-
-
-def test_grad_buffer_of_an_optimizer_is_filled_in_place():
-    x = leaf(1.0, 2.0)
-    x.grad_buffer = Tensor(np.full(2, np.nan))
-    (x * x).sum().backward()
-    (x * x).sum().backward()
-    assert x.grad is not None
-    assert x.grad is x.grad_buffer
-    assert x.grad_buffer.tolist() == [4.0, 8.0]
-
-
-def test_a_kernel_writes_a_weight_gradient_into_the_buffer_and_adds_to_it():
-    w = square()
-    buffer = w.grad_buffer = Tensor(np.full((2, 2), np.nan))
-    array = buffer.data
-    x = mg.tensor(np.eye(2))
-    (mg.linear(x, w) + mg.linear(x * 2.0, w)).sum().backward()
-    assert w.grad is buffer and buffer.data is array
-    assert array.tolist() == [[3.0, 3.0], [3.0, 3.0]]
-    mg.linear(x, w).sum().backward()
-    assert array.tolist() == [[4.0, 4.0], [4.0, 4.0]]
-    assert buffer.version[0] == 3
-
-
-def test_a_leaf_that_is_both_operands_gets_both_gradients():
-    w = square()
-    mg.linear(w, w).sum().backward()
-    expected = gradient(w)
-    w.grad, w.grad_buffer = None, Tensor(np.full((2, 2), np.nan))
-    mg.linear(w, w).sum().backward()
-    assert w.grad is w.grad_buffer and gradient(w) == expected
-
-
-def test_grad_does_not_touch_the_buffer_of_an_optimizer():
-    w = square()
-    w.grad_buffer = Tensor(np.full((2, 2), 7.0))
-    (g,) = mg.grad(mg.linear(mg.tensor(np.eye(2)), w).sum(), w)
-    assert g.tolist() == [[1.0, 1.0], [1.0, 1.0]]
-    assert w.grad is None and (w.grad_buffer.data == 7).all()
-
-
-def test_a_gradient_that_was_assigned_is_added_to_and_not_written_into():
-    w = square()
-    w.grad_buffer = Tensor(np.full((2, 2), np.nan))
-    mine = w.grad = mg.tensor(np.full((2, 2), 10.0))
-    mg.linear(mg.tensor(np.eye(2)), w).sum().backward()
-    assert gradient(w) == [[11.0, 11.0], [11.0, 11.0]]
-    assert (mine.data == 10).all()
 
 
 # ---------------------------------------------------------------- freeing

@@ -9,9 +9,9 @@ import pytest
 from autograd_helpers import Square, leaf
 
 import minigen as mg
-from minigen.autograd.gradcheck import Settings, largest_errors
 from minigen.autograd.ops.shape import sum_to
 from minigen.autograd.tensor import Tensor
+from minigen.autograd.verify.gradcheck import Settings, largest_errors
 from minigen.errors import ArgumentError, DTypeError, GradientError, NotTwiceDifferentiable
 
 MODES = ["projection", "full"]

@@ -284,7 +284,11 @@ ERRORS: list[tuple[Callable[[], Any], type[MinigenError], str]] = [
     (lambda: sdpa(x(2, 0, 4)), ShapeError, "0 queries and 5 keys; a sequence needs at least one step"),
     (lambda: sdpa(k=x(2, 0, 4)), ShapeError, "3 queries and 0 keys"),
     (lambda: sdpa(x(2, 6, 4), is_causal=True), ShapeError, "6 queries but only 5 keys; .* at least as many keys"),
-    (lambda: sdpa(mask=np.ones((2, 5))), DTypeError, "mask has dtype float64; pass booleans, True where"),
+    (
+        lambda: sdpa(mask=np.ones((2, 5))),
+        DTypeError,
+        "mask has dtype float64; pass booleans, True for a key",
+    ),
     (lambda: sdpa(mask=np.ones((2, 3), bool)), ShapeError, r"mask is \(2, 3\), expected \(N, Tk\) = \(2, 5\)"),
     (lambda: sdpa(mask=np.ones((3, 5), bool)), ShapeError, r"mask is \(3, 5\)"),
     (lambda: mg.self_attention(x(2, 3, 4), 1), ShapeError, r"self_attention: qkv is \(2, 3, 4\); pass \(N, T, 3C\)"),

@@ -232,7 +232,7 @@ W = np.ones((4, 20), np.float32), np.ones((5, 20), np.float32), np.ones(20, np.f
         (lambda: mg.gru(X, H, *W), ShapeError, r"gru: w_x is \(4, 20\).* \(C, 3H\) = \(4, 15\)"),
         (lambda: mg.lstm(X, H, H, W[2], *W[1:]), ShapeError, r"lstm: w_x \(20,\) and w_h .*; pass matrices \(C, 4H\)"),
         (lambda: mg.lstm(X, H, H, *W[:2], W[2][:5]), ShapeError, r"lstm: b is \(5,\).* \(4H,\) = \(20,\)"),
-        (lambda: mg.lstm(X, H, H, *W, mask=M[:1]), ShapeError, r"lstm: mask is \(1, 3\), but x has \(N, T\)"),
+        (lambda: mg.lstm(X, H, H, *W, mask=M[:1]), ShapeError, r"lstm: mask is \(1, 3\), expected \(N, T\)"),
         (lambda: mg.lstm(X, H, H, *W, mask=M * 1.0), DTypeError, "lstm: mask has dtype float64; pass booleans"),
         (lambda: mg.lstm(X.astype(int), H, H, *W), ShapeError, r"lstm: x \(2, 3, 4\) of whole numbers; pass \(N, T\)"),
         (lambda: mg.lstm(M * 9, H, H, *W), MinigenError, "lstm: steps hold 9, outside 0 … 3"),

@@ -4,28 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minigen.autograd.ops.activation import (
-    cos,
-    elu,
-    erf,
-    exp,
-    expm1,
-    gelu,
-    leaky_relu,
-    log,
-    log1p,
-    relu,
-    sigmoid,
-    silu,
-    sin,
-    softplus,
-    sqrt,
-    tanh,
-)
+from minigen.autograd.ops.activation import elu, erf, gelu, leaky_relu, relu, sigmoid, silu, softplus, tanh
 from minigen.autograd.ops.arithmetic import (
     abs,
     add,
-    astype,
     clip,
     divide,
     maximum,
@@ -37,9 +19,11 @@ from minigen.autograd.ops.arithmetic import (
     where,
 )
 from minigen.autograd.ops.attention import scaled_dot_product_attention, self_attention
+from minigen.autograd.ops.cast import astype
 from minigen.autograd.ops.comparison import equal, greater, greater_equal, less, less_equal, not_equal
 from minigen.autograd.ops.convolution import conv2d, conv_transpose2d
 from minigen.autograd.ops.dropout import dropout
+from minigen.autograd.ops.elementary import cos, exp, expm1, log, log1p, sin, sqrt
 from minigen.autograd.ops.embedding import embedding
 from minigen.autograd.ops.linalg import einsum, linear, matmul
 from minigen.autograd.ops.loss import (

@@ -1,4 +1,4 @@
-"""Elementwise functions of one tensor: exp and its family, trigonometry, and the activations of neural networks.
+"""The activations of neural networks, elementwise functions of one tensor, and those that they are made of.
 
 `backward` is written in the same differentiable operations, so every order of derivative follows. Where a kernel
 computes the gradient in one pass (Tanh and TanhGrad, Sigmoid and SigmoidGrad), the pass is a Function of its own.
@@ -9,93 +9,13 @@ import math
 import numpy as np
 
 from minigen import kernels
-from minigen.autograd.function import Function, FusedFunction
-from minigen.autograd.ops.arithmetic import as_float, where
+from minigen.autograd.function import Function
+from minigen.autograd.fused import FusedFunction, Gradients
+from minigen.autograd.ops.arithmetic import where
+from minigen.autograd.ops.elementary import exp, expm1
+from minigen.autograd.ops.operands import as_float
 from minigen.autograd.tensor import Operand, Tensor
 from minigen.checks import check_number
-
-
-class Exp(Function):
-    """y = exp x; gx = gy y."""
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        self.save_output()
-        with np.errstate(over="ignore"):
-            return np.exp(x)
-
-    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
-        return (gy * self.saved_output(),)
-
-
-class Log(Function):
-    """y = log x; gx = gy / x."""
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        self.save_inputs(0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.log(x)
-
-    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
-        return (gy / self.saved_input(0),)
-
-
-class Log1p(Function):
-    """y = log(1 + x); gx = gy / (1 + x)."""
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        self.save_inputs(0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.log1p(x)
-
-    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
-        return (gy / (self.saved_input(0) + 1.0),)
-
-
-class Expm1(Function):
-    """y = exp(x) - 1; gx = gy (y + 1)."""
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        self.save_output()
-        with np.errstate(over="ignore"):
-            return np.expm1(x)
-
-    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
-        return (gy * (self.saved_output() + 1.0),)
-
-
-class Sqrt(Function):
-    """y = √x; gx = gy / 2y."""
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        self.save_output()
-        with np.errstate(invalid="ignore"):
-            return np.sqrt(x)
-
-    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return (gy * 0.5 / self.saved_output(),)
-
-
-class Sin(Function):
-    """y = sin x; gx = gy cos x."""
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        self.save_inputs(0)
-        return np.sin(x)
-
-    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
-        return (gy * cos(self.saved_input(0)),)
-
-
-class Cos(Function):
-    """y = cos x; gx = -gy sin x."""
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        self.save_inputs(0)
-        return np.cos(x)
-
-    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
-        return (-gy * sin(self.saved_input(0)),)
 
 
 class Tanh(Function):
@@ -211,7 +131,7 @@ class ELU(FusedFunction):
         self.save_inputs(0)
         return kernels.elu(x, self.alpha)
 
-    def backward_arrays(self, gy: np.ndarray) -> tuple[np.ndarray | None, ...]:
+    def backward_arrays(self, gy: np.ndarray) -> Gradients:
         return (kernels.elu_grad(gy, self.saved_array(0), self.alpha),)
 
     def compose(self, x: Tensor) -> Tensor:
@@ -225,46 +145,11 @@ class GELU(FusedFunction):
         self.save_inputs(0)
         return kernels.gelu(x)
 
-    def backward_arrays(self, gy: np.ndarray) -> tuple[np.ndarray | None, ...]:
+    def backward_arrays(self, gy: np.ndarray) -> Gradients:
         return (kernels.gelu_grad(gy, self.saved_array(0)),)
 
     def compose(self, x: Tensor) -> Tensor:
         return x * 0.5 * (erf(x * math.sqrt(0.5)) + 1.0)
-
-
-def exp(x: Operand) -> Tensor:
-    """eˣ."""
-    return Exp()(as_float(x, "exp"))
-
-
-def log(x: Operand) -> Tensor:
-    """Natural logarithm; -inf at 0, NaN below, as in NumPy."""
-    return Log()(as_float(x, "log"))
-
-
-def log1p(x: Operand) -> Tensor:
-    """log(1 + x), exact near 0."""
-    return Log1p()(as_float(x, "log1p"))
-
-
-def expm1(x: Operand) -> Tensor:
-    """eˣ - 1, exact near 0."""
-    return Expm1()(as_float(x, "expm1"))
-
-
-def sqrt(x: Operand) -> Tensor:
-    """√x; NaN below 0. The gradient at 0 is infinite."""
-    return Sqrt()(as_float(x, "sqrt"))
-
-
-def sin(x: Operand) -> Tensor:
-    """Sine of x in radians."""
-    return Sin()(as_float(x, "sin"))
-
-
-def cos(x: Operand) -> Tensor:
-    """Cosine of x in radians."""
-    return Cos()(as_float(x, "cos"))
 
 
 def tanh(x: Operand) -> Tensor:
@@ -295,6 +180,11 @@ def relu(x: Operand) -> Tensor:
 def leaky_relu(x: Operand, negative_slope: float = 0.01) -> Tensor:
     """x where x > 0, else negative_slope · x. Maas et al. 2013, section 2. Raises ArgumentError on a negative slope."""
     return LeakyReLU(check_number("leaky_relu", "negative_slope", negative_slope, 0))(as_float(x, "leaky_relu"))
+
+
+def leaky(y: Tensor, slope: float | None) -> Tensor:
+    """How an operation ends that may include a leaky ReLU: y itself when its slope is None, for none."""
+    return y if slope is None else leaky_relu(y, slope)
 
 
 def elu(x: Operand, alpha: float = 1.0) -> Tensor:

@@ -1,70 +1,28 @@
-"""Elementwise arithmetic with NumPy's broadcasting: + - * / **, maximum, minimum, where, clip, casts.
+"""Elementwise arithmetic with NumPy's broadcasting: + - * / **, maximum, minimum, where, clip.
 
 Where an operand was broadcast, its gradient is summed back over the repeated axes: if y = a + b with a of shape (3,)
 and b of shape (2, 3), then ga = sum over axis 0 of gy.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from minigen.autograd.conversion import numeric_dtype
 from minigen.autograd.function import Function
+from minigen.autograd.leaves import summed
+from minigen.autograd.ops.elementary import log
+from minigen.autograd.ops.operands import as_float, broadcastable, pair, scalar_like
 from minigen.autograd.ops.shape import sum_to
-from minigen.autograd.tensor import Operand, Tensor, as_tensor, summed
+from minigen.autograd.tensor import Operand, Tensor, as_tensor
 from minigen.checks import is_number, shown
-from minigen.config import FLOAT_DTYPES, config
+from minigen.config import FLOAT_DTYPES
 from minigen.errors import ArgumentError, DTypeError, ShapeError
-
-
-def operands(name: str, a: Operand, b: Operand) -> tuple[Tensor, Tensor]:
-    """Both operands as tensors of one dtype. A Python number takes the dtype of the tensor beside it."""
-    if isinstance(b, (int, float)) and not isinstance(a, (int, float)):
-        a = as_tensor(a, name)
-        return a if a.dtype in FLOAT_DTYPES else number_like(a, b), scalar_like(b, a, name)
-    if isinstance(a, (int, float)) and not isinstance(b, (int, float)):
-        b = as_tensor(b, name)
-        return scalar_like(a, b, name), b if b.dtype in FLOAT_DTYPES else number_like(b, a)
-    a, b = as_tensor(a, name), as_tensor(b, name)
-    if a.dtype != b.dtype:
-        dtype = common_dtype([a, b])
-        a, b = astype(a, dtype), astype(b, dtype)
-    return a, b
-
-
-def common_dtype(tensors: Sequence[Tensor]) -> np.dtype:
-    """The dtype that several operands share: the widest float among them; without floats, NumPy's promotion."""
-    floats = [x.dtype for x in tensors if x.dtype in FLOAT_DTYPES]
-    return np.result_type(*(floats or [x.dtype for x in tensors]))
-
-
-def scalar_like(number: float, tensor: Tensor, name: str) -> Tensor:
-    """A 0-d tensor in the float dtype of `tensor`; for integer tensors NumPy's or the default float dtype."""
-    if tensor.dtype == bool:
-        return as_tensor(number, name)
-    keeps = tensor.dtype in FLOAT_DTYPES or not isinstance(number, float)
-    try:
-        return Tensor(np.asarray(number, tensor.dtype if keeps else config.dtype))
-    except OverflowError:
-        mend = "use a smaller number" if tensor.dtype in FLOAT_DTYPES else "convert the tensor with astype"
-        raise DTypeError(f"{name}: {shown(number)} does not fit into {tensor.dtype}; {mend}") from None
-
-
-def number_like(tensor: Tensor, number: float) -> Tensor:
-    """An integer tensor as default floats when it meets a Python float."""
-    return astype(tensor, config.dtype) if isinstance(number, float) else tensor
-
-
-def as_float(x: Operand, name: str) -> Tensor:
-    """`x` as a float tensor: integers and booleans become `config.dtype`."""
-    x = as_tensor(x, name)
-    return x if x.dtype in FLOAT_DTYPES else astype(x, config.dtype)
 
 
 def binary(name: str, function: Function, a: Operand, b: Operand) -> Tensor:
     """Apply a broadcasting Function; shapes that do not broadcast raise ShapeError."""
-    a, b = operands(name, a, b)
+    a, b = pair(name, a, b)
     try:
         return function(a, b)
     except ValueError:
@@ -74,15 +32,6 @@ def binary(name: str, function: Function, a: Operand, b: Operand) -> Tensor:
         f"{name}: shapes {a.shape} and {b.shape} do not broadcast; aligned at the last axis, lengths must be equal or "
         "1 (reshape, or insert an axis with expand_dims)"
     )
-
-
-def broadcastable(*shapes: tuple[int, ...]) -> bool:
-    """Whether NumPy can broadcast these shapes to one."""
-    try:
-        np.broadcast_shapes(*shapes)
-    except ValueError:
-        return False
-    return True
 
 
 class Binary(Function):
@@ -168,8 +117,6 @@ class Power(Binary):
             return gy * where(zero, 0.0, b * power(a, where(zero, 1.0, b - 1)))
 
         def exponent() -> Tensor:
-            from minigen.autograd.ops.activation import log
-
             zero = a.data == 0
             return gy * where(zero, 0.0, power(a, b) * log(where(zero, 1.0, a)))
 
@@ -271,20 +218,6 @@ class Clip(Function):
         return (gy * Tensor(inside.astype(x.dtype)),)
 
 
-class AsType(Function):
-    """y = x in another dtype; gx = gy in the dtype of x."""
-
-    def __init__(self, dtype: np.dtype) -> None:
-        self.target = dtype
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        self.source = x.dtype
-        return x.astype(self.target)
-
-    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
-        return (astype(gy, self.source),)
-
-
 def add(a: Operand, b: Operand) -> Tensor:
     """a + b, broadcast."""
     return binary("add", Add(), a, b)
@@ -302,7 +235,7 @@ def multiply(a: Operand, b: Operand) -> Tensor:
 
 def divide(a: Operand, b: Operand) -> Tensor:
     """a / b elementwise, broadcast; integers are divided as `config.dtype`."""
-    a, b = operands("divide", a, b)
+    a, b = pair("divide", a, b)
     return binary("divide", Divide(), as_float(a, "divide"), as_float(b, "divide"))
 
 
@@ -311,7 +244,7 @@ def power(a: Operand, b: Operand) -> Tensor:
     if isinstance(b, (int, float)) and isinstance(a, Tensor) and a.dtype in FLOAT_DTYPES:
         scalar_like(b, a, "power")  # refuses what is too large
         return PowerConstant(b if isinstance(b, int) else float(b))(a)
-    a, b = operands("power", a, b)
+    a, b = pair("power", a, b)
     return binary("power", Power(), as_float(a, "power"), as_float(b, "power"))
 
 
@@ -333,7 +266,7 @@ def where(condition: Operand, a: Operand, b: Operand) -> Tensor:
     mask = condition.data if isinstance(condition, Tensor) else np.asarray(condition)
     if mask.dtype != bool:
         raise DTypeError(f"where: condition has dtype {mask.dtype}; pass booleans, such as x > 0")
-    a, b = operands("where", a, b)
+    a, b = pair("where", a, b)
     if not broadcastable(mask.shape, a.shape, b.shape):
         raise ShapeError(f"where: shapes {mask.shape}, {a.shape} and {b.shape} do not broadcast")
     return Where(mask)(a, b)
@@ -366,13 +299,3 @@ def clip_bound(bound: Any, x: Tensor) -> float:
     if not is_number(bound) or bound != bound:
         raise ArgumentError(f"clip: bound {shown(bound)} is no number; for arrays of bounds use maximum and minimum")
     return float(scalar_like(bound, x, "clip").data)
-
-
-def astype(x: Operand, dtype: Any) -> Tensor:
-    """x in another dtype; x itself when it already has it. No gradient flows through integers."""
-    x, dtype = as_tensor(x, "astype"), numeric_dtype(dtype, "astype")
-    if x.dtype == dtype:
-        return x
-    if x.requires_grad and dtype not in FLOAT_DTYPES:
-        x = x.detach()
-    return AsType(dtype)(x)

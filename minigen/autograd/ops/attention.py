@@ -7,16 +7,15 @@ memory grows with the length of the sequence, not with its square.
 import numpy as np
 
 from minigen import kernels
-from minigen.autograd.function import FusedFunction
-from minigen.autograd.ops.arithmetic import as_float, where
-from minigen.autograd.ops.linalg import matmul, same_dtype
+from minigen.autograd.fused import FusedFunction, Gradients
+from minigen.autograd.ops.arithmetic import where
+from minigen.autograd.ops.linalg import matmul
+from minigen.autograd.ops.operands import as_float, boolean_mask, same_dtype
 from minigen.autograd.ops.shape import reshape, split, swapaxes, transpose
 from minigen.autograd.ops.softmax import softmax
-from minigen.autograd.tensor import Operand, Tensor, as_tensor
+from minigen.autograd.tensor import Operand, Tensor
 from minigen.checks import check_count
-from minigen.errors import ArgumentError, DTypeError, ShapeError
-
-Gradients = tuple[np.ndarray | None, ...]
+from minigen.errors import ArgumentError, ShapeError
 
 
 class Attention(FusedFunction):
@@ -142,11 +141,4 @@ def checked(
             f"{name}: {tq} queries but only {tk} keys; with is_causal=True the last query stands at the last key, so "
             "pass at least as many keys"
         )
-    if mask is not None:
-        array = as_tensor(mask, name).data
-        if array.dtype != bool:
-            raise DTypeError(f"{name}: mask has dtype {array.dtype}; pass booleans, True where a key may be looked at")
-        if array.shape != (n, tk):
-            raise ShapeError(f"{name}: mask is {array.shape}, expected (N, Tk) = {(n, tk)}, one boolean for each key")
-        mask = array.copy()
-    return heads, bool(is_causal), mask
+    return heads, bool(is_causal), boolean_mask(mask, (n, tk), name, "(N, Tk)", "key")

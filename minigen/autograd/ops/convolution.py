@@ -10,15 +10,14 @@ from typing import NamedTuple
 import numpy as np
 
 from minigen import kernels
-from minigen.autograd.function import Function, FusedFunction
+from minigen.autograd.function import Function
+from minigen.autograd.fused import FusedFunction
 from minigen.autograd.modes import modes
-from minigen.autograd.ops.activation import leaky_relu
-from minigen.autograd.ops.arithmetic import as_float
-from minigen.autograd.ops.linalg import same_dtype
-from minigen.autograd.ops.pooling import images
+from minigen.autograd.ops.activation import leaky
+from minigen.autograd.ops.operands import as_float, images, leaky_slope, same_dtype
 from minigen.autograd.ops.reduction import sum as sum_
 from minigen.autograd.tensor import Operand, Tensor
-from minigen.checks import check_count, check_number, check_pair
+from minigen.checks import check_count, check_pair
 from minigen.errors import ArgumentError, ShapeError
 
 Pair = tuple[int, int]
@@ -36,15 +35,15 @@ class Geometry(NamedTuple):
 class Convolution(FusedFunction):
     """What the two convolutions share: y = leaky(product of x and w + bias), with or without a bias.
 
-    leaky is the identity (slope 1), ReLU (0) or LeakyReLU; its derivative can be told from y.
+    leaky is nothing (slope None), ReLU (0) or LeakyReLU; its derivative can be told from y.
     """
 
-    def __init__(self, geometry: Geometry, slope: float = 1.0) -> None:
+    def __init__(self, geometry: Geometry, slope: float | None = None) -> None:
         self.geometry, self.slope = geometry, slope
 
     def save(self, x: np.ndarray, w: np.ndarray) -> None:
         """Keep what backward needs."""
-        if self.slope == 1:
+        if self.slope is None:
             self.save_inputs(*[i for i in (0, 1) if self.needs[1 - i]])
         else:
             self.save_inputs(*range(len(self.needs)))
@@ -52,10 +51,10 @@ class Convolution(FusedFunction):
         self.x_hw, self.kernel_hw = x.shape[1:3], w.shape[:2]
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
-        if self.slope != 1 and modes.recording:
+        if self.slope is not None and modes.recording:
             return super().backward(gy)  # through compose
         gb = None
-        if self.slope != 1:
+        if self.slope is not None:
             y = self.saved_output_array()
             flat_gy, flat_y = gy.data.reshape(-1, y.shape[3]), y.reshape(-1, y.shape[3])
             gz, gb = kernels.bias_leaky_grad(flat_gy, flat_y, self.slope, True in self.needs[2:])
@@ -67,7 +66,7 @@ class Convolution(FusedFunction):
         return (gx, gw, gb)[: len(self.needs)]
 
     def compose(self, x: Tensor, w: Tensor, *bias: Tensor) -> Tensor:
-        return leaky_relu(self.linear()(x, w, *bias), self.slope)
+        return leaky(self.linear()(x, w, *bias), self.slope)
 
     def linear(self) -> "Convolution":
         """The same convolution without the activation."""
@@ -102,7 +101,7 @@ class Conv2d(Convolution):
 class ConvTranspose2d(Convolution):
     """y = leaky(adjoint of the convolution in its input + bias), from x (N, OH, OW, Cout) to (N, *out_hw, Cin)."""
 
-    def __init__(self, geometry: Geometry, out_hw: Pair, slope: float = 1.0) -> None:
+    def __init__(self, geometry: Geometry, out_hw: Pair, slope: float | None = None) -> None:
         super().__init__(geometry, slope)
         self.out_hw = out_hw
 
@@ -145,7 +144,7 @@ def conv2d(
     padding: int | Pair | str = 0,
     dilation: int | Pair = 1,
     groups: int = 1,
-    negative_slope: float = 1.0,
+    negative_slope: float | None = None,
 ) -> Tensor:
     """y[n, i, j, o] = bias[o] + Σ_{a, b, c} x[n, i·s + a·d - p, j·s + b·d - p, c] · w[a, b, c, o].
 
@@ -153,7 +152,7 @@ def conv2d(
     OH = ⌊(H + 2p - d (KH - 1) - 1) / s⌋ + 1. x counts as zero outside. As in PyTorch the kernel is not flipped, and
     group g of the output channels sees group g of the input channels. stride, padding and dilation are numbers, or
     pairs for height and width; padding may be "valid" (none) or "same": OH = ⌈H / s⌉, where an odd row or column of
-    zeros goes to the bottom or right. With a negative_slope other than 1, y is leaky_relu of that, in the same pass.
+    zeros goes to the bottom or right. With a negative_slope, y is leaky_relu of that, in the same pass.
     Raises ShapeError for shapes that do not fit and ArgumentError for bad options.
     """
     name = "conv2d"
@@ -181,7 +180,7 @@ def conv2d(
                 f"{name}: the kernel spans {span} in {axis} but x {x.shape} with padding {sum(ends)} has only "
                 f"{size + sum(ends)}; use more padding, a smaller kernel or larger images"
             )
-    slope = check_number(name, "negative_slope", negative_slope, 0)
+    slope = leaky_slope(negative_slope, name)
     return Conv2d(Geometry(stride, (*sides[0], *sides[1]), dilation, groups), slope)(x, w, *b)
 
 
@@ -194,14 +193,14 @@ def conv_transpose2d(
     output_padding: int | Pair = 0,
     groups: int = 1,
     dilation: int | Pair = 1,
-    negative_slope: float = 1.0,
+    negative_slope: float | None = None,
 ) -> Tensor:
     """y[n, i·s + a·d - p, j·s + b·d - p, o] += x[n, i, j, c] · w[a, b, o, c], from y = bias: the adjoint of conv2d.
 
     x (N, H, W, Cin), w (KH, KW, Cout / groups, Cin), which is the weight of the conv2d from Cout to Cin channels that
     this is the adjoint of, bias (Cout,) → y (N, OH, OW, Cout), OH = (H - 1) s - 2p + d (KH - 1) + 1 + output_padding.
     What falls outside is dropped. output_padding adds rows at the bottom and columns at the right; it is smaller than
-    the stride or the dilation. padding "valid" is 0, "same" makes OH = H · s. With a negative_slope other than 1, y is
+    the stride or the dilation. padding "valid" is 0, "same" makes OH = H · s. With a negative_slope, y is
     leaky_relu of that, in the same pass. Raises ShapeError and ArgumentError.
     """
     name = "conv_transpose2d"
@@ -226,7 +225,7 @@ def conv_transpose2d(
             f"{name}: x {x.shape} with kernel {w.shape[:2]} and padding {padding} gives an output of height {oh} and "
             f"width {ow}; use less padding or larger images"
         )
-    slope = check_number(name, "negative_slope", negative_slope, 0)
+    slope = leaky_slope(negative_slope, name)
     return ConvTranspose2d(Geometry(stride, (*sides[0], *sides[1]), dilation, groups), (oh, ow), slope)(x, w, *b)
 
 

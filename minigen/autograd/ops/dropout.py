@@ -4,7 +4,7 @@ import numpy as np
 
 from minigen import kernels
 from minigen.autograd.function import Function
-from minigen.autograd.ops.arithmetic import as_float
+from minigen.autograd.ops.operands import as_float
 from minigen.autograd.tensor import Operand, Tensor
 from minigen.checks import check_number
 from minigen.random import check_rng, key

@@ -6,9 +6,9 @@ import numpy as np
 
 from minigen import kernels
 from minigen.autograd.function import Function
-from minigen.autograd.ops.arithmetic import as_float
-from minigen.autograd.tensor import Operand, Tensor, as_tensor
-from minigen.errors import DataError, DTypeError, ShapeError
+from minigen.autograd.ops.operands import as_float, integers
+from minigen.autograd.tensor import Operand, Tensor
+from minigen.errors import ShapeError
 
 
 class Embedding(Function):
@@ -48,16 +48,3 @@ def embedding(indices: Any, weight: Operand) -> Tensor:
     if weight.ndim != 2:
         raise ShapeError(f"embedding: weight is {weight.shape}; pass a table (num, dim)")
     return Embedding(integers(indices, len(weight.data), "embedding", "indices"))(weight)
-
-
-def integers(values: Any, end: int, name: str, role: str) -> np.ndarray:
-    """`values` as a fresh int64 array, each checked to be in [0, end)."""
-    array = as_tensor(values, name).data
-    if array.size == 0:
-        array = array.astype(np.int64)
-    if array.dtype.kind not in "iu":
-        raise DTypeError(f"{name}: {role} have dtype {array.dtype}; pass integers, such as labels.astype(int)")
-    if array.size and not (array.min() >= 0 and array.max() < end):
-        bad = array.min() if array.min() < 0 else array.max()
-        raise DataError(f"{name}: {role} hold {bad}, outside 0 … {end - 1}; check the data, or make room for it")
-    return np.array(array, dtype=np.int64)

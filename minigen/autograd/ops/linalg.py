@@ -2,18 +2,16 @@
 
 import math
 import string
-from collections.abc import Sequence
 
 import numpy as np
 
 from minigen import kernels
-from minigen.autograd.function import Function, FusedFunction
-from minigen.autograd.ops.activation import leaky_relu
-from minigen.autograd.ops.arithmetic import astype, broadcastable, common_dtype
+from minigen.autograd.function import Function
+from minigen.autograd.fused import FusedFunction, Gradients
+from minigen.autograd.ops.activation import leaky
+from minigen.autograd.ops.operands import broadcastable, leaky_slope, rows, same_dtype
 from minigen.autograd.ops.shape import expand_dims, getitem, reshape, squeeze, sum_to, swapaxes, transpose
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
-from minigen.checks import check_number
-from minigen.config import FLOAT_DTYPES, config
 from minigen.errors import ArgumentError, ShapeError
 
 
@@ -37,39 +35,35 @@ class MatMul(Function):
 class Linear(FusedFunction):
     """y = leaky(x w + b), x (…, in); with gz = gy leaky'(y): gx = gz wᵀ, and over all rows gw = xᵀ gz, gb = Σ gz.
 
-    leaky is the identity (slope 1), ReLU (0) or LeakyReLU, whose derivative can be told from y. One node for all three:
+    leaky is nothing (slope None), ReLU (0) or LeakyReLU, whose derivative can be told from y. One node for all three:
     one pass over y instead of three.
     """
 
-    def __init__(self, slope: float = 1.0) -> None:
+    def __init__(self, slope: float | None = None) -> None:
         self.slope = slope
 
     def forward(self, x: np.ndarray, w: np.ndarray, *bias: np.ndarray) -> np.ndarray:
         self.save_inputs(*range(2 + len(bias)))
-        if self.slope != 1:
+        if self.slope is not None:
             self.save_output()
         y = kernels.matmul(rows(x), w, *bias, slope=self.slope)
         return y if x.ndim == 2 else y.reshape(*x.shape[:-1], w.shape[1])
 
-    def backward_arrays(self, gy: np.ndarray) -> tuple[np.ndarray | None, ...]:
+    def backward_arrays(self, gy: np.ndarray) -> Gradients:
         x, w, gz, gb = self.saved_array(0), self.saved_array(1), rows(gy), None
-        if self.slope != 1:
+        if self.slope is not None:
             gz, gb = kernels.bias_leaky_grad(gz, rows(self.saved_output_array()), self.slope, True in self.needs[2:])
         elif True in self.needs[2:]:
             gb = kernels.sum_rows(gz)
         gx = kernels.matmul(gz, w.T).reshape(x.shape) if self.needs[0] else None
-        gw = kernels.matmul(rows(x).T, gz, **self.room(1)) if self.needs[1] else None
+        gw, place = None, self.destination(1)
+        if self.needs[1]:
+            gw = place.holds(kernels.matmul(rows(x).T, gz, out=place.out, add=place.add))
         return (gx, gw, gb)[: len(self.needs)]
 
     def compose(self, x: Tensor, w: Tensor, *bias: Tensor) -> Tensor:
         y = matmul(x, w)
-        y = y + bias[0] if bias else y
-        return y if self.slope == 1 else leaky_relu(y, self.slope)
-
-
-def rows(x: np.ndarray) -> np.ndarray:
-    """(…, C) as (M, C), also when it is empty."""
-    return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+        return leaky(y + bias[0] if bias else y, self.slope)
 
 
 class Einsum(Function):
@@ -103,15 +97,6 @@ class Einsum(Function):
         return Einsum(terms, self.terms[i])(*operands)
 
 
-def same_dtype(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Tensors as floats of one dtype: the widest float dtype among them, `config.dtype` when there is none."""
-    first = tensors[0].data.dtype
-    if first in FLOAT_DTYPES and all(x.data.dtype == first for x in tensors):
-        return list(tensors)
-    dtype = common_dtype(tensors)
-    return [astype(x, dtype if dtype in FLOAT_DTYPES else config.dtype) for x in tensors]
-
-
 def matmul(a: Operand, b: Operand) -> Tensor:
     """Matrix product over the last two axes: (…, M, K) · (…, K, N) → (…, M, N), leading axes broadcast.
 
@@ -135,8 +120,8 @@ def matmul(a: Operand, b: Operand) -> Tensor:
     return MatMul()(a, b)
 
 
-def linear(x: Operand, weight: Operand, bias: Operand | None = None, negative_slope: float = 1.0) -> Tensor:
-    """y = leaky(x · weight + bias), where leaky(v) is v from 0 on and negative_slope · v below: 1 is no activation.
+def linear(x: Operand, weight: Operand, bias: Operand | None = None, negative_slope: float | None = None) -> Tensor:
+    """y = leaky(x · weight + bias), where leaky(v) is v from 0 on and negative_slope · v below; None: no activation.
 
     x (…, in), weight (in, out), bias (out,) → y (…, out). The weight is stored (in, out), the transpose of PyTorch's.
     Equal to leaky_relu(linear(x, weight, bias), negative_slope), in one pass. Raises ShapeError when the shapes do not
@@ -150,9 +135,7 @@ def linear(x: Operand, weight: Operand, bias: Operand | None = None, negative_sl
         )
     if bias is not None and operands[2].shape != weight.shape[1:]:
         raise ShapeError(f"linear: bias {operands[2].shape} must have shape {weight.shape[1:]}, one value per output")
-    if negative_slope != 1:
-        negative_slope = check_number("linear", "negative_slope", negative_slope, 0)
-    return Linear(negative_slope)(*operands)
+    return Linear(leaky_slope(negative_slope, "linear"))(*operands)
 
 
 def einsum(subscripts: str, *operands: Operand) -> Tensor:

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from minigen import kernels
-from minigen.autograd.function import Function, FusedFunction
-from minigen.autograd.ops.activation import expm1, log, log1p, relu, softplus
-from minigen.autograd.ops.arithmetic import abs, as_float, maximum, where
-from minigen.autograd.ops.embedding import integers
-from minigen.autograd.ops.linalg import same_dtype
+from minigen.autograd.function import Function
+from minigen.autograd.fused import FusedFunction, Gradients
+from minigen.autograd.ops.activation import relu, softplus
+from minigen.autograd.ops.arithmetic import abs, maximum, where
+from minigen.autograd.ops.elementary import expm1, log, log1p
+from minigen.autograd.ops.operands import as_float, integers, same_dtype
 from minigen.autograd.ops.reduction import mean, sum
 from minigen.autograd.ops.softmax import log_softmax
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
@@ -57,7 +58,7 @@ class SquaredError(FusedLoss):
         difference = x - target
         return self.reduced(difference * difference)
 
-    def backward_arrays(self, gy: np.ndarray) -> tuple[np.ndarray | None, ...]:
+    def backward_arrays(self, gy: np.ndarray) -> Gradients:
         x, target = self.saved_array(0), self.saved_array(1)
         gx = (x - target) * (2 * self.share(gy, x.size))
         return gx if self.needs[0] else None, -gx if self.needs[1] else None
@@ -80,7 +81,7 @@ class CrossEntropy(FusedLoss):
         self.residuals = (probabilities,)
         return self.reduced(losses.reshape(x.shape[:-1]))
 
-    def backward_arrays(self, gy: np.ndarray) -> tuple[np.ndarray | None, ...]:
+    def backward_arrays(self, gy: np.ndarray) -> Gradients:
         shape = self.saved_array(0).shape
         scale = np.broadcast_to(self.share(gy, self.labels.size), shape[:-1]).reshape(-1)
         gx = kernels.cross_entropy_grad(scale, self.residuals[0], self.labels, self.smoothing)
@@ -103,7 +104,7 @@ class BCEWithLogits(FusedLoss):
         terms = x.size if self.reduction == "mean" else 1
         return np.asarray(kernels.bce_with_logits_sum(x, target) / terms, x.dtype)
 
-    def backward_arrays(self, gy: np.ndarray) -> tuple[np.ndarray | None, ...]:
+    def backward_arrays(self, gy: np.ndarray) -> Gradients:
         x, target = self.saved_array(0), self.saved_array(1)
         share = self.share(gy, x.size)
         gx = None
@@ -125,7 +126,7 @@ class GaussianKL(FusedLoss):
             terms = mu * mu + np.expm1(logvar) - logvar
         return self.reduced(terms.sum(-1) * mu.dtype.type(0.5))
 
-    def backward_arrays(self, gy: np.ndarray) -> tuple[np.ndarray | None, ...]:
+    def backward_arrays(self, gy: np.ndarray) -> Gradients:
         mu, logvar = self.saved_array(0), self.saved_array(1)
         share = self.share(gy, math.prod(mu.shape[:-1]))[..., None]
         with np.errstate(over="ignore"):

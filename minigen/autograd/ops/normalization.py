@@ -7,26 +7,24 @@ derivatives of higher order.
 import numpy as np
 
 from minigen import kernels
-from minigen.autograd.function import FusedFunction
-from minigen.autograd.ops.activation import leaky_relu, sqrt
-from minigen.autograd.ops.arithmetic import as_float
-from minigen.autograd.ops.linalg import rows, same_dtype
+from minigen.autograd.fused import FusedFunction, Gradients
+from minigen.autograd.ops.activation import leaky
+from minigen.autograd.ops.elementary import sqrt
+from minigen.autograd.ops.operands import as_float, leaky_slope, rows, same_dtype
 from minigen.autograd.ops.reduction import mean
 from minigen.autograd.tensor import Operand, Tensor
 from minigen.checks import check_number
 from minigen.config import FLOAT_DTYPES
 from minigen.errors import ArgumentError, DTypeError, ShapeError
 
-Gradients = tuple[np.ndarray | None, ...]
-
 
 class BatchNorm(FusedFunction):
     """y = leaky((x - mean) / √(var + eps) · weight + bias), with the batch's own mean and biased variance.
 
-    leaky is the identity (slope 1), ReLU (0) or LeakyReLU.
+    leaky is nothing (slope None), ReLU (0) or LeakyReLU.
     """
 
-    def __init__(self, eps: float, slope: float = 1.0) -> None:
+    def __init__(self, eps: float, slope: float | None = None) -> None:
         self.eps, self.slope = eps, slope
 
     def forward(self, x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
@@ -43,14 +41,13 @@ class BatchNorm(FusedFunction):
         return gx if gx is None else gx.reshape(gy.shape), gweight, gbias
 
     def compose(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        y = normalised(x, tuple(range(x.ndim - 1)), self.eps) * weight + bias
-        return y if self.slope == 1 else leaky_relu(y, self.slope)
+        return leaky(normalised(x, tuple(range(x.ndim - 1)), self.eps) * weight + bias, self.slope)
 
 
 class BatchNormInference(FusedFunction):
     """y = leaky((x - mean) / √(var + eps) · weight + bias), with a given mean and variance."""
 
-    def __init__(self, mean: np.ndarray, var: np.ndarray, eps: float, slope: float = 1.0) -> None:
+    def __init__(self, mean: np.ndarray, var: np.ndarray, eps: float, slope: float | None = None) -> None:
         self.mean, self.var, self.eps, self.slope = mean, var, eps, slope
 
     def forward(self, x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
@@ -74,8 +71,7 @@ class BatchNormInference(FusedFunction):
         )
 
     def compose(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        y = (x - Tensor(self.mean)) * Tensor(self.invstd()) * weight + bias
-        return y if self.slope == 1 else leaky_relu(y, self.slope)
+        return leaky((x - Tensor(self.mean)) * Tensor(self.invstd()) * weight + bias, self.slope)
 
 
 class LayerNorm(FusedFunction):
@@ -114,19 +110,19 @@ def batch_norm(
     training: bool,
     momentum: float = 0.1,
     eps: float = 1e-5,
-    negative_slope: float = 1.0,
+    negative_slope: float | None = None,
 ) -> Tensor:
     """(x - mean) / √(var + eps) · weight + bias for each channel, x (…, C), weight and bias (C,).
 
     Training: mean and biased variance of the batch, over all axes but the last; the running arrays (C,), unless None,
     move towards them in place by `momentum`, the variance in its unbiased form, as in PyTorch. Not training: the
-    running arrays take their place. Ioffe & Szegedy 2015, algorithms 1 and 2. With a negative_slope other than 1, the
+    running arrays take their place. Ioffe & Szegedy 2015, algorithms 1 and 2. With a negative_slope, the
     result is leaky_relu of that, in the same pass.
     Raises ShapeError for shapes that do not fit, in training also when there is only one value for each channel, and
     ArgumentError for bad options.
     """
     momentum = check_number("batch_norm", "momentum", momentum, 0, high=1)
-    slope = check_number("batch_norm", "negative_slope", negative_slope, 0)
+    slope = leaky_slope(negative_slope, "batch_norm")
     x, weight, bias = checked(x, weight, bias, "batch_norm", eps, 2)
     c = x.shape[-1]
     for role, array in (("running_mean", running_mean), ("running_var", running_var)):

@@ -8,7 +8,7 @@ import numpy as np
 
 from minigen import kernels
 from minigen.autograd.function import Function
-from minigen.autograd.ops.arithmetic import as_float
+from minigen.autograd.ops.operands import images
 from minigen.autograd.tensor import Operand, Tensor
 from minigen.checks import check_pair
 from minigen.errors import ArgumentError, ShapeError
@@ -133,14 +133,6 @@ def upsample_nearest(x: Operand, scale_factor: int | Pair) -> Tensor:
     Raises ShapeError or ArgumentError.
     """
     return UpsampleNearest(check_pair("upsample_nearest", "scale_factor", scale_factor))(images(x, "upsample_nearest"))
-
-
-def images(x: Operand, name: str) -> Tensor:
-    """`x` as a float tensor with four axes."""
-    x = as_float(x, name)
-    if x.ndim != 4:
-        raise ShapeError(f"{name}: x is {x.shape}; images are channels-last with four axes, (N, H, W, C)")
-    return x
 
 
 def window(x: Tensor, kernel_size: int | Pair, stride: int | Pair | None, padding: int | Pair, name: str) -> Window:

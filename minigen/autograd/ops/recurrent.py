@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 
 from minigen import kernels
-from minigen.autograd.function import Function, FusedFunction
+from minigen.autograd.fused import FusedFunction, Gradients
+from minigen.autograd.leaves import Written
 from minigen.autograd.ops.activation import relu, sigmoid, tanh
 from minigen.autograd.ops.arithmetic import where
-from minigen.autograd.ops.embedding import embedding, integers
-from minigen.autograd.ops.linalg import matmul, rows, same_dtype
-from minigen.autograd.ops.shape import concatenate, pad, reshape, split, stack
+from minigen.autograd.ops.embedding import embedding
+from minigen.autograd.ops.linalg import matmul
+from minigen.autograd.ops.operands import boolean_mask, integers, rows, same_dtype
+from minigen.autograd.ops.shape import split, stack
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
-from minigen.errors import ArgumentError, DTypeError, ShapeError
-
-Gradients = tuple[np.ndarray | None, ...]
+from minigen.errors import ArgumentError, ShapeError
 
 
 class Recurrent(FusedFunction):
@@ -42,19 +42,20 @@ class Recurrent(FusedFunction):
         if self.needs[0]:
             gx = kernels.matmul(gz, w_x.T).reshape(x.shape)
         if self.needs[at] and x.dtype.kind == "f":
-            gw_x = kernels.matmul(rows(x).T, gz, **self.room(at))
+            place = self.destination(at)
+            gw_x = place.holds(kernels.matmul(rows(x).T, gz, out=place.out, add=place.add))
         elif self.needs[at]:
             gw_x = kernels.scatter_rows(gz, x.reshape(-1), len(w_x))
-        return gx, gw_x, kernels.bias_leaky_grad(gz, gz, 1.0)[1] if self.needs[-1] else None
+        return gx, gw_x, kernels.bias_leaky_grad(gz, gz, None)[1] if self.needs[-1] else None
 
-    def state_weight_gradient(self, y: np.ndarray, gz: np.ndarray) -> np.ndarray | None:
+    def state_weight_gradient(self, y: np.ndarray, gz: np.ndarray) -> np.ndarray | Written | None:
         """gw_h: each step's gz with the state before it. y (N, T, H): the states after each step. gz is used up."""
         if not self.needs[-2]:
             return None
-        first = gz[:, 0].copy()
+        first, place = gz[:, 0].copy(), self.destination(len(self.needs) - 2)
         gz[:, 0] = 0  # so that in the rows of all sequences, one behind the other, the state before is the row before
-        gw_h = kernels.matmul(rows(y)[:-1].T, rows(gz)[1:], **self.room(len(self.needs) - 2))
-        return kernels.matmul(self.saved_array(1).T, first, out=gw_h, add=True)
+        gw_h = kernels.matmul(rows(y)[:-1].T, rows(gz)[1:], out=place.out, add=place.add)
+        return place.holds(kernels.matmul(self.saved_array(1).T, first, out=gw_h, add=True))
 
     def steps(self, x: Tensor, w_x: Tensor, b: Tensor) -> list[Tensor]:
         """x · w_x + b of each step, in primitives."""
@@ -92,35 +93,31 @@ class RNN(Recurrent):
 
 
 class LSTM(Recurrent):
-    """i, f, o = σ(…), g = tanh(…) of x w_x + b + h w_h; c = f c + i g; h = o tanh(c).
-
-    The output's rows (N · T + N, H) are those of h (N, T, H) and then of the last c.
-    """
+    """i, f, o = σ(…), g = tanh(…) of x w_x + b + h w_h; c = f c + i g; h = o tanh(c). Outputs: every h, the last c."""
 
     def forward(
         self, x: np.ndarray, h0: np.ndarray, c0: np.ndarray, w_x: np.ndarray, w_h: np.ndarray, b: np.ndarray
-    ) -> np.ndarray:
-        out, gates, c = kernels.lstm(x, h0, c0, w_x, w_h, b, self.mask)
-        self.save(gates, c)
-        self.save_output()
-        return out
+    ) -> tuple[np.ndarray, np.ndarray]:
+        y, gates, cells = kernels.lstm(x, h0, c0, w_x, w_h, b, self.mask)
+        self.save(gates, cells)
+        self.save_output(0)
+        return y, cells[:, -1].copy()
 
-    def backward_arrays(self, gy: np.ndarray) -> Gradients:
-        gates, c = self.residuals
-        gz, gh0, gc0 = kernels.lstm_grad(gy, gates, c, self.saved_array(2), self.saved_array(4), self.mask)
-        y = self.saved_output_array()[: -len(c)].reshape(c.shape)
+    def backward_arrays(self, gy: np.ndarray | None, gc: np.ndarray | None) -> Gradients:
+        (gates, cells), y = self.residuals, self.saved_output_array(0)
+        gy = np.zeros_like(y) if gy is None else gy
+        gz, gh0, gc0 = kernels.lstm_grad(gy, gc, gates, cells, self.saved_array(2), self.saved_array(4), self.mask)
         gx, gw_x, gb = self.input_gradients(gz)
         return gx, gh0, gc0, gw_x, self.state_weight_gradient(y, gz), gb
 
-    def compose(self, x: Tensor, h0: Tensor, c0: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> Tensor:
+    def compose(self, x: Tensor, h0: Tensor, c0: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         h, c, hs = h0, c0, []
         for t, z in enumerate(self.steps(x, w_x, b)):
             i, f, g, o = split(z + matmul(h, w_h), 4, 1)
             c_new = sigmoid(f) * c + sigmoid(i) * tanh(g)
             h, c = self.carry(t, sigmoid(o) * tanh(c_new), h), self.carry(t, c_new, c)
             hs.append(h)
-        y = stack(hs, 1)
-        return concatenate([reshape(y, (y.shape[0] * y.shape[1], y.shape[2])), c])
+        return stack(hs, 1), c
 
 
 class GRU(Recurrent):
@@ -150,21 +147,6 @@ class GRU(Recurrent):
             h = self.carry(t, n + sigmoid(xz + hz) * (h - n), h)
             hs.append(h)
         return stack(hs, 1)
-
-
-class Rows(Function):
-    """Rows `start` to `stop` of a matrix, in another shape; a view, whose gradient is one copy."""
-
-    def __init__(self, start: int, stop: int, shape: tuple[int, ...]) -> None:
-        self.span, self.target = (start, stop), shape
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        self.source = x.shape
-        return x[slice(*self.span)].reshape(self.target)
-
-    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
-        start, stop = self.span
-        return (pad(reshape(gy, (stop - start, self.source[1])), ((start, self.source[0] - stop), (0, 0))),)
 
 
 def rnn(
@@ -199,9 +181,7 @@ def lstm(
     Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000. Raises as `rnn`.
     """
     inputs, mask = checked("lstm", x, {"h0": h0, "c0": c0}, w_x, w_h, b, (4, 4), mask)
-    (n, steps), size = inputs[0].shape[:2], len(inputs[4].data)
-    packed = LSTM(mask)(*inputs)
-    return Rows(0, n * steps, (n, steps, size))(packed), Rows(n * steps, n * steps + n, (n, size))(packed)
+    return LSTM(mask)(*inputs)
 
 
 def gru(x: Operand, h0: Operand, w_x: Operand, w_h: Operand, b: Operand, mask: Any = None) -> Tensor:
@@ -255,7 +235,7 @@ def checked(
             raise ShapeError(
                 f"{name}: {key} is {shapes[key]}, but x {x.shape} and w_h {shapes['w_h']} expect {letters} = {shape}"
             )
-    return [x, *tensors], checked_mask(name, mask, (n, steps))
+    return [x, *tensors], step_mask(name, mask, (n, steps))
 
 
 def wide(gates: int) -> str:
@@ -263,13 +243,7 @@ def wide(gates: int) -> str:
     return f"{gates}H" if gates > 1 else "H"
 
 
-def checked_mask(name: str, mask: Any, shape: tuple[int, ...]) -> np.ndarray | None:
+def step_mask(name: str, mask: Any, shape: tuple[int, ...]) -> np.ndarray | None:
     """A copy of the mask as an array; None for none, and when it hides nothing."""
-    if mask is None:
-        return None
-    array = np.array(as_tensor(mask, name).data, order="C")
-    if array.dtype != bool:
-        raise DTypeError(f"{name}: mask has dtype {array.dtype}; pass booleans, True for a real step")
-    if array.shape != shape:
-        raise ShapeError(f"{name}: mask is {array.shape}, but x has (N, T) = {shape}; pass one boolean for each step")
-    return None if array.all() else array
+    array = boolean_mask(mask, shape, name, "(N, T)", "step")
+    return None if array is None or array.all() else array

@@ -8,9 +8,9 @@ import math
 import numpy as np
 
 from minigen.autograd.function import Function
-from minigen.autograd.ops.activation import exp
-from minigen.autograd.ops.arithmetic import as_float
-from minigen.autograd.ops.shape import Reshape, expand, flip, normalize_axis, single_axis
+from minigen.autograd.ops.elementary import exp
+from minigen.autograd.ops.operands import as_float, normalize_axis, single_axis
+from minigen.autograd.ops.shape import Reshape, expand, flip
 from minigen.autograd.tensor import Axis, Operand, Tensor, as_tensor
 from minigen.checks import check_count
 from minigen.errors import ArgumentError, ShapeError

@@ -12,47 +12,13 @@ from typing import Any
 import numpy as np
 
 from minigen.autograd.function import Function
+from minigen.autograd.ops.cast import astype
+from minigen.autograd.ops.operands import common_dtype, normalize_axis, raw_index, single_axis, whole_shape
 from minigen.autograd.tensor import Axis, Operand, Tensor, as_tensor
 from minigen.checks import check_items, is_number, shown
-from minigen.errors import ArgumentError, DTypeError, ShapeError
+from minigen.errors import ArgumentError, ShapeError
 
 LISTS = "pass a list of tensors"
-
-
-def normalize_axis(axis: Axis, ndim: int, name: str) -> tuple[int, ...]:
-    """`axis` as a tuple of distinct non-negative ints; None means all axes. Raises ArgumentError."""
-    axes = tuple(range(ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    if any(isinstance(i, bool) or not isinstance(i, (int, np.integer)) or not -ndim <= i < ndim for i in axes):
-        raise ArgumentError(f"{name}: axis {axis} does not exist in {ndim} axes")
-    axes = tuple(int(i) % ndim for i in axes)
-    if len(set(axes)) != len(axes):
-        raise ArgumentError(f"{name}: axis {axis} names one axis twice")
-    return axes
-
-
-def single_axis(axis: int, ndim: int, name: str) -> int:
-    """`axis` as a non-negative int. Raises ArgumentError, also for None and tuples."""
-    if axis is None or isinstance(axis, tuple):
-        raise ArgumentError(f"{name}: axis is {axis}; name one axis by its number")
-    return normalize_axis(axis, ndim, name)[0]
-
-
-def whole_shape(shape: Any, name: str) -> tuple[int, ...]:
-    """`shape`, a number or several, as a tuple of ints. Raises ShapeError when it is anything else."""
-    try:
-        return (operator.index(shape),) if isinstance(shape, (int, np.integer)) else tuple(map(operator.index, shape))
-    except TypeError:
-        raise ShapeError(f"{name}: shape {shape!r} must be whole numbers") from None
-
-
-class Alias(Function):
-    """y = x, as a new node."""
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        return x.view()
-
-    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
-        return (gy,)
 
 
 class Reshape(Function):
@@ -190,11 +156,6 @@ class Scatter(Function):
         return (GetItem(self.index)(gy),)
 
 
-def alias(x: Tensor) -> Tensor:
-    """x as the result of a node of its own, sharing memory."""
-    return Alias()(x)
-
-
 def reshape(x: Operand, shape: int | Sequence[int]) -> Tensor:
     """The same elements, in C order, in another shape; one length may be -1 (what remains).
 
@@ -277,8 +238,6 @@ def concatenate(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
 
     Raises ShapeError for shapes that do not fit, ArgumentError for an axis that does not exist.
     """
-    from minigen.autograd.ops.arithmetic import astype, common_dtype
-
     xs = [as_tensor(x, "concatenate") for x in check_items("concatenate", "tensors", tensors, object, LISTS)]
     if not xs:
         raise ShapeError("concatenate: no tensors given; at least one is needed")
@@ -370,22 +329,3 @@ def getitem(x: Tensor, index: Any) -> Tensor:
         return GetItem(index)(x)
     except IndexError as error:
         raise ShapeError(f"getitem: {error}; the tensor has shape {x.shape}") from None
-
-
-def raw_index(index: Any) -> Any:
-    """An index with tensors and lists replaced by arrays of their own, so that later changes do not matter."""
-    if isinstance(index, tuple):
-        return tuple(raw_index(list(part) if isinstance(part, tuple) else part) for part in index)
-    if isinstance(index, Tensor):
-        index = index.data
-    if isinstance(index, (list, range, np.ndarray)):
-        try:
-            array = np.array(index)
-        except ValueError:
-            raise ShapeError("getitem: a nested list as index must not be ragged") from None
-        if array.ndim and not array.size and array.dtype.kind == "f":  # [] counts as integers
-            array = array.astype(np.int64)
-        if array.dtype.kind not in "biu":
-            raise DTypeError(f"getitem: index of dtype {array.dtype}; use integers or booleans")
-        return array
-    return index

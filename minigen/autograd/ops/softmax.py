@@ -4,10 +4,9 @@ import numpy as np
 
 from minigen import kernels
 from minigen.autograd.function import Function
-from minigen.autograd.ops.activation import exp
-from minigen.autograd.ops.arithmetic import as_float
+from minigen.autograd.ops.elementary import exp
+from minigen.autograd.ops.operands import as_float, single_axis
 from minigen.autograd.ops.reduction import sum
-from minigen.autograd.ops.shape import single_axis
 from minigen.autograd.tensor import Operand, Tensor
 from minigen.errors import ShapeError
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from minigen.autograd.samples import Sample, exactly, normal, sample
+from minigen.autograd.verify.sample import Sample, exactly, normal, sample
 
 MASK = exactly([[True, False, True, True], [False, False, True, False]])
 EARLY = exactly([[False, True, True, False], [True, True, False, True]])  # causal: the first query sees nothing

@@ -1,6 +1,6 @@
 """Runs gradcheck over sample calls and tells the result as a table; behind `minigen gradcheck`.
 
-The samples of the operations stand in `minigen.autograd.samples`, those of the layers in `minigen.layers.samples`.
+The samples of the operations stand in `samples.py` beside this file, those of the layers in `minigen.layers.samples`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -9,13 +9,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from minigen.autograd.gradcheck import Settings, largest_errors
+from minigen.autograd.verify.gradcheck import Settings, largest_errors
+from minigen.autograd.verify.samples import SAMPLES
 from minigen.errors import GradientError, NotTwiceDifferentiable
 from minigen.random import generator
 
 
 class Checkable(Protocol):
-    """What `verify` needs of a sample: see `minigen.autograd.samples.Sample`."""
+    """What `verify` needs of a sample: see `minigen.autograd.verify.sample.Sample`."""
 
     @property
     def operation(self) -> str:
@@ -48,15 +49,13 @@ class Row:
         return not self.failure
 
 
-def verify(samples: Iterable[Checkable] | None = None, order: int = 2, seed: int = 0) -> list[Row]:
+def verify(samples: Iterable[Checkable] = SAMPLES, order: int = 2, seed: int = 0) -> list[Row]:
     """One row for each operation in `samples` (default: all operations), checked at order 1 and, if asked, 2."""
     return list(verify_each(samples, order, seed))
 
 
-def verify_each(samples: Iterable[Checkable] | None = None, order: int = 2, seed: int = 0) -> Iterator[Row]:
+def verify_each(samples: Iterable[Checkable] = SAMPLES, order: int = 2, seed: int = 0) -> Iterator[Row]:
     """As `verify`, row by row, in the order of the first samples."""
-    if samples is None:
-        from minigen.autograd.samples import SAMPLES as samples
     groups: dict[str, list[Checkable]] = {}
     for sample in samples:
         groups.setdefault(sample.operation, []).append(sample)

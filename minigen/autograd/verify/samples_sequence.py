@@ -1,9 +1,9 @@
-"""Sample calls of the operations on sequences; they belong to `minigen.autograd.samples`."""
+"""Sample calls of the operations on sequences; `samples.py` joins them to the others."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from minigen.autograd.samples import Sample, integers, normal, sample
+from minigen.autograd.verify.sample import Sample, integers, normal, sample
 
 MASK = ((True, True, True), (True, False, False))  # of 2 sequences of 3 steps
 GAPS = ((False, True, False), (True, False, True))

@@ -1,0 +1,139 @@
+"""Listening to a computation: every operation, every step of a sweep, every call of a module, as it happens.
+
+An Observer is told what goes in and what comes out; `with observe(observer):` lets it listen. It changes nothing, and
+while nobody listens it costs nothing. Pictures of graphs, timings and the blame for NaN are observers:
+
+    class Names(Observer):
+        def function_ends(self, node, inputs, outputs):
+            print(node.name, [x.shape for x in inputs], "->", [y.shape for y in outputs])
+
+    with observe(Names()):
+        loss = model(x).sum()
+        loss.backward()
+
+The second observer in here is `AnomalyDetector`, which finds the operation that made a NaN.
+"""
+
+import sys
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minigen.autograd.modes import modes
+from minigen.config import config
+from minigen.errors import GradientError
+
+if TYPE_CHECKING:
+    from minigen.autograd.function import Function
+    from minigen.autograd.tensor import Tensor
+
+PACKAGE = str(Path(__file__).resolve().parent.parent)
+
+
+class Observer:
+    """Told of everything that its thread computes inside `with observe(…)`. Overwrite what you want to hear.
+
+    What begins also ends, in the order of brackets, so a stack tells what is inside what; a forward that raises is the
+    exception, but nothing is ever inside a forward.
+    """
+
+    def function_starts(self, node: "Function", inputs: Sequence["Tensor"]) -> None:
+        """node.forward is about to run on these tensors."""
+
+    def function_ends(self, node: "Function", inputs: Sequence["Tensor"], outputs: Sequence["Tensor"]) -> None:
+        """It has run. If a gradient may be asked, the node is part of the graph by now: `node.edges`."""
+
+    def backward_starts(self, node: "Function", gys: Sequence["Tensor | None"]) -> None:
+        """node.backward is about to run, on the gradient of each output; None where an output was not used."""
+
+    def backward_ends(
+        self, node: "Function", gys: Sequence["Tensor | None"], gxs: "Sequence[Tensor | None] | None"
+    ) -> None:
+        """It has run and gave the gradients of the inputs; None: it raised. Its operations were told in between."""
+
+    def module_starts(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """module.forward is about to run."""
+
+    def module_ends(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        """It has run and gave `result`; None: it raised. Its operations and parts were told in between."""
+
+
+@contextmanager
+def observe(observer: Observer) -> Iterator[Observer]:
+    """`with observe(observer):` the observer hears what this thread computes inside the block."""
+    previous, modes.observers = modes.observers, (*modes.observers, observer)
+    try:
+        yield observer
+    finally:
+        modes.observers = previous
+
+
+def listening() -> tuple[Observer, ...]:
+    """Who listens in this thread. `config.debug` lets the anomaly detector listen everywhere."""
+    return (*modes.observers, DETECTOR) if config.debug else modes.observers
+
+
+# ---------------------------------------------------------------- NaN and infinity
+
+
+class NotFinite(GradientError):
+    """NaN or infinity, found by the anomaly detector."""
+
+
+class AnomalyDetector(Observer, threading.local):
+    """Raises NotFinite at the first result, forward or backward, that holds NaN or infinity."""
+
+    def __init__(self) -> None:
+        self.sweep: list[Function] = []  # nodes whose backward is running
+
+    def function_starts(self, node: "Function", inputs: Sequence["Tensor"]) -> None:
+        node.line = user_line()
+
+    def function_ends(self, node: "Function", inputs: Sequence["Tensor"], outputs: Sequence["Tensor"]) -> None:
+        for y in outputs:
+            self.check(node, "forward", y, [x.shape for x in inputs])
+
+    def backward_starts(self, node: "Function", gys: Sequence["Tensor | None"]) -> None:
+        self.sweep.append(node)
+
+    def backward_ends(
+        self, node: "Function", gys: Sequence["Tensor | None"], gxs: "Sequence[Tensor | None] | None"
+    ) -> None:
+        self.sweep.pop()
+        for g in gxs or ():
+            if g is not None:
+                self.check(node, "backward", g, [t.shape for t in (*gys, g) if t is not None])
+
+    def check(self, node: "Function", phase: str, result: "Tensor", shapes: list[tuple[int, ...]]) -> None:
+        """Raise NotFinite, naming the node, and the one whose backward it is part of, unless `result` is finite."""
+        if result.dtype.kind != "f" or np.isfinite(result.data).all():
+            return
+        kind = "NaN" if np.isnan(result.data).any() else "infinity"
+        inside = "".join(f"{outer.name}, backward of the one called at {outer.line}: " for outer in self.sweep)
+        raise NotFinite(f"{inside}{node.name}, {phase}: {kind} in the result; shapes {shapes}; called at {node.line}")
+
+
+DETECTOR = AnomalyDetector()
+
+
+def detect_anomaly():
+    """`with detect_anomaly():` check every forward and backward result for NaN and infinity.
+
+    The first bad one raises GradientError naming the operation, its shapes and the line of user code that called it.
+    Slower by a pass over every array; for finding the culprit, not for training.
+    """
+    return observe(DETECTOR)
+
+
+def user_line() -> str:
+    """`file:line, code` of the innermost frame outside this package."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        frame = frame.f_back
+    summary = traceback.extract_stack(frame, limit=1)[0]
+    return f"{summary.filename}:{summary.lineno}: {summary.line}"

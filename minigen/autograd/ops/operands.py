@@ -1,0 +1,176 @@
+"""What operations are given, brought into form: tensors of one dtype, axes, shapes, indices, masks.
+
+Each function takes the name of the operation that asks, for its messages, and raises one of minigen's errors when
+there is no sense in what was given.
+"""
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigen.autograd.ops.cast import astype
+from minigen.autograd.tensor import Axis, Operand, Tensor, as_tensor
+from minigen.checks import check_number, shown
+from minigen.config import FLOAT_DTYPES, config
+from minigen.errors import ArgumentError, DataError, DTypeError, ShapeError
+
+# ---------------------------------------------------------------- dtypes
+
+
+def as_float(x: Operand, name: str) -> Tensor:
+    """`x` as a float tensor: integers and booleans become `config.dtype`."""
+    x = as_tensor(x, name)
+    return x if x.dtype in FLOAT_DTYPES else astype(x, config.dtype)
+
+
+def same_dtype(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Tensors as floats of one dtype: the widest float dtype among them, `config.dtype` when there is none."""
+    first = tensors[0].data.dtype
+    if first in FLOAT_DTYPES and all(x.data.dtype == first for x in tensors):
+        return list(tensors)
+    dtype = common_dtype(tensors)
+    return [astype(x, dtype if dtype in FLOAT_DTYPES else config.dtype) for x in tensors]
+
+
+def pair(name: str, a: Operand, b: Operand) -> tuple[Tensor, Tensor]:
+    """Both operands as tensors of one dtype. A Python number takes the dtype of the tensor beside it."""
+    if isinstance(b, (int, float)) and not isinstance(a, (int, float)):
+        a = as_tensor(a, name)
+        return a if a.dtype in FLOAT_DTYPES else number_like(a, b), scalar_like(b, a, name)
+    if isinstance(a, (int, float)) and not isinstance(b, (int, float)):
+        b = as_tensor(b, name)
+        return scalar_like(a, b, name), b if b.dtype in FLOAT_DTYPES else number_like(b, a)
+    a, b = as_tensor(a, name), as_tensor(b, name)
+    if a.dtype != b.dtype:
+        dtype = common_dtype([a, b])
+        a, b = astype(a, dtype), astype(b, dtype)
+    return a, b
+
+
+def common_dtype(tensors: Sequence[Tensor]) -> np.dtype:
+    """The dtype that several operands share: the widest float among them; without floats, NumPy's promotion."""
+    floats = [x.dtype for x in tensors if x.dtype in FLOAT_DTYPES]
+    return np.result_type(*(floats or [x.dtype for x in tensors]))
+
+
+def scalar_like(number: float, tensor: Tensor, name: str) -> Tensor:
+    """A 0-d tensor in the float dtype of `tensor`; for integer tensors NumPy's or the default float dtype."""
+    if tensor.dtype == bool:
+        return as_tensor(number, name)
+    keeps = tensor.dtype in FLOAT_DTYPES or not isinstance(number, float)
+    try:
+        return Tensor(np.asarray(number, tensor.dtype if keeps else config.dtype))
+    except OverflowError:
+        mend = "use a smaller number" if tensor.dtype in FLOAT_DTYPES else "convert the tensor with astype"
+        raise DTypeError(f"{name}: {shown(number)} does not fit into {tensor.dtype}; {mend}") from None
+
+
+def number_like(tensor: Tensor, number: float) -> Tensor:
+    """An integer tensor as default floats when it meets a Python float."""
+    return astype(tensor, config.dtype) if isinstance(number, float) else tensor
+
+
+# ---------------------------------------------------------------- shapes and axes
+
+
+def broadcastable(*shapes: tuple[int, ...]) -> bool:
+    """Whether NumPy can broadcast these shapes to one."""
+    try:
+        np.broadcast_shapes(*shapes)
+    except ValueError:
+        return False
+    return True
+
+
+def normalize_axis(axis: Axis, ndim: int, name: str) -> tuple[int, ...]:
+    """`axis` as a tuple of distinct non-negative ints; None means all axes. Raises ArgumentError."""
+    axes = tuple(range(ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    if any(isinstance(i, bool) or not isinstance(i, (int, np.integer)) or not -ndim <= i < ndim for i in axes):
+        raise ArgumentError(f"{name}: axis {axis} does not exist in {ndim} axes")
+    axes = tuple(int(i) % ndim for i in axes)
+    if len(set(axes)) != len(axes):
+        raise ArgumentError(f"{name}: axis {axis} names one axis twice")
+    return axes
+
+
+def single_axis(axis: int, ndim: int, name: str) -> int:
+    """`axis` as a non-negative int. Raises ArgumentError, also for None and tuples."""
+    if axis is None or isinstance(axis, tuple):
+        raise ArgumentError(f"{name}: axis is {axis}; name one axis by its number")
+    return normalize_axis(axis, ndim, name)[0]
+
+
+def whole_shape(shape: Any, name: str) -> tuple[int, ...]:
+    """`shape`, a number or several, as a tuple of ints. Raises ShapeError when it is anything else."""
+    try:
+        return (operator.index(shape),) if isinstance(shape, (int, np.integer)) else tuple(map(operator.index, shape))
+    except TypeError:
+        raise ShapeError(f"{name}: shape {shape!r} must be whole numbers") from None
+
+
+def rows(x: np.ndarray) -> np.ndarray:
+    """(…, C) as (M, C), also when it is empty."""
+    return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+
+
+def images(x: Operand, name: str) -> Tensor:
+    """`x` as a float tensor with four axes."""
+    x = as_float(x, name)
+    if x.ndim != 4:
+        raise ShapeError(f"{name}: x is {x.shape}; images are channels-last with four axes, (N, H, W, C)")
+    return x
+
+
+# ---------------------------------------------------------------- indices, masks and options
+
+
+def integers(values: Any, end: int, name: str, role: str) -> np.ndarray:
+    """`values` as a fresh int64 array, each checked to be in [0, end)."""
+    array = as_tensor(values, name).data
+    if array.size == 0:
+        array = array.astype(np.int64)
+    if array.dtype.kind not in "iu":
+        raise DTypeError(f"{name}: {role} have dtype {array.dtype}; pass integers, such as labels.astype(int)")
+    if array.size and not (array.min() >= 0 and array.max() < end):
+        bad = array.min() if array.min() < 0 else array.max()
+        raise DataError(f"{name}: {role} hold {bad}, outside 0 … {end - 1}; check the data, or make room for it")
+    return np.array(array, dtype=np.int64)
+
+
+def raw_index(index: Any) -> Any:
+    """An index with tensors and lists replaced by arrays of their own, so that later changes do not matter."""
+    if isinstance(index, tuple):
+        return tuple(raw_index(list(part) if isinstance(part, tuple) else part) for part in index)
+    if isinstance(index, Tensor):
+        index = index.data
+    if isinstance(index, (list, range, np.ndarray)):
+        try:
+            array = np.array(index)
+        except ValueError:
+            raise ShapeError("getitem: a nested list as index must not be ragged") from None
+        if array.ndim and not array.size and array.dtype.kind == "f":  # [] counts as integers
+            array = array.astype(np.int64)
+        if array.dtype.kind not in "biu":
+            raise DTypeError(f"getitem: index of dtype {array.dtype}; use integers or booleans")
+        return array
+    return index
+
+
+def boolean_mask(mask: Any, shape: tuple[int, ...], name: str, axes: str, what: str) -> np.ndarray | None:
+    """A copy of a mask as a contiguous array of `shape`, or None; `axes` and `what` a boolean is of, for messages."""
+    if mask is None:
+        return None
+    array = np.array(as_tensor(mask, name).data, order="C")
+    if array.dtype != bool:
+        raise DTypeError(f"{name}: mask has dtype {array.dtype}; pass booleans, True for a {what} that counts")
+    if array.shape != shape:
+        raise ShapeError(f"{name}: mask is {array.shape}, expected {axes} = {shape}, one boolean for each {what}")
+    return array
+
+
+def leaky_slope(slope: float | None, name: str) -> float | None:
+    """The `negative_slope` of an operation that may end with a leaky ReLU, checked; None: without one."""
+    return None if slope is None else check_number(name, "negative_slope", slope, 0)
