@@ -131,20 +131,19 @@ def sweep(
         for edge, g in seeds:
             send(edge, g)
         for node in nodes:
-            if node.several:  # whose outputs are nodes of their own, and have handed on what reached them
-                gys = tuple([pending.pop((id(node), i), None) for i in range(len(node.several))])
-                used = any(gy is not None for gy in gys)
-                if used and visit(node, gys, send, leads) and not retain_graph:
-                    node.release()
-                continue
             gy = pending.pop(id(node), None)
             if gy is None:
+                if node.several:  # whose outputs are nodes of their own, and have handed on what reached them
+                    gys = tuple([pending.pop((id(node), i), None) for i in range(len(node.several))])
+                    used = any(gy is not None for gy in gys)
+                    if used and visit(node, gys, send, leads) and not retain_graph:
+                        node.release()
                 continue
             if node.retained is not None and (tensor := node.retained()) is not None and targets is None:
                 accumulate(tensor, gy, create_graph)
             if targets is not None and id(node) in targets:
                 found[id(node)] = gy
-            if isinstance(node, Output):
+            if type(node) is Output:
                 add_gradient(pending, owned, (id(node.edges[0]), node.index), gy, create_graph)
             elif not visit(node, (gy,), send, leads):
                 continue

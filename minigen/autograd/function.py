@@ -80,19 +80,37 @@ class Function:
                 observer.function_starts(self, tensors)
         y = self.forward(*[x.data for x in tensors])
         if type(y) is tuple:
-            result = outputs = tuple([output(array, tensors) for array in y])
-        else:
-            result = output(y, tensors)
-            outputs = (result,)
+            return self.several_outputs(y, tensors)
+        if type(y) is not np.ndarray:
+            y = np.asarray(y)
+        out = Tensor(y)
+        if y.base is not None:
+            share_version(out, tensors)
         if True in self.needs:
-            self.link(tensors, outputs, result is outputs)
+            self.link(tensors, out)
+            out.node, out.requires_grad = self, True
         if observed:
             for observer in listening():
-                observer.function_ends(self, tensors, outputs)
-        return result
+                observer.function_ends(self, tensors, (out,))
+        return out
 
-    def link(self, inputs: list[Tensor], outputs: tuple[Tensor, ...], several: bool) -> None:
-        """Become the node that made the outputs. Of several, each gets a node of its own, which leads to this one."""
+    def several_outputs(self, ys: tuple[np.ndarray, ...], inputs: list[Tensor]) -> tuple[Tensor, ...]:
+        """The results of forward as tensors, each with a node of its own in the graph, which leads to this one."""
+        outputs = tuple([Tensor(np.asarray(y)) for y in ys])
+        for y in outputs:
+            share_version(y, inputs)
+        if True in self.needs:
+            self.link(inputs, *outputs)
+            self.several = (None,) * len(outputs)
+            for i, y in enumerate(outputs):
+                if y.data.dtype in FLOAT_DTYPES:  # others, such as the places of the largest, have no gradient
+                    y.node, y.requires_grad = self.output_node(i, y.data), True
+        for observer in listening():
+            observer.function_ends(self, inputs, outputs)
+        return outputs
+
+    def link(self, inputs: list[Tensor], *outputs: Tensor) -> None:
+        """Become a node of the graph, behind those that made the inputs, and keep what forward asked for."""
         if self.edges or self.freed:
             raise GradientError(f"{self.name}: called a second time; an instance is one node: make one for each call")
         self.edges = edges = tuple([(x.node or x) if x.requires_grad else None for x in inputs])
@@ -102,16 +120,8 @@ class Function:
             i: (inputs[i].data, edges[i], inputs[i].version, inputs[i].version[0]) for i in self._keep_inputs
         }
         if self._keep_outputs:  # their edge is this node, or leads to it: no cycle
-            self._outputs = {
-                i: (y.data, None, y.version, y.version[0]) for i in self._keep_outputs for y in [outputs[i]]
-            }
-        if not several:
-            outputs[0].node, outputs[0].requires_grad = self, True
-            return
-        self.several = (None,) * len(outputs)
-        for i, y in enumerate(outputs):
-            if y.data.dtype in FLOAT_DTYPES:  # others, such as the places of the largest, have no gradient
-                y.node, y.requires_grad = self.output_node(i, y.data), True
+            kept = [(i, outputs[i]) for i in self._keep_outputs]
+            self._outputs = {i: (y.data, None, y.version, y.version[0]) for i, y in kept}
 
     def save_inputs(self, *indices: int) -> None:
         """Keep these inputs for backward."""
@@ -199,17 +209,13 @@ class Output(Function):
         self.title = title
 
 
-def output(array: Any, inputs: list[Tensor]) -> Tensor:
-    """A result as a tensor. A view of an input's array and the input share one version counter."""
-    if type(array) is not np.ndarray:
-        array = np.asarray(array)
-    out = Tensor(array)
-    if (base := array.base) is not None:
-        for x in inputs:
-            if base is x.data or x.data.base is base:
-                out.version = x.version
-                break
-    return out
+def share_version(out: Tensor, inputs: list[Tensor]) -> None:
+    """A view and its base share one version counter, so that a change through either is seen."""
+    base = out.data.base
+    for x in inputs:
+        if base is not None and (base is x.data or base is x.data.base):
+            out.version = x.version
+            return
 
 
 def linked(array: np.ndarray, edge: Edge, counter: list[int], name: str) -> Tensor:
