@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from minigen import kernels
+
 Step = Callable[[], object]
 
 
@@ -20,8 +22,6 @@ def product(n: int) -> Step:
 
 def dense(kernel: str, batch: int, inputs: int, outputs: int) -> Step:
     """One of the three products of a dense layer: y = x w, gx = gy wᵀ, gw = xᵀ gy."""
-    from minigen import kernels
-
     x, w, gy = random(batch, inputs), random(inputs, outputs), random(batch, outputs)
     a, b = {"forward": (x, w), "input gradient": (gy, w.T), "weight gradient": (x.T, gy)}[kernel]
     return lambda: kernels.matmul(a, b)
@@ -29,8 +29,6 @@ def dense(kernel: str, batch: int, inputs: int, outputs: int) -> Step:
 
 def conv2d(kernel: str, batch: int, size: int, inputs: int, outputs: int, k: int, stride: int, padding: int) -> Step:
     """One of the three kernels of a convolution of size×size images by a k×k window."""
-    from minigen import kernels
-
     out = (size + 2 * padding - k) // stride + 1
     x, w, gy = random(batch, size, size, inputs), random(k, k, inputs, outputs), random(batch, out, out, outputs)
     geometry = ((stride, stride), (padding,) * 4, (1, 1), 1)

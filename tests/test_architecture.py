@@ -1,6 +1,7 @@
 """Holds the house in order: which part may import which, how long files get, that public things are documented.
 
-Imports are read from the source (AST), so those inside functions count too.
+Imports are read from the source (AST), so those inside functions count too. What stands under `if TYPE_CHECKING:` is
+not imported when the program runs: it counts for the direction of the parts, and not for circles of modules.
 """
 
 import ast
@@ -9,6 +10,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,6 +49,8 @@ ONLY_IMPORTED_BY = {"numba": "kernels", "llvmlite": "kernels", "matplotlib": "pl
 ONLY_IMPORTED_BY |= {"torch": "benchmarks", "jax": "benchmarks"}
 OUTSIDE = ("models", "benchmarks")  # folders at the top of the repository that are installed as parts of minigen
 HEAVY = {"numba", "llvmlite", "matplotlib", "rich", "safetensors", "PIL", "argparse"}
+# May be imported inside functions: what is heavy, an extra, or not there on every system.
+PUT_OFF = {*HEAVY, "urllib", "http", "torch", "jax", "resource"}
 
 SOURCES = sorted(path for folder in ("minigen", *OUTSIDE) for path in (ROOT / folder).rglob("*.py"))
 ALL = sorted([*SOURCES, *(ROOT / "tests").rglob("*.py")])
@@ -70,9 +74,9 @@ def part_of_name(dotted: str) -> str:
     return rest[0] if rest and rest[0] in MAY_IMPORT else "minigen"
 
 
-def imports(source: str, package: str) -> Iterator[str]:
+def imports(tree: ast.AST, package: str) -> Iterator[str]:
     """Every imported name in absolute dotted form; `package` resolves relative imports."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -90,7 +94,7 @@ def package_of(path: Path) -> str:
 def wrong_imports(source: str, own: str, package: str) -> list[str]:
     """The imports in a source file of part `own` that go against the direction."""
     wrong = []
-    for dotted in imports(source, package):
+    for dotted in imports(ast.parse(source), package):
         top = dotted.split(".")[0]
         if top == "minigen" and part_of_name(dotted) not in MAY_IMPORT[own] | {own}:
             wrong.append(dotted)
@@ -119,6 +123,91 @@ def test_imports_point_one_way(path: Path):
 )
 def test_a_wrong_import_is_found(own: str, source: str):
     assert len(wrong_imports(source, own, f"minigen.{own}")) == 1
+
+
+# ---------------------------------------------------------------- circles, and imports inside functions
+
+
+def module_of(path: Path) -> str:
+    """minigen.autograd.engine; a package is its __init__.py."""
+    return (package_of(path) if path.name == "__init__.py" else f"{package_of(path)}.{path.stem}").removesuffix(".")
+
+
+class OnlyWhatRuns(ast.NodeTransformer):
+    """Takes `if TYPE_CHECKING:` out of a tree, and leaves what stands under its else."""
+
+    def visit_If(self, node: ast.If) -> Any:
+        self.generic_visit(node)
+        return node.orelse if ast.unparse(node.test).endswith("TYPE_CHECKING") else node
+
+
+def arrows(sources: dict[str, str], packages: set[str]) -> dict[str, set[str]]:
+    """Which of these modules each imports when it runs, {name: source} → {name: names}."""
+    found = {}
+    for module, source in sources.items():
+        package = module if module in packages else module.rpartition(".")[0]
+        names = imports(OnlyWhatRuns().visit(ast.parse(source)), package)
+        # `from package import name` is an arrow to the module package.name, or else to the package that defines it.
+        targets = {dotted if dotted in sources else dotted.rpartition(".")[0] for dotted in names}
+        found[module] = (targets & set(sources)) - {module}
+    return found
+
+
+def in_circles(graph: dict[str, set[str]]) -> set[str]:
+    """The modules that lie on circles, or between two: those that are left when all dead ends are taken away."""
+    left = dict(graph)
+    while True:
+        inner = {m for m, targets in left.items() if targets & set(left)}
+        inner &= {target for targets in left.values() for target in targets}
+        if len(inner) == len(left):
+            return set(left)
+        left = {m: left[m] for m in inner}
+
+
+def test_there_is_no_circle_of_modules():
+    sources = {module_of(path): path.read_text() for path in SOURCES}
+    packages = {module_of(path) for path in SOURCES if path.name == "__init__.py"}
+    assert in_circles(arrows(sources, packages)) == set()
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        "from minigen.a import f",
+        "from minigen import a",
+        "import minigen.a",
+        "from . import a",
+        "from .a import f",
+        "def g():\n    from minigen.a import f",
+    ],
+)
+def test_a_circle_is_found(back: str):
+    sources = {"minigen.a": "from minigen.b import x", "minigen.b": "import numpy\nfrom minigen.c import y"}
+    sources |= {"minigen.c": back, "minigen.d": "from minigen import a, c", "minigen.e": ""}
+    assert in_circles(arrows(sources, set())) == {"minigen.a", "minigen.b", "minigen.c"}
+
+
+def test_an_import_for_types_alone_is_no_arrow():
+    types = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from minigen.b import B\nelse:\n    B = object"
+    assert in_circles(arrows({"minigen.a": types, "minigen.b": "from minigen.a import A"}, set())) == set()
+
+
+def inside_functions(source: str, package: str) -> list[str]:
+    """What a file imports inside functions: only what is optional, or heavy, may be put off until it is needed."""
+    functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
+    return [d for f in functions for d in imports(f, package) if d.split(".")[0] not in PUT_OFF]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_only_what_is_optional_or_heavy_is_imported_inside_functions(path: Path):
+    assert inside_functions(path.read_text(), package_of(path)) == []
+
+
+def test_a_hidden_import_is_found():
+    assert inside_functions("def f():\n    from minigen.a import g\n    import torch", "minigen") == ["minigen.a.g"]
+
+
+# ---------------------------------------------------------------- files
 
 
 def names_tensor(node: ast.AST) -> bool:

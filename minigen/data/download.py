@@ -3,13 +3,11 @@
 The file is verified before it gets its name, and gets its name in one step, so that a folder never holds half a file.
 """
 
-import http.client
 import os
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from minigen.data import idx
 from minigen.errors import DataError
@@ -35,7 +33,7 @@ def download(name: str, mirrors: Sequence[str], sha256: str, folder: Path) -> No
         try:
             packed = fetch(url)
             idx.verify(idx.unpack(packed, url), sha256, url)
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except (OSError, ValueError) as error:
             reason = str(getattr(error, "reason", "") or error or type(error).__name__)
             failures.append(reason if url in reason else f"{url}: {reason}")
             continue
@@ -45,22 +43,32 @@ def download(name: str, mirrors: Sequence[str], sha256: str, folder: Path) -> No
 
 
 def fetch(url: str) -> bytes:
-    """The bytes at `url`; on a terminal, progress goes to stderr."""
-    chunks = []
+    """The bytes at `url`; on a terminal, progress goes to stderr. Raises OSError."""
+    from http.client import HTTPException  # only a download is worth loading these
+    from urllib.request import urlopen
+
+    try:
+        with urlopen(url, timeout=TIMEOUT) as response:
+            return received(response, url)
+    except HTTPException as error:
+        raise OSError(str(error) or type(error).__name__) from error
+
+
+def received(response: Any, url: str) -> bytes:
+    """The whole body of a response. Raises OSError when it ends early."""
+    chunks, length = [], 0
+    total = int(response.headers.get("Content-Length") or 0)
     show = sys.stderr.isatty()
-    with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
-        total = int(response.headers.get("Content-Length") or 0)
-        received = 0
-        while chunk := response.read(CHUNK):
-            chunks.append(chunk)
-            received += len(chunk)
-            if show:
-                of_total = f" of {total / 1e6:.1f}" if total else ""
-                print(f"\r{url}: {received / 1e6:.1f}{of_total} MB", end="", file=sys.stderr, flush=True)
+    while chunk := response.read(CHUNK):
+        chunks.append(chunk)
+        length += len(chunk)
+        if show:
+            of_total = f" of {total / 1e6:.1f}" if total else ""
+            print(f"\r{url}: {length / 1e6:.1f}{of_total} MB", end="", file=sys.stderr, flush=True)
     if show:
         print(file=sys.stderr)
-    if total and received != total:
-        raise urllib.error.URLError(f"the connection ended after {received:,} of {total:,} bytes")
+    if total and length != total:
+        raise OSError(f"the connection ended after {length:,} of {total:,} bytes")
     return b"".join(chunks)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from minigen.data import idx
 from minigen.data.dataset import UNIT_RANGE, ImageDataset
+from minigen.data.download import data_cache, download
 from minigen.errors import DataError
 
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
@@ -69,8 +70,6 @@ def read_files(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
 
 def search_folders() -> list[Path]:
     """The folders where the files may lie, in the order of search; the last one is where a download goes."""
-    from minigen.data.download import data_cache
-
     own = os.environ.get("MINIGEN_DATA")
     folders = [Path(own), Path(own, "fashion-mnist")] if own else []
     return [*folders, DEBIAN_FOLDER, data_cache() / "fashion-mnist"]
@@ -78,8 +77,6 @@ def search_folders() -> list[Path]:
 
 def locate(split: str, mirrors: Sequence[str]) -> Path:
     """A folder that holds the files of `split`, downloaded if need be. Files of another data set are passed over."""
-    from minigen.data.download import download  # it needs urllib, which only a download is worth loading
-
     names = idx.file_names(split)
     tried = []
     for folder in search_folders():

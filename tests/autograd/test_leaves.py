@@ -138,7 +138,7 @@ def test_a_gradient_of_ones_own_may_be_written_to():
     assert leaves.own(x) is None
     shared = x.grad = mg.tensor(np.array([3.0, 4.0]))
     own = leaves.own(x)
-    assert own is x.grad and own is not shared and own.tolist() == [3.0, 4.0]
+    assert own is not None and own is x.grad and own is not shared and own.tolist() == [3.0, 4.0]
     place = place_of(x)
     x.grad = place
     assert leaves.own(x) is place

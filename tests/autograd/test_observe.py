@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -162,7 +162,7 @@ class Clock(Observer):
     """Seconds by operation, forward and backward, without what ran inside."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: dict[str, float] = defaultdict(float)
         self.open: list[list[float]] = []  # start, and what ran inside
 
     def enter(self) -> None:
