@@ -14,7 +14,7 @@ from minigen.layers.linear import Linear
 from minigen.layers.module import Module
 from minigen.layers.normalization import LayerNorm
 
-FIRST_ROOM = 64  # steps that a cache has room for at first; it doubles
+FIRST_STEPS = 64  # steps that a cache has room for at first; it doubles
 
 
 class KeyValueCache:
@@ -30,7 +30,7 @@ class KeyValueCache:
 
     def __init__(self) -> None:
         self.length = 0
-        self.room = np.empty((0, 0, 0), np.float32)  # (N, steps, 2C)
+        self.memory = np.empty((0, 0, 0), np.float32)  # (N, steps, 2C)
 
     def reset(self) -> None:
         """Forget everything, for a new sequence."""
@@ -42,20 +42,20 @@ class KeyValueCache:
         The new ones stay when `length` is set to count them.
         """
         (n, _, width), end = kv.shape, self.length + kv.shape[1]
-        held, _, held_width = self.room.shape
-        if (n, width, kv.dtype) != (held, held_width, self.room.dtype):
+        held, _, held_width = self.memory.shape
+        if (n, width, kv.dtype) != (held, held_width, self.memory.dtype):
             if self.length:
                 raise ShapeError(
                     f"KeyValueCache: got {n} sequences of width {width // 2}, {kv.dtype}, but it holds {held} of width "
-                    f"{held_width // 2}, {self.room.dtype}; use one cache for each layer, reset() between batches"
+                    f"{held_width // 2}, {self.memory.dtype}; use one cache for each layer, reset() between batches"
                 )
-            self.room = np.empty((n, 0, width), kv.dtype)
-        if end > self.room.shape[1]:
-            room = np.empty((n, max(FIRST_ROOM, end, 2 * self.room.shape[1]), width), kv.dtype)
-            room[:, : self.length] = self.room[:, : self.length]
-            self.room = room
-        self.room[:, self.length : end] = kv
-        return self.room[:, :end]
+            self.memory = np.empty((n, 0, width), kv.dtype)
+        if end > self.memory.shape[1]:
+            memory = np.empty((n, max(FIRST_STEPS, end, 2 * self.memory.shape[1]), width), kv.dtype)
+            memory[:, : self.length] = self.memory[:, : self.length]
+            self.memory = memory
+        self.memory[:, self.length : end] = kv
+        return self.memory[:, :end]
 
 
 class MultiHeadAttention(Module):
