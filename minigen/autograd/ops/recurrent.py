@@ -100,15 +100,17 @@ class LSTM(Recurrent):
     def forward(
         self, x: np.ndarray, h0: np.ndarray, c0: np.ndarray, w_x: np.ndarray, w_h: np.ndarray, b: np.ndarray
     ) -> np.ndarray:
-        out, gates, c = kernels.lstm(x, h0, c0, w_x, w_h, b, self.mask)
-        self.save(gates, c)
+        y, gates, cells = kernels.lstm(x, h0, c0, w_x, w_h, b, self.mask)
+        self.save(gates, cells)
         self.save_output()
-        return out
+        return np.concatenate([rows(y), cells[:, -1]])
 
     def backward_arrays(self, gy: np.ndarray) -> Gradients:
-        gates, c = self.residuals
-        gz, gh0, gc0 = kernels.lstm_grad(gy, gates, c, self.saved_array(2), self.saved_array(4), self.mask)
-        y = self.saved_output_array()[: -len(c)].reshape(c.shape)
+        gates, cells = self.residuals
+        n, steps = cells.shape[:2]
+        gh, gc = gy[: n * steps].reshape(cells.shape), gy[n * steps :]
+        gz, gh0, gc0 = kernels.lstm_grad(gh, gc, gates, cells, self.saved_array(2), self.saved_array(4), self.mask)
+        y = self.saved_output_array()[: n * steps].reshape(cells.shape)
         gx, gw_x, gb = self.input_gradients(gz)
         return gx, gh0, gc0, gw_x, self.state_weight_gradient(y, gz), gb
 
