@@ -118,34 +118,40 @@ def rnn_grad(gy: Array, y: Array, w_h: Array, relu: bool, mask: Mask) -> tuple[A
 
 
 def lstm(x: Array, h0: Array, c0: Array, w_x: Array, w_h: Array, b: Array, mask: Mask) -> tuple[Array, Array, Array]:
-    """(out, gates, c): i, f, g, o of x_t · w_x + b + h · w_h; c = σ(f) c + σ(i) tanh(g); h = σ(o) tanh(c).
+    """(y, gates, cells): i, f, g, o of x_t · w_x + b + h · w_h; c = σ(f) c + σ(i) tanh(g); h = σ(o) tanh(c).
 
-    out (N · T + N, H): the rows of every h (N, T, H), and behind them those of the last c. gates (N, T, 4H): σ(i),
-    σ(f), tanh(g), σ(o). c (N, T, H). The rest as in `rnn`. Where the mask is False, gates are 0.
+    y (N, T, H): every h; gates (N, T, 4H): σ(i), σ(f), tanh(g), σ(o); cells (N, T, H): every c. The rest as in `rnn`.
+    Where the mask is False, gates are 0.
     """
     (n, steps), size, dtype = x.shape[:2], len(w_h), w_h.dtype
     if left_to_twin(n, steps, w_h):
         return reference.lstm(x, h0, c0, w_x, w_h, b, mask)
     gates, table, ids = inputs(x, w_x, b)
     workers, plan, packed, rooms = walkers(n, steps, w_h, mask, looked_up=x.ndim == 2)
-    out, c = np.empty((n * steps + n, size), dtype), np.empty((n, steps, size), dtype)
+    y, cells = np.empty((n, steps, size), dtype), np.empty((n, steps, size), dtype)
     zeros = np.zeros(plan.panels * plan.panel, dtype)
     lstm_share(
         workers, workers, table, ids, packed, zeros, flat(h0), flat(c0), flat_mask(mask), plan,
-        out.reshape(-1), gates.reshape(-1), c.reshape(-1), rooms,
+        y.reshape(-1), gates.reshape(-1), cells.reshape(-1), rooms,
     )  # fmt: skip
-    return out, gates.reshape(n, steps, 4 * size), c
+    return y, gates.reshape(n, steps, 4 * size), cells
 
 
-def lstm_grad(gout: Array, gates: Array, c: Array, c0: Array, w_h: Array, mask: Mask) -> tuple[Array, Array, Array]:
-    """(gz (N, T, 4H), gh0, gc0 (N, H)): the gradients of the sums inside the gates, and of the first state."""
-    n, steps, size = c.shape
+def lstm_grad(
+    gy: Array, gc: Array | None, gates: Array, cells: Array, c0: Array, w_h: Array, mask: Mask
+) -> tuple[Array, Array, Array]:
+    """(gz (N, T, 4H), gh0, gc0 (N, H)): the gradients of the sums inside the gates, and of the first state.
+
+    gy (N, T, H) is the gradient of every h, gc (N, H) that of the last c; None is 0.
+    """
+    n, steps, size = cells.shape
     if left_to_twin(n, steps, w_h):
-        return reference.lstm_grad(gout, gates, c, c0, w_h, mask)
+        return reference.lstm_grad(gy, gc, gates, cells, c0, w_h, mask)
     workers, plan, packed, rooms = walkers(n, steps, w_h, mask, back=True)
-    gz, gh0, gc0 = np.empty(gates.shape, c.dtype), np.empty((n, size), c.dtype), np.empty((n, size), c.dtype)
+    gz, gh0 = np.empty(gates.shape, cells.dtype), np.empty((n, size), cells.dtype)
+    gc0 = np.zeros((n, size), cells.dtype) if gc is None else np.array(gc, order="C")
     lstm_grad_share(
-        workers, workers, flat(gout), flat(gates), flat(c), flat(c0), packed, flat_mask(mask), plan,
+        workers, workers, flat(gy), flat(gates), flat(cells), flat(c0), packed, flat_mask(mask), plan,
         gz.reshape(-1), gh0.reshape(-1), gc0.reshape(-1), rooms,
     )  # fmt: skip
     return gz, gh0, gc0

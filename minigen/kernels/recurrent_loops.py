@@ -183,7 +183,7 @@ def rnn_grad_share(worker, workers, gy, y, packed, relu, mask, plan, gz, gh0, ro
 
 
 @tasks
-def lstm_share(worker, workers, table, ids, packed, zeros, h0, c0, mask, plan, out, gates, cs, rooms):
+def lstm_share(worker, workers, table, ids, packed, zeros, h0, c0, mask, plan, y, gates, cells, rooms):
     """i, f, o = σ, g = tanh of x + h · w_h; c = f c + i g; h = o tanh(c). x in gates, or looked up: as in rnn_share."""
     first, stop, rows = share(worker, workers, plan)
     size, room = plan.size, rooms[worker]
@@ -195,11 +195,11 @@ def lstm_share(worker, workers, table, ids, packed, zeros, h0, c0, mask, plan, o
         multiply(rows, left, packed, zeros, 0, right, plan)
         for n in range(first, stop):
             at = n * plan.steps + t
-            h, y, c = left[(n - first) * plan.left_row :][:size], out[at * size :][:size], cs[at * size :][:size]
-            before = cs[(at - 1) * size :] if t else c0[n * size :]
+            h, out, c = left[(n - first) * plan.left_row :][:size], y[at * size :][:size], cells[at * size :][:size]
+            before = cells[(at - 1) * size :] if t else c0[n * size :]
             p, row = right[(n - first) * plan.right_row :], gates[at * 4 * size :][: 4 * size]
             if plan.masked and not mask[at]:
-                copy(h, y)
+                copy(h, out)
                 copy(before, c)
                 clear(row)
                 continue
@@ -213,29 +213,24 @@ def lstm_share(worker, workers, table, ids, packed, zeros, h0, c0, mask, plan, o
                 c[k] = f[k] * before[k] + i[k] * g[k]
             for k in range(h.size):
                 h[k] = o[k] * tanh_number(c[k])
-            copy(h, y)
-    for n in range(first, stop):
-        last = (n + 1) * plan.steps - 1
-        copy(cs[last * size :], out[(plan.n * plan.steps + n) * size :][:size])
+            copy(h, out)
 
 
 @tasks
-def lstm_grad_share(worker, workers, gout, gates, cs, c0, packed, mask, plan, gz, gh0, gc0, rooms):
-    """The gradients inside the gates, from the last step to the first; gh = gz · w_hᵀ."""
+def lstm_grad_share(worker, workers, gy, gates, cells, c0, packed, mask, plan, gz, gh0, gc0, rooms):
+    """The gradients inside the gates, from the last step to the first; gh = gz · w_hᵀ. gc0 holds that of the last c."""
     first, stop, rows = share(worker, workers, plan)
     size, room = plan.size, rooms[worker]
     left, right = room[: rows * plan.left_row], room[rows * plan.left_row :][: rows * plan.right_row]
     bent = room[rows * (plan.left_row + plan.right_row) :][:size]
     clear(left)
     clear(right)
-    for n in range(first, stop):
-        copy(gout[(plan.n * plan.steps + n) * size :], gc0[n * size :][:size])
     for t in range(plan.steps - 1, -1, -1):
         for n in range(first, stop):
             at = n * plan.steps + t
             gh, gc = right[(n - first) * plan.right_row :][:size], gc0[n * size :][:size]
             row = left[(n - first) * plan.left_row :][: 4 * size]
-            add_into(gout[at * size :], gh)
+            add_into(gy[at * size :], gh)
             if plan.masked and not mask[at]:  # both gradients go by; the product adds 0
                 clear(row)
             else:
@@ -243,8 +238,8 @@ def lstm_grad_share(worker, workers, gout, gates, cs, c0, packed, mask, plan, gz
                 into_g, into_o = row[2 * size :][:size], row[3 * size :]
                 gate = gates[at * 4 * size :]
                 i, f, g, o = gate[:size], gate[size:], gate[2 * size :], gate[3 * size :]
-                before = cs[(at - 1) * size :] if t else c0[n * size :]
-                tanh_of(cs[at * size :], bent)
+                before = cells[(at - 1) * size :] if t else c0[n * size :]
+                tanh_of(cells[at * size :], bent)
                 for k in range(size):
                     gc[k] += gh[k] * o[k] * (ONE - bent[k] * bent[k])
                 for k in range(size):

@@ -48,14 +48,13 @@ def rnn_grad(gy: Array, y: Array, w_h: Array, relu: bool, mask: Mask) -> tuple[A
 
 
 def lstm(x: Array, h0: Array, c0: Array, w_x: Array, w_h: Array, b: Array, mask: Mask) -> tuple[Array, Array, Array]:
-    """(out, gates, c): i, f, o = σ(…), g = tanh(…), c = f c + i g, h = o tanh(c), step by step.
+    """(y, gates, cells): i, f, o = σ(…), g = tanh(…), c = f c + i g, h = o tanh(c), step by step.
 
-    out (N · T + N, H): the rows of h (N, T, H), and behind them those of the last c. gates (N, T, 4H): i, f, g, o.
-    c (N, T, H).
+    y (N, T, H): every h; gates (N, T, 4H): i, f, g, o; cells (N, T, H): every c.
     """
     gates = projection(x, w_x, b)
     n, steps, size = *gates.shape[:2], len(w_h)
-    y, cs = np.empty((n, steps, size), gates.dtype), np.empty((n, steps, size), gates.dtype)
+    y, cells = np.empty((n, steps, size), gates.dtype), np.empty((n, steps, size), gates.dtype)
     h, c = h0, c0
     for t in range(steps):
         i, f, g, o = np.split(gates[:, t] + h @ w_h, 4, axis=1)
@@ -63,22 +62,26 @@ def lstm(x: Array, h0: Array, c0: Array, w_x: Array, w_h: Array, b: Array, mask:
         gates[:, t] = carried(mask, t, np.concatenate([i, f, g, o], axis=1), np.zeros(1, gates.dtype))
         c_new = f * c + i * g
         h, c = carried(mask, t, o * np.tanh(c_new), h), carried(mask, t, c_new, c)
-        y[:, t], cs[:, t] = h, c
-    return np.concatenate([y.reshape(n * steps, size), c]), gates, cs
+        y[:, t], cells[:, t] = h, c
+    return y, gates, cells
 
 
-def lstm_grad(gout: Array, gates: Array, c: Array, c0: Array, w_h: Array, mask: Mask) -> tuple[Array, Array, Array]:
-    """(gz, gh0, gc0): the gradients of the sums (N, T, 4H) inside the gates, and of the first state."""
-    n, steps = c.shape[:2]
-    gy, gc = gout[: n * steps].reshape(c.shape), gout[n * steps :]
+def lstm_grad(
+    gy: Array, gc: Array | None, gates: Array, cells: Array, c0: Array, w_h: Array, mask: Mask
+) -> tuple[Array, Array, Array]:
+    """(gz, gh0, gc0): the gradients of the sums (N, T, 4H) inside the gates, and of the first state.
+
+    gy (N, T, H) is the gradient of every h, gc (N, H) that of the last c; None is 0.
+    """
     gz, gh = np.empty(gates.shape, gates.dtype), np.zeros_like(c0)
-    for t in reversed(range(steps)):
+    gc = np.zeros_like(c0) if gc is None else gc
+    for t in reversed(range(cells.shape[1])):
         i, f, g, o = np.split(gates[:, t], 4, axis=1)
-        tanh_c = np.tanh(c[:, t])
+        tanh_c = np.tanh(cells[:, t])
         dh, dh_by = passed(mask, t, gh + gy[:, t])
         dc, dc_by = passed(mask, t, gc)
         dc = dc + dh * o * (1 - tanh_c**2)
-        before = c[:, t - 1] if t else c0
+        before = cells[:, t - 1] if t else c0
         into = (dc * g * i * (1 - i), dc * before * f * (1 - f), dc * i * (1 - g**2), dh * tanh_c * o * (1 - o))
         gz[:, t] = np.concatenate(into, axis=1)
         gh = gz[:, t] @ w_h.T + dh_by
