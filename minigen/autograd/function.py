@@ -80,18 +80,19 @@ class Function:
                 observer.function_starts(self, tensors)
         y = self.forward(*[x.data for x in tensors])
         if type(y) is tuple:
-            return self.several_outputs(y, tensors)
-        if type(y) is not np.ndarray:
-            y = np.asarray(y)
-        out = Tensor(y)
-        if y.base is not None:
-            share_version(out, tensors)
-        if True in self.needs:
-            self.link(tensors, out)
-            out.node, out.requires_grad = self, True
+            out = self.several_outputs(y, tensors)
+        else:
+            if type(y) is not np.ndarray:
+                y = np.asarray(y)
+            out = Tensor(y)
+            if y.base is not None:
+                share_version(out, tensors)
+            if True in self.needs:
+                self.link(tensors, out)
+                out.node, out.requires_grad = self, True
         if observed:
             for observer in listening():
-                observer.function_ends(self, tensors, (out,))
+                observer.function_ends(self, tensors, out if isinstance(out, tuple) else (out,))
         return out
 
     def several_outputs(self, ys: tuple[np.ndarray, ...], inputs: list[Tensor]) -> tuple[Tensor, ...]:
@@ -105,8 +106,6 @@ class Function:
             for i, y in enumerate(outputs):
                 if y.data.dtype in FLOAT_DTYPES:  # others, such as the places of the largest, have no gradient
                     y.node, y.requires_grad = self.output_node(i, y.data), True
-        for observer in listening():
-            observer.function_ends(self, inputs, outputs)
         return outputs
 
     def link(self, inputs: list[Tensor], *outputs: Tensor) -> None:
