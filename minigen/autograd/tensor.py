@@ -369,7 +369,7 @@ def as_tensor(data: Operand, operation: str = "tensor") -> Tensor:
 
 def summed(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """a + b, broadcast; large arrays by all threads."""
-    return kernels.add(a, b, out) if a.size > kernels.SERIAL else np.add(a, b, out)
+    return kernels.add(a, b, out) if a.size > kernels.SERIAL_ELEMENTS else np.add(a, b, out)
 
 
 # The operations build on Tensor, so they come last.
