@@ -31,7 +31,7 @@ def conv2d(kernel: str, batch: int, size: int, inputs: int, outputs: int, k: int
     """One of the three kernels of a convolution of size×size images by a k×k window."""
     out = (size + 2 * padding - k) // stride + 1
     x, w, gy = random(batch, size, size, inputs), random(k, k, inputs, outputs), random(batch, out, out, outputs)
-    geometry = ((stride, stride), (padding,) * 4, (1, 1), 1)
+    geometry = ((stride, stride), (padding, padding, padding, padding), (1, 1), 1)
     return {
         "forward": lambda: kernels.conv2d(x, w, *geometry),
         "input gradient": lambda: kernels.conv2d_input_grad(gy, w, (size, size), *geometry),

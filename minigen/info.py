@@ -43,9 +43,9 @@ def kernels() -> list[tuple[str, str]]:
     if config.backend == "numpy":
         return [("backend", "numpy (plain, asked for by MINIGEN_BACKEND)")]
     try:
-        from minigen.kernels.jit import cache_folder
+        from minigen.kernels.compiler.cache import cache_folder
     except Exception as error:  # a broken installation raises anything
-        return [("backend", f"numpy (plain, because Numba can not be imported: {error})")]
+        return [("backend", f"numpy (plain, because Numba can not be used: {error})")]
     folder = cache_folder()
     return [("backend", "numba"), ("kernel cache", f"{folder}{'' if folder.exists() else ' (nothing compiled yet)'}")]
 

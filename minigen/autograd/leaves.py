@@ -128,4 +128,4 @@ def own(leaf: Tensor) -> Tensor | None:
 
 def summed(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """a + b, broadcast; large arrays by all threads."""
-    return kernels.add(a, b, out) if a.size > kernels.SERIAL else np.add(a, b, out)
+    return kernels.add(a, b, out) if a.size > kernels.SERIAL_ELEMENTS else np.add(a, b, out)

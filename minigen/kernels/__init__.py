@@ -1,66 +1,71 @@
 """Arrays in, arrays out: the numeric kernels under every operation, and the choice between their two forms.
 
-`kernels.conv2d` and the rest resolve on first use: to the Numba module that HOME names, or to the plain NumPy twin in
-`reference/` when MINIGEN_BACKEND is numpy or Numba can not be imported. So importing this package costs nothing.
+`kernels.conv2d` and the rest resolve on first use: to the function compiled by Numba that `compiled.py` names, or to
+its plain NumPy twin in `reference/` when MINIGEN_BACKEND is numpy or Numba does not work. Importing this costs nothing.
+
+Where to begin: `reference/` says what each kernel computes, in the fewest lines. Then by room:
+
+    rows/         element by element and row by row: activations, losses, normalization, pooling, optimizers
+    tile/         the product of matrices, and the register tile that every product is made of
+    convolution/  as gathered products, or by minimal filtering
+    recurrent/    whole sequences, a worker to each run of them
+    attention/    scaled dot products, block by block
+    compiler/     what stands between these and Numba: decorators, cache on disk, process settings
+
+Their words:
+
+    share, worker   work is cut into as many shares as there are threads; a worker does one
+    task            a piece of work that no other depends on; `@tasks` hands them to threads
+    run             neighbours that one thread, or one loop, takes after each other
+    part            a function compiled only inside the kernels that call it (`@part`)
+    block           as much of a sum, or of a result, as stays in a cache while it is worked on (for terms: KC, 1024)
+    strip           columns of a matrix that are worked on together
+    tile            the piece of a product that stays in registers: ROWS x panel numbers. Its loop is the micro-kernel
+    ROWS            rows of a tile (MR)
+    panel           as many columns as a tile has (NR), and those columns of B, packed
+    pack            to copy a panel so that the tile reads it from front to back
+    band            tiles below each other that use a packed panel before the next one is packed (MC / MR of them)
+    lanes           numbers in a vector register
+    window, tap     the pixels that one output sees; one run of numbers among them
+    points          what minimal filtering multiplies in the place of pixels
+    scratch         memory that a kernel works in and gives back (`tile/workspace.py`)
+    twin            the plain NumPy form of a kernel
 """
 
 import warnings
-from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minigen.config import config
+from minigen.kernels.serial import SERIAL_ELEMENTS as SERIAL_ELEMENTS
 
-SERIAL = 32768  # elements of an array up to which one thread is faster
+if TYPE_CHECKING:
+    from minigen.kernels.compiled import *
+else:
 
-MODULES: dict[str, tuple[str, ...]] = {
-    "dense": ("matmul",),
-    "convolution": ("conv2d", "conv2d_input_grad", "conv2d_weight_grad"),
-    "pooling": ("max_pool2d", "max_pool2d_scatter", "max_pool2d_gather", "avg_pool2d", "avg_pool2d_grad"),
-    "elementwise": (
-        *("add", "leaky_relu", "leaky_relu_grad", "sigmoid", "sigmoid_grad", "tanh_grad", "softplus"),
-        *("erf", "gelu", "gelu_grad", "elu", "elu_grad"),
-    ),
-    "bias": ("bias_leaky", "bias_leaky_grad", "sum_rows"),
-    "mask": ("dropout",),
-    "normalization": ("batch_norm", "batch_norm_inference", "batch_norm_grad", "layer_norm", "layer_norm_grad"),
-    "losses": (
-        *("softmax", "softmax_grad", "log_softmax", "log_softmax_grad", "cross_entropy", "cross_entropy_grad"),
-        *("bce_with_logits", "bce_with_logits_sum", "bce_with_logits_grad"),
-    ),
-    "attention": ("attend", "attend_grad"),
-    "embedding": ("scatter_rows",),
-    "recurrent": ("rnn", "rnn_grad", "lstm", "lstm_grad", "gru", "gru_grad"),
-    "optimizer": ("sgd", "rmsprop", "adagrad", "adam", "global_norm"),
-}
+    def __getattr__(name: str) -> Any:
+        twins = import_module(f"{__name__}.reference")
+        if name not in twins.__all__:
+            raise AttributeError(f"module {__name__!r} has no kernel {name!r}")
+        if config.backend == "numba" and not _numba_works():
+            config.backend = "numpy"
+        found = import_module(f"{__name__}.compiled") if config.backend == "numba" else twins
+        globals()[name] = getattr(found, name)
+        return globals()[name]
 
-HOME = {name: module for module, names in MODULES.items() for name in names}
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *import_module(f"{__name__}.reference").__all__})
 
 
 def _numba_works() -> bool:
-    """Whether Numba can be imported; says so, once, when it can not."""
+    """Whether kernels can be compiled; says so, once, when they can not."""
     try:
-        import_module("numba")
+        import_module(f"{__name__}.compiler.choice")
     except Exception as error:  # a broken installation raises anything
         warnings.warn(
-            f"minigen: Numba can not be imported ({type(error).__name__}: {error}); "
+            f"minigen: Numba can not be used ({type(error).__name__}: {error}); "
             "using the plain NumPy kernels, which are slower",
             stacklevel=3,
         )
         return False
     return True
-
-
-def __getattr__(name: str) -> Callable[..., Any]:
-    if name not in HOME:
-        raise AttributeError(f"module {__name__!r} has no kernel {name!r}")
-    if config.backend == "numba" and not _numba_works():
-        config.backend = "numpy"
-    module = HOME[name] if config.backend == "numba" else "reference"
-    kernel = getattr(import_module(f"{__name__}.{module}"), name)
-    globals()[name] = kernel
-    return kernel
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *HOME})

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from minigen.config import config
-from minigen.kernels import convolution, plan, reference, winograd
+from minigen.kernels import reference
+from minigen.kernels.convolution import conv2d as convolution
+from minigen.kernels.convolution import plan, winograd
 
 Case = tuple[int, int, int, int, int, int, int, tuple, tuple, tuple, int]
 UNIT, NONE = (1, 1), (0, 0, 0, 0)
@@ -177,11 +179,11 @@ def test_poison_stays_where_it_is(case: Case, poison: float) -> None:
 )
 def test_same_bits_on_any_number_of_threads(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     operands = arrays(case, np.float32)
-    monkeypatch.setattr(convolution, "SMALL", 0)
+    monkeypatch.setattr(convolution, "SERIAL_MULTIPLY_ADDS", 0)
     monkeypatch.setattr(config, "threads", 1)
     alone = all_three(convolution, case, *operands)
     monkeypatch.undo()
-    monkeypatch.setattr(convolution, "SMALL", 0)
+    monkeypatch.setattr(convolution, "SERIAL_MULTIPLY_ADDS", 0)
     for workers in (2, 3):  # on as many threads as there are cores
         for module in (convolution, winograd):
             monkeypatch.setattr(module, "config", SimpleNamespace(threads=workers))

@@ -1,18 +1,18 @@
-"""The compiled product against NumPy's, which is its twin; sizes below SMALL are made to use the kernel, too."""
+"""The compiled product against NumPy's, which is its twin; small sizes are made to use the kernel, too."""
 
 import numpy as np
 import pytest
 from twins import DTYPES, LAYOUTS, agree, close, laid_out, same_on_any_threads
 
 from minigen import kernels
-from minigen.kernels import dense
+from minigen.kernels.tile import dense
 
 RNG = np.random.default_rng(0)
 
 
 @pytest.fixture(autouse=True)
 def never_blas(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dense, "SMALL", 0)
+    monkeypatch.setattr(dense, "BLAS_MULTIPLY_ADDS", 0)
 
 
 def matrix(rows: int, columns: int, dtype: type = np.float32, layout: str = "C") -> np.ndarray:

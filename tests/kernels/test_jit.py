@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 import minigen
-from minigen.kernels import jit
+from minigen.kernels.compiler import cache, jit, numba_plain
 
 SIGNATURES = """
 import sys
 import numpy as np
-from minigen.kernels.gather import copy_padded_image, pack
+from minigen.kernels.convolution.gather import copy_padded_image, pack
 dtype = sys.argv[1]
 x, out = np.arange(4).astype(dtype), np.zeros(16, dtype)
 copy_padded_image(1, x, 2, 2, 1, 1, 1, out, 4, 4)
@@ -55,7 +55,7 @@ def copies(folder: Path) -> Path:
 
 def test_folder_is_keyed_by_every_source(tmp_path: Path) -> None:
     package = copies(tmp_path)
-    code = "from minigen.kernels.jit import cache_folder; print(cache_folder())"
+    code = "from minigen.kernels.compiler.cache import cache_folder; print(cache_folder())"
     before = finish(start(code, package=package, MINIGEN_CACHE="/somewhere"))[0]
     assert finish(start(code, package=package, MINIGEN_CACHE="/somewhere"))[0] == before
     with (tmp_path / "minigen" / "kernels" / "scalar.py").open("a") as source:
@@ -65,13 +65,13 @@ def test_folder_is_keyed_by_every_source(tmp_path: Path) -> None:
 
 def test_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINIGEN_CACHE", "/a")
-    assert jit.cache_folder().parent == Path("/a")
+    assert cache.cache_folder().parent == Path("/a")
     monkeypatch.delenv("MINIGEN_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", "/b")
-    assert jit.cache_folder().parent == Path("/b/minigen")
+    assert cache.cache_folder().parent == Path("/b/minigen")
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", "/c")
-    assert jit.cache_folder().parent == Path("/c/.cache/minigen")
+    assert cache.cache_folder().parent == Path("/c/.cache/minigen")
 
 
 def test_first_run_compiles_aloud_and_the_second_loads(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_writing_takes_the_lock(tmp_path: Path) -> None:
     hold = """
 import sys, time
 from pathlib import Path
-from minigen.kernels.jit import Lock, cache_folder
+from minigen.kernels.compiler.cache import Lock, cache_folder
 cache_folder().mkdir(parents=True)
 with Lock(cache_folder()):
     print("held", flush=True)
@@ -122,7 +122,7 @@ def test_unused_folders_are_removed_when_a_new_one_is_made(tmp_path: Path) -> No
         (tmp_path / folder / "used").touch()
         if name != "fresh":
             os.utime(tmp_path / folder / "used", (0, 0))
-    load = "import minigen.kernels.jit as jit; print(jit.usable_folder())"
+    load = "from minigen.kernels.compiler.cache import usable_folder; print(usable_folder())"
     with (tmp_path / names["held"] / "used").open() as mark:
         fcntl.flock(mark, fcntl.LOCK_SH)
         folder = Path(finish(start(load, MINIGEN_CACHE=str(tmp_path)))[0].strip())
@@ -157,7 +157,7 @@ import numba
 from pathlib import Path
 Path("mine.py").write_text("import numba\\n@numba.njit(cache=True)\\ndef f(x):\\n    return x + 1\\n")
 before = numba.config.CACHE_DIR
-import minigen.kernels.gather
+import minigen.kernels.convolution.gather
 import sys
 sys.path.insert(0, "")
 import mine
@@ -210,7 +210,7 @@ def test_freed_memory_is_kept() -> None:
     code = """
 import resource
 import numpy as np
-import minigen.kernels.jit
+import minigen.kernels.compiler.jit
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     np.ones(4_000_000, np.float32)
@@ -222,5 +222,5 @@ print(*[faults() for _ in range(4)])
 
 
 def test_kernels_never_assume_numbers_are_finite() -> None:
-    assert jit.FASTMATH.isdisjoint({"nnan", "ninf", "fast"})
+    assert numba_plain.FASTMATH.isdisjoint({"nnan", "ninf", "fast"})
     assert numba.njit is not jit.jit

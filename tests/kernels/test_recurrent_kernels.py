@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from twins import DTYPES, agree, same_on_any_threads
 
-from minigen.kernels import recurrent
+from minigen.kernels.recurrent import layers
 
 Array = np.ndarray
 # (N, T, C, H): one of everything, panels and tiles not filled, several of them, rows a page apart
@@ -30,7 +30,7 @@ WHOLE = pytest.mark.parametrize("whole", [False, True])
 
 @pytest.fixture(autouse=True)
 def never_the_twin(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recurrent, "FEW", 0)
+    monkeypatch.setattr(layers, "TWIN_ROWS", 0)
 
 
 class Maker:
@@ -89,7 +89,7 @@ def test_same_bits_on_any_threads(monkeypatch: pytest.MonkeyPatch, sizes: tuple[
 
 def lstm(x: Array, h0: Array, c0: Array, weights: list[Array]) -> tuple[Array, ...]:
     w_x, w_h, b = weights
-    return recurrent.lstm(x, h0, c0, w_x, w_h, b, None)
+    return layers.lstm(x, h0, c0, w_x, w_h, b, None)
 
 
 def test_a_sequence_does_not_depend_on_its_neighbours() -> None:
@@ -119,13 +119,13 @@ def test_activations_in_float32(value: float) -> None:
     """tanh keeps its relative accuracy near 0, and nothing overflows far from it."""
     x, nothing = np.full((8, 1, 1), value, np.float32), np.zeros((8, 32), np.float32)
     w_x = np.where(np.arange(32) % 2, -1, 1).astype(np.float32)[None]
-    y = recurrent.rnn(x, nothing, w_x, np.zeros((32, 32), np.float32), nothing[0], False, None)
+    y = layers.rnn(x, nothing, w_x, np.zeros((32, 32), np.float32), nothing[0], False, None)
     np.testing.assert_allclose(y[:, 0], np.tanh(x[:, 0] * w_x), rtol=5e-7)
 
 
 def test_a_few_steps_with_large_weights_are_left_to_the_twin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    monkeypatch.setattr(recurrent, "walkers", lambda *_: pytest.fail("prepared"))
+    monkeypatch.setattr(layers, "walkers", lambda *_: pytest.fail("prepared"))
     make = Maker((1, 1, 5, 128), False, False)
     w_x, w_h, b = make.weights(3, 4)
-    assert recurrent.gru(make.x, make.state(), w_x, w_h, b, None)[0].shape == (1, 1, 128)
+    assert layers.gru(make.x, make.state(), w_x, w_h, b, None)[0].shape == (1, 1, 128)

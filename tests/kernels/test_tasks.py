@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minigen.config import config
-from minigen.kernels.tasks import tasks
+from minigen.kernels.compiler.jit import tasks
 
 
 @tasks

@@ -6,8 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from minigen.kernels import convolution, reference, winograd
-from minigen.kernels.winograd_maps import OUTPUTS, TAPS, filtering, transposed
+from minigen.kernels import reference
+from minigen.kernels.convolution import conv2d as convolution
+from minigen.kernels.convolution import winograd
+from minigen.kernels.convolution.winograd_matrices import OUTPUTS, TAPS, filtering, transposed
 
 UNIT, NONE = (1, 1), (0, 0, 0, 0)
 

@@ -32,8 +32,9 @@ class Attention(FusedFunction):
         return y
 
     def backward_arrays(self, gy: np.ndarray) -> Gradients:
-        inputs = [self.saved_array(i) for i in range(3)]
-        return kernels.attend_grad(gy, *inputs, self.saved_output_array(), *self.residuals, *self.options)
+        q, k, v = (self.saved_array(i) for i in range(3))
+        (log_sums,) = self.residuals
+        return kernels.attend_grad(gy, q, k, v, self.saved_output_array(), log_sums, *self.options)
 
     def compose(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         heads, is_causal, mask = self.options
@@ -65,8 +66,8 @@ class SelfAttention(FusedFunction):
 
     def backward_arrays(self, gy: np.ndarray) -> Gradients:
         qkv, y = self.saved_array(0), self.saved_output_array()
-        gqkv = np.empty_like(qkv, order="C")
-        kernels.attend_grad(gy, *thirds(qkv), y, *self.residuals, *self.options, out=thirds(gqkv))
+        gqkv, (log_sums,) = np.empty_like(qkv, order="C"), self.residuals
+        kernels.attend_grad(gy, *thirds(qkv), y, log_sums, *self.options, out=thirds(gqkv))
         return (gqkv,)
 
     def compose(self, qkv: Tensor) -> Tensor:

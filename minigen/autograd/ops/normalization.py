@@ -34,9 +34,9 @@ class BatchNorm(FusedFunction):
         return y.reshape(x.shape)
 
     def backward_arrays(self, gy: np.ndarray) -> Gradients:
-        x, weight, bias = (self.saved_array(i) for i in range(3))
+        (x, weight, bias), (mean, var) = (self.saved_array(i) for i in range(3)), self.residuals
         gx, gweight, gbias = kernels.batch_norm_grad(
-            rows(gy), rows(x), weight, bias, *self.residuals, self.eps, self.slope, self.needs[0]
+            rows(gy), rows(x), weight, bias, mean, var, self.eps, self.slope, self.needs[0]
         )
         return gx if gx is None else gx.reshape(gy.shape), gweight, gbias
 

@@ -1,19 +1,140 @@
-"""The plain NumPy twin of every kernel, same names and signatures, one file for each kernel module.
+"""The plain NumPy twin of every kernel, same names and signatures, one file for each subject.
 
 They serve three times: as the oracle that tests hold the compiled kernels against, as the backend of a machine without
 Numba (MINIGEN_BACKEND=numpy), and as the shortest description of what each kernel computes. So each twin is written
 the way its equation reads, and nothing here is tuned.
 """
 
-from minigen.kernels.reference.attention import *
-from minigen.kernels.reference.bias import *
-from minigen.kernels.reference.convolution import *
-from minigen.kernels.reference.dense import *
-from minigen.kernels.reference.elementwise import *
-from minigen.kernels.reference.embedding import *
-from minigen.kernels.reference.losses import *
-from minigen.kernels.reference.mask import *
-from minigen.kernels.reference.normalization import *
-from minigen.kernels.reference.optimizer import *
-from minigen.kernels.reference.pooling import *
-from minigen.kernels.reference.recurrent import *
+from minigen.kernels.reference.attention import (
+    attend,
+    attend_grad,
+)
+from minigen.kernels.reference.bias import (
+    bias_leaky,
+    bias_leaky_grad,
+    sum_rows,
+)
+from minigen.kernels.reference.convolution import (
+    conv2d,
+    conv2d_input_grad,
+    conv2d_weight_grad,
+)
+from minigen.kernels.reference.dense import (
+    matmul,
+)
+from minigen.kernels.reference.elementwise import (
+    add,
+    elu,
+    elu_grad,
+    erf,
+    gelu,
+    gelu_grad,
+    leaky_relu,
+    leaky_relu_grad,
+    sigmoid,
+    sigmoid_grad,
+    softplus,
+    tanh_grad,
+)
+from minigen.kernels.reference.embedding import (
+    scatter_rows,
+)
+from minigen.kernels.reference.losses import (
+    bce_with_logits,
+    bce_with_logits_grad,
+    bce_with_logits_sum,
+    cross_entropy,
+    cross_entropy_grad,
+    log_softmax,
+    log_softmax_grad,
+    softmax,
+    softmax_grad,
+)
+from minigen.kernels.reference.mask import (
+    dropout,
+)
+from minigen.kernels.reference.normalization import (
+    batch_norm,
+    batch_norm_grad,
+    batch_norm_inference,
+    layer_norm,
+    layer_norm_grad,
+)
+from minigen.kernels.reference.optimizer import (
+    adagrad,
+    adam,
+    global_norm,
+    rmsprop,
+    sgd,
+)
+from minigen.kernels.reference.pooling import (
+    avg_pool2d,
+    avg_pool2d_grad,
+    max_pool2d,
+    max_pool2d_gather,
+    max_pool2d_scatter,
+)
+from minigen.kernels.reference.recurrent import (
+    gru,
+    gru_grad,
+    lstm,
+    lstm_grad,
+    rnn,
+    rnn_grad,
+)
+
+__all__ = [
+    "adagrad",
+    "adam",
+    "add",
+    "attend",
+    "attend_grad",
+    "avg_pool2d",
+    "avg_pool2d_grad",
+    "batch_norm",
+    "batch_norm_grad",
+    "batch_norm_inference",
+    "bce_with_logits",
+    "bce_with_logits_grad",
+    "bce_with_logits_sum",
+    "bias_leaky",
+    "bias_leaky_grad",
+    "conv2d",
+    "conv2d_input_grad",
+    "conv2d_weight_grad",
+    "cross_entropy",
+    "cross_entropy_grad",
+    "dropout",
+    "elu",
+    "elu_grad",
+    "erf",
+    "gelu",
+    "gelu_grad",
+    "global_norm",
+    "gru",
+    "gru_grad",
+    "layer_norm",
+    "layer_norm_grad",
+    "leaky_relu",
+    "leaky_relu_grad",
+    "log_softmax",
+    "log_softmax_grad",
+    "lstm",
+    "lstm_grad",
+    "matmul",
+    "max_pool2d",
+    "max_pool2d_gather",
+    "max_pool2d_scatter",
+    "rmsprop",
+    "rnn",
+    "rnn_grad",
+    "scatter_rows",
+    "sgd",
+    "sigmoid",
+    "sigmoid_grad",
+    "softmax",
+    "softmax_grad",
+    "softplus",
+    "sum_rows",
+    "tanh_grad",
+]

@@ -6,9 +6,10 @@ from minigen.kernels.reference.arrays import Array
 from minigen.kernels.reference.elementwise import leaky_relu, leaky_relu_grad
 
 
-def bias_leaky(y: Array, bias: Array | None, slope: float) -> None:
-    """y = leaky_relu(y + bias, slope), in place; bias (C,), None being 0."""
-    y[...] = leaky_relu(y if bias is None else y + bias, slope)
+def bias_leaky(y: Array, bias: Array | None, slope: float | None) -> None:
+    """y = leaky_relu(y + bias, slope), in place; bias (C,), None being 0; slope None is no activation."""
+    z = y if bias is None else y + bias
+    y[...] = z if slope is None else leaky_relu(z, slope)
 
 
 def sum_rows(x: Array) -> Array:
@@ -16,7 +17,7 @@ def sum_rows(x: Array) -> Array:
     return x.sum(0)
 
 
-def bias_leaky_grad(gy: Array, y: Array, slope: float, needs_bias: bool = True) -> tuple[Array, Array | None]:
+def bias_leaky_grad(gy: Array, y: Array, slope: float | None, needs_bias: bool = True) -> tuple[Array, Array | None]:
     """(gz, gbias): gz = gy where y > 0, slope · gy elsewhere; gbias its sum over the rows."""
-    gz = gy if slope == 1 else leaky_relu_grad(gy, y, slope)
+    gz = gy if slope is None else leaky_relu_grad(gy, y, slope)
     return gz, gz.sum(axis=0, dtype=np.float64).astype(gy.dtype) if needs_bias else None

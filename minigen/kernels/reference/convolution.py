@@ -31,10 +31,10 @@ def _windows(x: Array, kernel: Pair, stride: Pair, padding: Padding, dilation: P
     return windows[:, ::sh, ::sw, ..., ::dh, ::dw]
 
 
-def finish(y: Array, bias: Array | None, slope: float) -> Array:
-    """leaky(y + bias), contiguous."""
+def finish(y: Array, bias: Array | None, slope: float | None) -> Array:
+    """leaky(y + bias), contiguous; slope None is no activation."""
     y = contiguous(y if bias is None else y + bias)
-    return y if slope == 1 else leaky_relu(y, slope)
+    return y if slope is None else leaky_relu(y, slope)
 
 
 def conv2d(
@@ -45,7 +45,7 @@ def conv2d(
     dilation: Pair,
     groups: int,
     bias: Array | None = None,
-    slope: float = 1.0,
+    slope: float | None = None,
 ) -> Array:
     """y[n, i, j, o] = leaky(bias[o] + Σ_{a, b, c} x[n, i·sh + a·dh - top, j·sw + b·dw - left, c] · w[a, b, c, o])."""
     kh, kw, depth, cout = w.shape
@@ -64,7 +64,7 @@ def conv2d_input_grad(
     dilation: Pair,
     groups: int,
     bias: Array | None = None,
-    slope: float = 1.0,
+    slope: float | None = None,
 ) -> Array:
     """The adjoint of conv2d in x, which is the transposed convolution: gx of shape (N, *in_hw, Cin), then as conv2d."""
     (n, oh, ow, cout), (kh, kw, depth, _) = gy.shape, w.shape

@@ -7,11 +7,16 @@ from minigen.kernels.reference.bias import bias_leaky
 
 
 def matmul(
-    a: Array, b: Array, bias: Array | None = None, slope: float = 1.0, out: Array | None = None, add: bool = False
+    a: Array,
+    b: Array,
+    bias: Array | None = None,
+    slope: float | None = None,
+    out: Array | None = None,
+    add: bool = False,
 ) -> Array:
     """C[i, j] = leaky(bias[j] + sum over k of A[i, k] · B[k, j]), or, with add, what is in out plus the sum."""
     c = np.matmul(a, b)
-    if bias is not None or slope != 1:
+    if bias is not None or slope is not None:
         bias_leaky(c, bias, slope)
     if out is None:
         return c

@@ -11,26 +11,26 @@ from minigen.kernels.reference.elementwise import leaky_relu, leaky_relu_grad
 Triple = tuple[Array, Array, Array]
 
 
-def batch_norm(x: Array, weight: Array, bias: Array, eps: float, slope: float = 1.0) -> Triple:
+def batch_norm(x: Array, weight: Array, bias: Array, eps: float, slope: float | None = None) -> Triple:
     """(y, mean, var): y = leaky((x - mean) / √(var + eps) · weight + bias), mean and var of each column."""
     mean, var = (f(x, axis=0, dtype=np.float64).astype(x.dtype) for f in (np.mean, np.var))
     return batch_norm_inference(x, weight, bias, mean, var, eps, slope), mean, var
 
 
 def batch_norm_inference(
-    x: Array, weight: Array, bias: Array, mean: Array, var: Array, eps: float, slope: float = 1.0
+    x: Array, weight: Array, bias: Array, mean: Array, var: Array, eps: float, slope: float | None = None
 ) -> Array:
-    """leaky((x - mean) / √(var + eps) · weight + bias) with a given mean and var; leaky ReLU of slope 1 is none."""
+    """leaky((x - mean) / √(var + eps) · weight + bias) with a given mean and var; slope None is no leaky ReLU."""
     z = (x - mean) * (weight / np.sqrt(var + x.dtype.type(eps))) + bias
-    return contiguous(z) if slope == 1 else leaky_relu(z, slope)
+    return contiguous(z) if slope is None else leaky_relu(z, slope)
 
 
 def batch_norm_grad(
     gy: Array, x: Array, weight: Array, bias: Array, mean: Array, var: Array, eps: float,
-    slope: float = 1.0, needs_x: bool = True,
+    slope: float | None = None, needs_x: bool = True,
 ) -> tuple[Array | None, Array, Array]:  # fmt: skip
     """(gx, gweight, gbias) of batch_norm, mean and var being functions of x; gx None unless `needs_x`."""
-    if slope != 1:
+    if slope is not None:
         gy = leaky_relu_grad(gy, batch_norm_inference(x, weight, bias, mean, var, eps), slope)
     invstd = 1 / np.sqrt(var + x.dtype.type(eps))
     normalised = (x - mean) * invstd

@@ -1,0 +1,1 @@
+"""Scaled dot-product attention. Begin with `attend.py`; the compiled loops are in `loops.py`."""

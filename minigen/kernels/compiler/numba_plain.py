@@ -1,0 +1,91 @@
+"""The decorators by Numba's public interface alone, for a Numba whose inner ones are not what `numba_inner.py` needs.
+
+The same kernels and the same numbers, within rounding, but slower: every function is compiled apart and again inside
+its callers, tasks are started from Python's threads, and products are plain loops.
+"""
+
+import functools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import FunctionType
+from typing import Any
+
+import numba
+
+from minigen.config import available_cores, config
+from minigen.kernels.compiler.cache import claimed_folder, numba_cache_in
+
+FASTMATH = {"contract", "reassoc", "nsz", "arcp"}  # never nnan or ninf: NaN and Inf must stay visible
+OPTIONS: dict[str, Any] = {"fastmath": FASTMATH, "error_model": "numpy"}
+
+
+def cpu_features() -> set[str]:
+    """None to build on: the tile of the smallest register file is used."""
+    return set()
+
+
+def part(function: Callable[..., Any]) -> Any:
+    """Compile a function for kernels to call."""
+    return numba.njit(**OPTIONS)(function)
+
+
+def jit(function: Callable[..., Any]) -> Any:
+    """Compile a kernel, called from Python, on its first call; kept on disk unless another process keeps its own there.
+
+    Numba's own cache is not safe between processes that compile at the same time, so one of them has it to itself.
+    """
+    folder = claimed_folder("plain")
+    if folder is None:
+        return numba.njit(nogil=True, **OPTIONS)(function)
+    with numba_cache_in(folder):
+        return numba.njit(nogil=True, cache=True, **OPTIONS)(function)
+
+
+def tasks(function: Callable[..., None]) -> Callable[..., None]:
+    """Compile `function(i, *arguments)`, one task. The result, called with (count, *arguments), runs 0 ≤ i < count.
+
+    As `numba_inner.tasks`, on threads of Python, which compiled code lets go on.
+    """
+    launch = launcher(function)
+
+    @functools.wraps(function)
+    def call(count: int, *arguments: Any, threads: int | None = None) -> None:
+        workers = max(1, min(count, threads or config.threads))
+        bounds = [worker * count // workers for worker in range(workers + 1)]
+        try:
+            others = [pool().submit(launch(), *bounds[k : k + 2], arguments) for k in range(1, workers)]
+            launch()(*bounds[:2], arguments)
+            for other in others:
+                other.result()
+        except MemoryError as error:
+            raise MemoryError(f"{function.__name__}: a task could not get memory") from error
+
+    return call
+
+
+def launcher(function: Callable[..., None]) -> Callable[[], Any]:
+    """Makes, once, on its first call, a copy of `run` for one kind of task."""
+
+    @functools.cache
+    def launch() -> Any:
+        copy: Any = FunctionType(run.__code__, {"task": part(function)}, f"{function.__name__}_launch")
+        copy.__module__ = function.__module__  # the cache keeps it under this and the name
+        copy.__qualname__ = f"{function.__module__}.{copy.__name__}"
+        return jit(copy)
+
+    return launch
+
+
+task: Any = None
+
+
+def run(first, stop, arguments):
+    """Tasks [first, stop), one after the other. Each kind of task has a copy, in which `task` is its own."""
+    for i in range(first, stop):
+        task(i, *arguments)
+
+
+@functools.cache
+def pool() -> ThreadPoolExecutor:
+    """Threads for all kernels."""
+    return ThreadPoolExecutor(available_cores(), thread_name_prefix="minigen")

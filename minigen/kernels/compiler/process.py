@@ -1,0 +1,39 @@
+"""What kernels set for the whole process: threads of NumPy's BLAS and of OpenMP, malloc, Numba's pool of threads."""
+
+import contextlib
+import ctypes
+import functools
+import os
+from importlib import import_module
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+SETTINGS: Any = import_module("numba").config  # what the environment's NUMBA_… variables set
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+KEPT_ARRAY_BYTES, KEPT_FREE_BYTES = 1 << 25, 1 << 30
+
+
+@functools.cache
+def tune() -> threadpool_limits:
+    """Set everything, once; the result, the limit on BLAS, lives as long as the process.
+
+    One pool of threads: after each product the workers of NumPy's BLAS go on spinning, and take the cores from the
+    kernels that follow: a VAE step of 8 ms took from 17 to 300. So BLAS gets one thread.
+    """
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # OpenMP's workers spin too; GNU's runtime reads how long once
+    if "NUMBA_THREADING_LAYER_PRIORITY" not in os.environ:  # OpenMP starts a loop soonest; each is tried in turn
+        SETTINGS.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
+    keep_freed_memory()
+    return threadpool_limits(1, user_api="blas")
+
+
+def keep_freed_memory() -> None:
+    """Let glibc's malloc keep freed arrays of up to 32 MB, its highest limit, for the arrays of the next step.
+
+    Left alone it gives their pages back to the system, and every step faults thousands of them in again.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_MMAP_THRESHOLD, KEPT_ARRAY_BYTES)
+        mallopt(M_TRIM_THRESHOLD, KEPT_FREE_BYTES)

@@ -1,0 +1,233 @@
+"""2-D convolution, its input gradient (the transposed convolution) and its weight gradient.
+
+Each is a matrix product whose rows are gathered from the image where they lie; no array of windows is made. `plan.py`
+says how strides, paddings, dilations and groups become such a product, `gather.py` computes it. Where it takes less
+time, minimal filtering makes the same results with fewer multiplications: `winograd.py`.
+
+Bottom and right padding may be negative: so many rows and columns of x are then not read.
+"""
+
+import numpy as np
+
+from minigen.config import config
+from minigen.kernels.compiler.arrays import flat, integers
+from minigen.kernels.convolution import gather, winograd
+from minigen.kernels.convolution.gather import BLOCK_WINDOWS, Outer, Scatter
+from minigen.kernels.convolution.plan import WANTED_TASKS, Padding, Pair, Plan, adjoint_plan, forward_axis, forward_plan
+from minigen.kernels.rows.elementwise import leaky_relu
+from minigen.kernels.rows.leaky import slope_number
+from minigen.kernels.tile.shape import ROWS, VECTORS, panel_width
+from minigen.kernels.tile.workspace import scratch
+
+SERIAL_MULTIPLY_ADDS = 2**18  # below these starting the threads costs more than they save
+
+
+def conv2d(
+    x: np.ndarray, w: np.ndarray, stride: Pair, padding: Padding, dilation: Pair, groups: int,
+    bias: np.ndarray | None = None, slope: float | None = None,
+) -> np.ndarray:  # fmt: skip
+    """y[n, i, j, o] = leaky(bias[o] + Σ_{a, b, c} x[n, i·sh + a·dh - top, j·sw + b·dw - left, c] · w[a, b, c, o]).
+
+    x (N, H, W, Cin), w (KH, KW, Cin / groups, Cout), bias (Cout,); y (N, OH, OW, Cout). Padding is (top, bottom, left,
+    right). leaky(v) = v, but slope · v where v < 0: slope None leaves it as it is, 0 is ReLU.
+    """
+    n, h, width, _ = x.shape
+    kh, kw, depth, cout = w.shape
+    top, bottom, left, right = padding
+    oh = (h + top + bottom - dilation[0] * (kh - 1) - 1) // stride[0] + 1
+    ow = (width + left + right - dilation[1] * (kw - 1) - 1) // stride[1] + 1
+    turned = turned_padding((kh, kw), stride, padding, dilation, groups)
+    if turned is not None and scatter_is_faster(kh * kw, cout, depth, x.dtype):
+        # At stride 1 a convolution is the input gradient of the one with its kernel turned round.
+        swapped = w[::-1, ::-1].swapaxes(2, 3)
+        return conv2d_input_grad(x, swapped, (oh, ow), stride, turned, dilation, groups, bias, slope)
+    bias, slope = epilogue(bias, slope, cout, x.dtype)
+    y = np.empty((n, oh, ow, cout), x.dtype)
+    if x.size == 0:
+        y[:] = finished(bias, slope)
+    elif winograd.is_faster("forward", x.shape, y.shape, (kh, kw), stride, padding, dilation, groups, x.dtype):
+        winograd.convolve("forward", x, w, y, stride, padding, bias, slope)
+    else:
+        plan = forward_plan(x.shape, w.shape, y.shape, stride, padding, dilation, groups, x.dtype)
+        multiply(plan, x, w, (cout // groups, depth * cout, cout, 1), y, bias, slope)
+    return y
+
+
+def conv2d_input_grad(
+    gy: np.ndarray, w: np.ndarray, in_hw: Pair, stride: Pair, padding: Padding, dilation: Pair, groups: int,
+    bias: np.ndarray | None = None, slope: float | None = None,
+) -> np.ndarray:  # fmt: skip
+    """The adjoint of conv2d in x: gx (N, *in_hw, Cin) from gy (N, OH, OW, Cout). It is the transposed convolution.
+
+    As such it has a bias (Cin,) and a slope, as conv2d has.
+    """
+    kh, kw, depth, cout = w.shape
+    gx = np.empty((gy.shape[0], *in_hw, depth * groups), gy.dtype)
+    bias, slope = epilogue(bias, slope, depth * groups, gy.dtype)
+    if gy.size == 0 or gx.size == 0:
+        gx[:] = finished(bias, slope)
+    elif groups == 1 and scatter_is_faster(kh * kw, depth, cout, gy.dtype):
+        scatter(gy, w, gx, stride, padding, dilation, bias, slope)
+    elif winograd.is_faster("input", gx.shape, gy.shape, (kh, kw), stride, padding, dilation, groups, gy.dtype):
+        winograd.convolve("input", gy, w, gx, stride, padding, bias, slope)
+    else:
+        plan = adjoint_plan(gy.shape, w.shape, gx.shape, stride, padding, dilation, groups, gy.dtype)
+        if not plan.complete:
+            gx[:] = finished(bias, slope)
+        multiply(plan, gy, w, (cout // groups, depth * cout, 1, cout), gx, bias, slope)
+    return gx
+
+
+def epilogue(bias: np.ndarray | None, slope: float | None, channels: int, dtype: np.dtype) -> tuple[np.ndarray, float]:
+    """What a product ends with: the bias, empty when there is neither bias nor activation, and the slope."""
+    slope = slope_number(slope)
+    if bias is None:
+        return np.zeros(channels if slope != 1 else 0, dtype), slope
+    return flat(bias), slope
+
+
+def finished(bias: np.ndarray, slope: float) -> np.ndarray | float:
+    """leaky(bias), which is what pixels without any product become."""
+    return leaky_relu(bias, slope) if bias.size else 0.0
+
+
+def conv2d_weight_grad(
+    x: np.ndarray, gy: np.ndarray, kernel_hw: Pair, stride: Pair, padding: Padding, dilation: Pair, groups: int
+) -> np.ndarray:
+    """The adjoint of conv2d in w: gw (KH, KW, Cin / groups, Cout) from x (N, H, W, Cin) and gy (N, OH, OW, Cout)."""
+    (kh, kw), cin, cout = kernel_hw, x.shape[3], gy.shape[3]
+    if x.size == 0 or gy.size == 0:
+        return np.zeros((kh, kw, cin // groups, cout), x.dtype)
+    if winograd.is_faster("weight", x.shape, gy.shape, kernel_hw, stride, padding, dilation, groups, x.dtype):
+        return winograd.weight_gradient(x, gy, kernel_hw, stride, padding)
+    turned = turned_padding(kernel_hw, stride, padding, dilation, groups)
+    if turned is not None:
+        panel = panel_width(x.dtype)
+        if 1.3 * outer_cost(kernel_hw, cout, cin, panel)[0] < outer_cost(kernel_hw, cin, cout, panel)[0]:
+            # At stride 1 image and gradient may change places, and the kernel comes out turned round.
+            gw = conv2d_weight_grad(gy, x, kernel_hw, stride, turned, dilation, groups)
+            return np.ascontiguousarray(gw[::-1, ::-1].swapaxes(2, 3))
+    return outer(x, gy, kernel_hw, stride, padding, dilation, groups)
+
+
+def turned_padding(kernel_hw: Pair, stride: Pair, padding: Padding, dilation: Pair, groups: int) -> Padding | None:
+    """The padding with which a convolution is the adjoint of that with the turned kernel; None if there is none."""
+    if stride != (1, 1) or groups != 1:
+        return None
+    reach = [d * (k - 1) for d, k in zip(dilation, kernel_hw, strict=True)]
+    top, bottom, left, right = (r - p for r, p in zip(np.repeat(reach, 2).tolist(), padding, strict=True))
+    return (top, bottom, left, right) if top >= 0 and left >= 0 else None
+
+
+def packed(w: np.ndarray, order: np.ndarray, groups: int, depth: int, columns: int, *steps: int) -> np.ndarray:
+    """The weights as tiles read them (`gather.pack`); `steps`: distances between groups, elements, rows, columns."""
+    panel = panel_width(w.dtype)
+    out = np.empty(groups * -(-columns // panel) * order.size * depth * panel, w.dtype)
+    gather.pack(order.size, flat(w), order, groups, depth, columns, *steps, panel, out)
+    return out
+
+
+# Gathered products: the convolution, and its input gradient.
+
+
+def multiply(
+    plan: Plan, x: np.ndarray, w: np.ndarray, steps: tuple[int, int, int, int], out: np.ndarray, bias: np.ndarray,
+    slope: float,
+) -> None:  # fmt: skip
+    """out = leaky(windows of x times w + bias).
+
+    `steps`: distance in w between groups, kernel elements, summed and kept channels.
+    """
+    panel = panel_width(x.dtype)
+    shape = plan.gather
+    panels = packed(w, plan.order, shape.groups, shape.depth, shape.columns, *steps)
+    arguments = (flat(x), shape, plan.classes, plan.taps, panels, panel, bias, x.dtype.type(slope), out.reshape(-1))
+    workers = 1 if plan.work < SERIAL_MULTIPLY_ADDS else max(1, min(plan.tasks, config.threads))
+    with scratch("conv2d", workers * plan.padded, x.dtype) as memory:
+        gather.gather_share(workers, workers, plan.tasks, *arguments, memory.reshape(workers, plan.padded))
+
+
+# Scattered products: the input gradient when there are few input channels, so that a tile's columns would stay empty.
+# The columns are all numbers of a window instead.
+
+
+def scatter_is_faster(elements: int, kept: int, summed: int, dtype: np.dtype) -> bool:
+    """Whether to make whole windows and add them up, by the multiply-adds and additions per pixel of the gradient."""
+    panel = panel_width(dtype)
+    gathered = elements * summed * -(-kept // panel) * VECTORS
+    return summed * -(-elements * kept // panel) * VECTORS + 3 * elements * kept < gathered
+
+
+def scatter(
+    gy: np.ndarray, w: np.ndarray, gx: np.ndarray, stride: Pair, padding: Padding, dilation: Pair, bias: np.ndarray,
+    slope: float,
+) -> None:  # fmt: skip
+    """The input gradient, image by image: windows = gy times w, each added into a padded image."""
+    (n, oh, ow, cout), (kh, kw, cin, _), (_, h, width, _) = gy.shape, w.shape, gx.shape
+    (sh, sw), (dh, dw), (top, _, left, _) = stride, dilation, padding
+    padded_h = max(top + h, (oh - 1) * sh + dh * (kh - 1) + 1)
+    padded_w = max(left + width, (ow - 1) * sw + dw * (kw - 1) + 1)
+    together = kw if dw == 1 else 1
+    taps = integers([(a * dh * padded_w + b * dw) * cin for a in range(kh) for b in range(0, kw, together)])
+    plan = Scatter(n, oh, ow, cout, sh, sw, padded_h, padded_w, top, left, h, width, cin, together * cin)
+    panel = panel_width(gy.dtype)
+    panels = packed(w, np.zeros(1, np.int64), 1, cout, kh * kw * cin, 0, 0, 1, cout)
+    arguments = (flat(gy), plan, taps, panels, panel, bias, gy.dtype.type(slope), gx.reshape(-1))
+    gather.scatter_task(n, *arguments, threads=1 if gy.size * kh * kw * cin < SERIAL_MULTIPLY_ADDS else None)
+
+
+# Outer products: the weight gradient.
+
+
+def outer_cost(kernel_hw: Pair, cin: int, cout: int, panel: int, together: bool = True) -> tuple[float, bool]:
+    """(cost per pixel in multiply-adds of vectors, whether to merge the runs of a window into one row of numbers)."""
+    kh, kw = kernel_hw
+    runs, run = (kh, kw * cin) if together else (kh * kw, cin)
+    tile = ROWS * VECTORS * -(-cout // panel)
+    apart = runs * -(-run // ROWS) * tile
+    merged = -(-runs * run // ROWS) * tile + 2 * runs * run
+    return (merged, True) if run < ROWS or merged < apart else (apart, False)
+
+
+def outer(
+    x: np.ndarray, gy: np.ndarray, kernel_hw: Pair, stride: Pair, padding: Padding, dilation: Pair, groups: int
+) -> np.ndarray:
+    """The weight gradient: for every tap, the sum over pixels of window times gradient."""
+    (n, h, width, cin), (_, oh, ow, cout), (kh, kw) = x.shape, gy.shape, kernel_hw
+    (sh, sw), (dh, dw), (top, _, left, _) = stride, dilation, padding
+    rows = forward_axis(kh, oh, sh, top, dh)
+    columns = forward_axis(kw, ow, sw, left, dw)
+    inside = rows.lies_inside(h) and columns.lies_inside(width)
+    image_h, image_w = (h, width) if inside else (rows.padded, columns.padded)
+    origin = -(top * width + left) * cin if inside else 0
+
+    panel, depth = panel_width(x.dtype), cin // groups
+    together = groups == 1 and dw == 1
+    _, merged = outer_cost(kernel_hw, depth, cout // groups, panel, together)
+    step = kw if together else 1
+    taps = integers([(a * dh * image_w + b * dw) * cin for a in range(kh) for b in range(0, kw, step)])
+    parts = groups * (1 if merged else taps.size)
+    met = [(0, oh)] if merged else [met_rows(a, h, oh, sh, top, dh) for a in range(kh) for _ in range(0, kw, step)]
+    low, high = integers(met).T.copy()
+    size = kh * kw * depth * cout
+    splits = max(1, min(-(-WANTED_TASKS // parts), n * oh * ow // (4 * BLOCK_WINDOWS), 2**19 // size))
+    plan = Outer(
+        images=n, pixels_h=oh, pixels_w=ow, origin=origin, image_step=image_h * image_w * cin,
+        row_step=sh * image_w * cin, column_step=sw * cin, run=step * depth, merged=merged, groups=groups, depth=depth,
+        columns=cout // groups, out_c=cout, splits=splits,
+    )  # fmt: skip
+    gw = np.zeros((splits, size), x.dtype)
+    arguments = (flat(gy), plan, taps, low, high, panel, gw.reshape(-1))
+    with scratch("conv2d_weight_grad", 0 if inside else n * image_h * image_w * cin, x.dtype) as padded:
+        if not inside:
+            gather.copy_padded_image(n, flat(x), h, width, cin, top, left, padded, image_h, image_w)
+        threads = 1 if n * oh * ow * size < SERIAL_MULTIPLY_ADDS else None
+        gather.outer_task(splits * parts, flat(x) if inside else padded, *arguments, threads=threads)
+    return gw.sum(axis=0).reshape(kh, kw, depth, cout)
+
+
+def met_rows(element: int, height: int, oh: int, stride: int, top: int, dilation: int) -> Pair:
+    """Rows of pixels whose windows have their kernel row `element` inside an image of this height."""
+    place = element * dilation - top
+    low, high = max(0, -(place // stride)), min(oh, (height - 1 - place) // stride + 1)
+    return low, max(low, high)

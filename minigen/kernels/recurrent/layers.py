@@ -1,0 +1,220 @@
+"""Recurrent layers over whole sequences: RNN, LSTM, GRU, and their gradients back to the sums inside the gates.
+
+x · w_x + b of all steps is one large product (`dense.py`). What is left of a step depends on the step before, but no
+sequence depends on another: so each worker takes an equal share of the sequences through all steps
+(`walk.py`). A few steps with large weights, as in generating text, and float64 are left to the twins.
+"""
+
+import contextlib
+import functools
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from minigen.config import config
+from minigen.kernels import reference
+from minigen.kernels.compiler.arrays import flat
+from minigen.kernels.recurrent.cells import (
+    gru_grad_share,
+    gru_share,
+    lstm_grad_share,
+    lstm_share,
+    rnn_grad_share,
+    rnn_share,
+)
+from minigen.kernels.recurrent.walk import Walk, pack_share
+from minigen.kernels.tile.dense import matmul
+from minigen.kernels.tile.shape import ROWS, panel_width, vector_width
+from minigen.kernels.tile.workspace import LINE_BYTES, scratch
+
+Array = np.ndarray
+Mask = Array | None
+
+FLOAT32 = np.dtype(np.float32)
+TWIN_ROWS, TWIN_WEIGHTS = 16, 32768  # up to so many rows of all steps, from so many numbers in w_h on; as measured
+ANY = np.ones(1, bool)  # stands for no mask
+NO_TABLE, NO_IDS = np.ones(1, np.float32), np.ones(1, np.int64)
+
+
+def left_to_twin(n: int, steps: int, w_h: Array) -> bool:
+    """Whether NumPy is the better choice: in float64, and where packing the weights takes longer than the steps."""
+    return w_h.dtype != FLOAT32 or (n * steps <= TWIN_ROWS and w_h.size >= TWIN_WEIGHTS)
+
+
+class Prepared(NamedTuple):
+    """How to walk: how many workers there are, the plan, numbers of packed weights, and of each worker's workspace."""
+
+    workers: int
+    plan: Walk
+    weights: int
+    workspace: int
+    zeros: Array  # a row to start sums from
+
+
+@functools.lru_cache(maxsize=1024)
+def prepared(
+    n: int, steps: int, w_h: tuple[int, ...], masked: bool, back: bool, looked_up: bool, threads: int
+) -> Prepared:
+    """Prepare a walk through weights (H, G · H), or back through their transpose."""
+    (terms, columns), panel = w_h[::-1] if back else w_h, panel_width(FLOAT32)
+    size, gap, panels = w_h[0], LINE_BYTES // FLOAT32.itemsize, -(-columns // panel)
+    workers = max(1, min(threads, -(-n // (ROWS // 2))))
+    plan = Walk(
+        n, steps, size, terms, columns, apart(terms, gap), apart(panels * panel, gap), panels, panel,
+        vector_width(FLOAT32), *((1, w_h[1]) if back else (w_h[1], 1)), masked, looked_up,
+    )  # fmt: skip
+    rows = max(-(-n // workers), ROWS // 2)
+    workspace = rows * (plan.left_row + plan.right_row) + apart(size, gap)
+    return Prepared(workers, plan, panels * panel * terms, workspace, np.zeros(panels * panel, np.float32))
+
+
+class Walkers(NamedTuple):
+    """What the workers of one call share; `workspaces` has a row for each of them."""
+
+    workers: int
+    plan: Walk
+    packed: Array
+    zeros: Array
+    workspaces: Array
+
+
+@contextlib.contextmanager
+def walkers(
+    kernel: str, n: int, steps: int, w_h: Array, mask: Mask, back: bool = False, looked_up: bool = False
+) -> Iterator[Walkers]:
+    """Have workers ready to walk through w_h (H, G · H), or back through its transpose."""
+    ready = prepared(n, steps, w_h.shape, mask is not None, back, looked_up, config.threads)
+    workers, plan, weights, workspace, zeros = ready
+    with scratch(kernel, weights + workers * workspace, w_h.dtype) as memory:
+        pack_share(config.threads, config.threads, flat(w_h), plan, memory[:weights])
+        yield Walkers(workers, plan, memory[:weights], zeros, memory[weights:].reshape(workers, workspace))
+
+
+def apart(numbers: int, gap: int) -> int:
+    """The distance of rows of so many numbers: whole lines of the cache, an odd number of them."""
+    lines = -(-numbers // gap)
+    return (lines + (lines % 2 == 0)) * gap
+
+
+def inputs(x: Array, w_x: Array, b: Array) -> tuple[Array, Array, Array]:
+    """(x · w_x + b (N · T, G · H), table, ids); for whole numbers the first is empty, and ids name table's rows."""
+    steps = x.shape[0] * x.shape[1]
+    if x.dtype.kind == "f":
+        return matmul(x.reshape(steps, x.shape[2]), w_x, b), NO_TABLE, NO_IDS
+    return np.empty((steps, len(b)), b.dtype), flat(w_x + b), flat(x)
+
+
+def flat_mask(mask: Mask) -> Array:
+    """The mask as kernels take it."""
+    return ANY if mask is None else flat(mask)
+
+
+def rnn(x: Array, h0: Array, w_x: Array, w_h: Array, b: Array, relu: bool, mask: Mask) -> Array:
+    """y (N, T, H), every h = tanh(x_t · w_x + b + h · w_h), or the ReLU of it.
+
+    x (N, T, C), or whole numbers (N, T) that name rows of w_x; h0 (N, H), w_x (C, H), w_h (H, H), b (H); mask (N, T)
+    or None: where False, h stays.
+    """
+    (n, steps), size = x.shape[:2], len(w_h)
+    if left_to_twin(n, steps, w_h):
+        return reference.rnn(x, h0, w_x, w_h, b, relu, mask)
+    y, table, ids = inputs(x, w_x, b)
+    with walkers("rnn", n, steps, w_h, mask, looked_up=x.ndim == 2) as (workers, plan, packed, zeros, workspaces):
+        rnn_share(
+            workers, workers, table, ids, packed, zeros, flat(h0), relu, flat_mask(mask), plan, y.reshape(-1),
+            workspaces,
+        )  # fmt: skip
+    return y.reshape(n, steps, size)
+
+
+def rnn_grad(gy: Array, y: Array, w_h: Array, relu: bool, mask: Mask) -> tuple[Array, Array]:
+    """(gz (N, T, H), gh0 (N, H)): the gradients of the sums inside the activation, and of h0."""
+    n, steps, size = y.shape
+    if left_to_twin(n, steps, w_h):
+        return reference.rnn_grad(gy, y, w_h, relu, mask)
+    gz, gh0 = np.empty(y.shape, y.dtype), np.empty((n, size), y.dtype)
+    with walkers("rnn_grad", n, steps, w_h, mask, back=True) as (workers, plan, packed, _, workspaces):
+        rnn_grad_share(
+            workers, workers, flat(gy), flat(y), packed, relu, flat_mask(mask), plan, gz.reshape(-1), gh0.reshape(-1),
+            workspaces,
+        )  # fmt: skip
+    return gz, gh0
+
+
+def lstm(x: Array, h0: Array, c0: Array, w_x: Array, w_h: Array, b: Array, mask: Mask) -> tuple[Array, Array, Array]:
+    """(y, gates, cells): i, f, g, o of x_t · w_x + b + h · w_h; c = σ(f) c + σ(i) tanh(g); h = σ(o) tanh(c).
+
+    y (N, T, H): every h; gates (N, T, 4H): σ(i), σ(f), tanh(g), σ(o); cells (N, T, H): every c. The rest as in `rnn`.
+    Where the mask is False, gates are 0.
+    """
+    (n, steps), size, dtype = x.shape[:2], len(w_h), w_h.dtype
+    if left_to_twin(n, steps, w_h):
+        return reference.lstm(x, h0, c0, w_x, w_h, b, mask)
+    gates, table, ids = inputs(x, w_x, b)
+    y, cells = np.empty((n, steps, size), dtype), np.empty((n, steps, size), dtype)
+    with walkers("lstm", n, steps, w_h, mask, looked_up=x.ndim == 2) as (workers, plan, packed, zeros, workspaces):
+        lstm_share(
+            workers, workers, table, ids, packed, zeros, flat(h0), flat(c0), flat_mask(mask), plan,
+            y.reshape(-1), gates.reshape(-1), cells.reshape(-1), workspaces,
+        )  # fmt: skip
+    return y, gates.reshape(n, steps, 4 * size), cells
+
+
+def lstm_grad(
+    gy: Array, gc: Array | None, gates: Array, cells: Array, c0: Array, w_h: Array, mask: Mask
+) -> tuple[Array, Array, Array]:
+    """(gz (N, T, 4H), gh0, gc0 (N, H)): the gradients of the sums inside the gates, and of the first state.
+
+    gy (N, T, H) is the gradient of every h, gc (N, H) that of the last c; None is 0.
+    """
+    n, steps, size = cells.shape
+    if left_to_twin(n, steps, w_h):
+        return reference.lstm_grad(gy, gc, gates, cells, c0, w_h, mask)
+    gz, gh0 = np.empty(gates.shape, cells.dtype), np.empty((n, size), cells.dtype)
+    gc0 = np.zeros((n, size), cells.dtype) if gc is None else np.array(gc, order="C")
+    with walkers("lstm_grad", n, steps, w_h, mask, back=True) as (workers, plan, packed, _, workspaces):
+        lstm_grad_share(
+            workers, workers, flat(gy), flat(gates), flat(cells), flat(c0), packed, flat_mask(mask), plan,
+            gz.reshape(-1), gh0.reshape(-1), gc0.reshape(-1), workspaces,
+        )  # fmt: skip
+    return gz, gh0, gc0
+
+
+def gru(x: Array, h0: Array, w_x: Array, w_h: Array, b: Array, mask: Mask) -> tuple[Array, Array, Array]:
+    """(y, gates, q): r, z of x_t · w_x + b + h · w_h; q = h · w_hn + b_q; n = tanh(x_t · w_xn + b_n + r q);
+    h = n + z (h - n).
+
+    y (N, T, H): every h; gates (N, T, 3H): r, z, n; q (N, T, H). b (4H): of r, z, n and q. The rest as in `rnn`. Where
+    the mask is False, gates and q are 0.
+    """
+    (n, steps), size, dtype = x.shape[:2], len(w_h), w_h.dtype
+    if left_to_twin(n, steps, w_h):
+        return reference.gru(x, h0, w_x, w_h, b, mask)
+    gates, table, ids = inputs(x, w_x, b[: 3 * size])
+    y, q = np.empty((n, steps, size), dtype), np.empty((n, steps, size), dtype)
+    with walkers("gru", n, steps, w_h, mask, looked_up=x.ndim == 2) as (workers, plan, packed, zeros, workspaces):
+        bias = zeros.copy()
+        bias[2 * size : 3 * size] = b[3 * size :]
+        gru_share(
+            workers, workers, table, ids, packed, bias, flat(h0), flat_mask(mask), plan,
+            y.reshape(-1), gates.reshape(-1), q.reshape(-1), workspaces,
+        )  # fmt: skip
+    return y, gates.reshape(n, steps, 3 * size), q
+
+
+def gru_grad(gy: Array, gates: Array, q: Array, y: Array, h0: Array, w_h: Array, mask: Mask) -> tuple[Array, Array]:
+    """(gz (N, T, 3H), gh0 (N, H)): the gradients of the sums of r, z and n, the last as it reaches x, and of h0.
+
+    The gradient of q is r times that of n's sum.
+    """
+    n, steps, size = y.shape
+    if left_to_twin(n, steps, w_h):
+        return reference.gru_grad(gy, gates, q, y, h0, w_h, mask)
+    gz, gh0 = np.empty(gates.shape, y.dtype), np.empty((n, size), y.dtype)
+    with walkers("gru_grad", n, steps, w_h, mask, back=True) as (workers, plan, packed, _, workspaces):
+        gru_grad_share(
+            workers, workers, flat(gy), flat(gates), flat(q), flat(y), flat(h0), packed, flat_mask(mask), plan,
+            gz.reshape(-1), gh0.reshape(-1), workspaces,
+        )  # fmt: skip
+    return gz, gh0

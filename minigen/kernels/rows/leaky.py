@@ -1,0 +1,27 @@
+"""Leaky ReLU of one number, and the slope that stands for it in every kernel that ends with an activation.
+
+leaky(v) = v from 0 on, slope · v below: slope 0 is ReLU, slope 1 changes nothing. NaN stays NaN.
+"""
+
+from minigen.kernels.compiler.jit import part
+
+
+def slope_number(slope: float | None) -> float:
+    """The slope as compiled code takes it: that of no activation, None, is 1."""
+    return 1.0 if slope is None else slope
+
+
+@part
+def leaky(v, slope):
+    """The activation of v."""
+    zero = slope - slope
+    less = zero if slope == zero else slope * v  # not 0 · ∞
+    return less if v < zero else v
+
+
+@part
+def leaky_grad(g, v, slope):
+    """The gradient of v, when g is that of leaky(v); v may be leaky(v), whose sign is the same. At 0 as below it."""
+    zero = slope - slope
+    less = zero if slope == zero else slope * g
+    return less if v <= zero else g

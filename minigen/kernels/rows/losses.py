@@ -1,0 +1,235 @@
+"""Softmax over the rows of (M, K), and the losses that are fused with it or with the sigmoid.
+
+Compiled for float32; float64, which gradient checks use, goes to the NumPy twins.
+"""
+
+import math
+
+import numpy as np
+
+from minigen.kernels import reference
+from minigen.kernels.compiler.arrays import flat
+from minigen.kernels.compiler.jit import part, tasks
+from minigen.kernels.rows.cuts import STEP_ELEMENTS, runs, span
+from minigen.kernels.rows.scalar import ONE, ZERO, exp_negative, log1p_unit
+
+BLOCK_ELEMENTS = 8192  # elements that are summed on their own
+SIGN, MAGNITUDE = np.int32(31), np.int32(0x7FFFFFFF)
+LOWEST = np.int32(np.float32(-np.inf).view(np.int32) ^ MAGNITUDE)
+
+
+@part
+def ordered(bits):
+    """An integer for the bits of a float32, in the order of the numbers, NaN being the largest; its own inverse.
+
+    The maximum of the numbers themselves would not vectorise.
+    """
+    return np.int32(bits ^ ((bits >> SIGN) & MAGNITUDE))
+
+
+@part
+def _exponentials(m, x, bits, y):
+    """y[m] = exp(x[m] - largest of x[m]); returns that largest, and the sum of y[m]. bits: those of x, as int32."""
+    best, total = LOWEST, ZERO
+    for k in range(x.shape[1]):
+        b = ordered(bits[m, k])
+        best = b if b > best else best
+    largest = np.int32(ordered(best)).view(np.float32)
+    for k in range(x.shape[1]):
+        y[m, k] = exp_negative(x[m, k] - largest)
+    for k in range(x.shape[1]):
+        total += y[m, k]
+    return largest, total
+
+
+@tasks
+def _softmax(run, rows, x, bits, y):
+    low, high = span(run, rows, x.shape[0])
+    for m in range(low, high):
+        _, total = _exponentials(m, x, bits, y)
+        share = ONE / total
+        for k in range(x.shape[1]):
+            y[m, k] *= share
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    """exp(x) / sum of exp(x) in each row, without overflow."""
+    if x.dtype != np.float32:
+        return reference.softmax(x)
+    x, y = np.ascontiguousarray(x), np.empty(x.shape, np.float32)
+    _softmax(*runs(len(x), x.size), x, x.view(np.int32), y)
+    return y
+
+
+@tasks
+def _softmax_grad(run, rows, gy, y, gx):
+    low, high = span(run, rows, y.shape[0])
+    for m in range(low, high):
+        total = ZERO
+        for k in range(y.shape[1]):
+            total += gy[m, k] * y[m, k]
+        for k in range(y.shape[1]):
+            gx[m, k] = y[m, k] * (gy[m, k] - total)
+
+
+def softmax_grad(gy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """y · (gy - sum of gy · y in each row), y = softmax(x)."""
+    if y.dtype != np.float32:
+        return reference.softmax_grad(gy, y)
+    gx = np.empty(y.shape, np.float32)
+    _softmax_grad(*runs(len(y), y.size), np.ascontiguousarray(gy), np.ascontiguousarray(y), gx)
+    return gx
+
+
+@tasks
+def _log_softmax(run, rows, x, bits, y):
+    low, high = span(run, rows, x.shape[0])
+    for m in range(low, high):
+        largest, total = _exponentials(m, x, bits, y)
+        log_total = np.float32(math.log(total))
+        for k in range(y.shape[1]):
+            y[m, k] = (x[m, k] - largest) - log_total
+
+
+def log_softmax(x: np.ndarray) -> np.ndarray:
+    """x - log(sum of exp(x)) in each row, without overflow."""
+    if x.dtype != np.float32:
+        return reference.log_softmax(x)
+    x, y = np.ascontiguousarray(x), np.empty(x.shape, np.float32)
+    _log_softmax(*runs(len(x), x.size), x, x.view(np.int32), y)
+    return y
+
+
+@tasks
+def _log_softmax_grad(run, rows, gy, y, gx):
+    low, high = span(run, rows, y.shape[0])
+    for m in range(low, high):
+        total = ZERO
+        for k in range(y.shape[1]):
+            total += gy[m, k]
+        for k in range(y.shape[1]):
+            v = y[m, k]
+            gx[m, k] = gy[m, k] - exp_negative(ZERO if v > ZERO else v) * total
+
+
+def log_softmax_grad(gy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """gy - exp(y) · sum of gy in each row, y = log_softmax(x)."""
+    if y.dtype != np.float32:
+        return reference.log_softmax_grad(gy, y)
+    gx = np.empty(y.shape, np.float32)
+    _log_softmax_grad(*runs(len(y), y.size), np.ascontiguousarray(gy), np.ascontiguousarray(y), gx)
+    return gx
+
+
+@tasks
+def _cross_entropy(run, rows, x, bits, labels, smoothing, losses, probabilities):
+    columns = np.float32(x.shape[1])
+    low, high = span(run, rows, x.shape[0])
+    for m in range(low, high):
+        largest, total = _exponentials(m, x, bits, probabilities)
+        log_total = np.float32(math.log(total))
+        share = ONE / total
+        for k in range(x.shape[1]):
+            probabilities[m, k] *= share
+        loss = (ONE - smoothing) * (log_total - (x[m, labels[m]] - largest))
+        if smoothing > ZERO:
+            shifted = ZERO
+            for k in range(x.shape[1]):
+                shifted += x[m, k] - largest
+            loss += smoothing * (log_total - shifted / columns)
+        losses[m] = loss
+
+
+def cross_entropy(logits: np.ndarray, labels: np.ndarray, label_smoothing: float) -> tuple[np.ndarray, np.ndarray]:
+    """(losses (M,), probabilities (M, K)): -sum over k of q[k] · log softmax(logits)[k].
+
+    q = (1 - s) · onehot(label) + s / K, s the label smoothing (Szegedy et al., 2016, section 7).
+    labels int64 (M,), each in [0, K); not checked here.
+    """
+    if logits.dtype != np.float32:
+        return reference.cross_entropy(logits, labels, label_smoothing)
+    losses, probabilities = np.empty(len(logits), np.float32), np.empty(logits.shape, np.float32)
+    x, labels, smoothing = np.ascontiguousarray(logits), np.ascontiguousarray(labels), np.float32(label_smoothing)
+    _cross_entropy(*runs(len(x), x.size), x, x.view(np.int32), labels, smoothing, losses, probabilities)
+    return losses, probabilities
+
+
+@tasks
+def _cross_entropy_grad(run, rows, gy, probabilities, labels, smoothing, gx):
+    columns = probabilities.shape[1]
+    spread = smoothing / np.float32(columns)
+    low, high = span(run, rows, probabilities.shape[0])
+    for m in range(low, high):
+        for k in range(columns):
+            gx[m, k] = gy[m] * (probabilities[m, k] - spread)
+        gx[m, labels[m]] -= gy[m] * (ONE - smoothing)
+
+
+def cross_entropy_grad(
+    gy: np.ndarray, probabilities: np.ndarray, labels: np.ndarray, label_smoothing: float
+) -> np.ndarray:
+    """gy[m] · (probabilities - q), q as in cross_entropy; gy (M,)."""
+    if probabilities.dtype != np.float32:
+        return reference.cross_entropy_grad(gy, probabilities, labels, label_smoothing)
+    gx = np.empty(probabilities.shape, np.float32)
+    arrays = [np.ascontiguousarray(a) for a in (gy, probabilities, labels)]
+    _cross_entropy_grad(*runs(len(gx), gx.size), *arrays, np.float32(label_smoothing), gx)
+    return gx
+
+
+@tasks
+def _bce_with_logits(run, length, x, target, y):
+    low, high = span(run, length, x.size)
+    for i in range(low, high):
+        v = x[i]
+        y[i] = ((ZERO if v < ZERO else v) - target[i] * v) + log1p_unit(exp_negative(-abs(v)))
+
+
+def bce_with_logits(x: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """-target · log sigmoid(x) - (1 - target) · log(1 - sigmoid(x)) = softplus(x) - target · x, elementwise."""
+    if x.dtype != np.float32:
+        return reference.bce_with_logits(x, target)
+    y = np.empty(x.shape, np.float32)
+    _bce_with_logits(*runs(x.size, x.size, STEP_ELEMENTS), flat(x), flat(target), y.reshape(-1))
+    return y
+
+
+@tasks
+def _bce_with_logits_sums(run, length, x, target, sums):
+    first, stop = span(run, length, sums.size)
+    for block in range(first, stop):
+        total = ZERO
+        low, high = span(block, BLOCK_ELEMENTS, x.size)
+        for i in range(low, high):
+            v = x[i]
+            total += ((ZERO if v < ZERO else v) - target[i] * v) + log1p_unit(exp_negative(-abs(v)))
+        sums[block] = total
+
+
+def bce_with_logits_sum(x: np.ndarray, target: np.ndarray) -> float:
+    """The sum of bce_with_logits over all elements: in blocks in float32, over the blocks in float64."""
+    if x.dtype != np.float32:
+        return reference.bce_with_logits_sum(x, target)
+    sums = np.empty(-(-x.size // BLOCK_ELEMENTS), np.float64)
+    _bce_with_logits_sums(*runs(sums.size, x.size), flat(x), flat(target), sums)
+    return float(np.add.reduce(sums))
+
+
+@tasks
+def _bce_with_logits_grad(run, length, x, target, scale, gx):
+    low, high = span(run, length, x.size)
+    for i in range(low, high):
+        v = x[i]
+        e = exp_negative(-abs(v))
+        gx[i] = scale * ((ONE if v >= ZERO else e) / (ONE + e) - target[i])
+
+
+def bce_with_logits_grad(x: np.ndarray, target: np.ndarray, scale: float) -> np.ndarray:
+    """scale · (sigmoid(x) - target): the gradient of scale · sum of bce_with_logits."""
+    if x.dtype != np.float32:
+        return reference.bce_with_logits_grad(x, target, scale)
+    gx = np.empty(x.shape, np.float32)
+    _bce_with_logits_grad(
+        *runs(x.size, x.size, STEP_ELEMENTS), flat(x), flat(target), np.float32(scale), gx.reshape(-1)
+    )
+    return gx

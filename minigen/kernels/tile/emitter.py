@@ -1,0 +1,122 @@
+"""Writes LLVM's instructions for tiles: vectors loaded, multiplied, added, stored, in loops."""
+
+from collections.abc import Callable
+from typing import Any
+
+from minigen.kernels.compiler.numba_inner import ir, types
+from minigen.kernels.tile.shape import VECTOR_BYTES, VECTORS
+
+
+class Emitter:
+    """Writes the few instructions that a tile is made of, for one dtype. A "row" is a list of VECTORS vectors."""
+
+    def __init__(self, context: Any, builder: Any, dtype: Any) -> None:
+        self.context, self.build = context, builder
+        self.scalar = context.get_value_type(dtype)
+        self.lanes = VECTOR_BYTES * 8 // dtype.bitwidth
+        self.vector = ir.VectorType(self.scalar, self.lanes)
+        self.index = context.get_value_type(types.intp)
+        name = f"llvm.fmuladd.v{self.lanes}f{dtype.bitwidth}"  # one rounding where the processor can, two elsewhere
+        self.multiply_add = builder.module.globals.get(name) or ir.Function(
+            builder.module, ir.FunctionType(self.vector, [self.vector] * 3), name
+        )
+
+    def data(self, array_type: Any, array: Any) -> Any:
+        """Address of a Numba array's first number."""
+        return self.context.make_array(array_type)(self.context, self.build, array).data
+
+    def length(self, array_type: Any, array: Any) -> Any:
+        """How many numbers a flat Numba array has."""
+        return self.build.extract_value(self.context.make_array(array_type)(self.context, self.build, array).shape, 0)
+
+    def at(self, pointer: Any, offset: Any) -> Any:
+        """pointer + offset; `offset` counts numbers, as an int or an LLVM value."""
+        return self.build.gep(pointer, [self.index(offset) if isinstance(offset, int) else offset])
+
+    def load(self, pointer: Any, offset: Any) -> Any:
+        """pointer[offset], one number."""
+        return self.build.load(self.at(pointer, offset))
+
+    def splat(self, number: Any) -> Any:
+        """`number` in every lane of a vector."""
+        lane = ir.IntType(32)
+        undefined = ir.Constant(self.vector, ir.Undefined)
+        first = self.build.insert_element(undefined, number, lane(0))
+        return self.build.shuffle_vector(
+            first, undefined, ir.Constant(ir.VectorType(lane, self.lanes), [0] * self.lanes)
+        )
+
+    def cells(self, pointer: Any) -> list[Any]:
+        """Addresses of the vectors of the row at `pointer`."""
+        return [self.build.bitcast(self.at(pointer, v * self.lanes), self.vector.as_pointer()) for v in range(VECTORS)]
+
+    def load_row(self, pointer: Any) -> list[Any]:
+        return [self.build.load(cell, align=self.scalar_bytes) for cell in self.cells(pointer)]
+
+    def store_row(self, row: list[Any], pointer: Any) -> None:
+        for vector, cell in zip(row, self.cells(pointer), strict=True):
+            self.build.store(vector, cell, align=self.scalar_bytes)
+
+    @property
+    def scalar_bytes(self) -> int:
+        """Rows start anywhere, so a vector is aligned only as its numbers are."""
+        return VECTOR_BYTES // self.lanes
+
+    def add_product(self, column: list[Any], row: Any, c: list[Any]) -> list[Any]:
+        """C + column * row: the ROWS numbers at the addresses `column` times the row of B at the address `row`.
+
+        C is a flat list of vectors. One row at a time: loading all of `column` first would need ROWS more registers.
+        """
+        right = self.load_row(row)
+        result = []
+        for r, address in enumerate(column):
+            left = self.splat(self.build.load(address))
+            for v in range(VECTORS):
+                result.append(self.build.call(self.multiply_add, [left, right[v], c[r * VECTORS + v]]))
+        return result
+
+    def transposed(self, block: list[Any]) -> list[Any]:
+        """The transpose of a square block: for each bit of the indices, rows swap what has that bit different."""
+        mask = ir.VectorType(ir.IntType(32), self.lanes)
+        bit = 1
+        while bit < self.lanes:
+            upper = [j if not j & bit else self.lanes + j - bit for j in range(self.lanes)]
+            lower = [j + bit if not j & bit else self.lanes + j for j in range(self.lanes)]
+            block = [
+                self.build.shuffle_vector(
+                    block[i & ~bit], block[i | bit], ir.Constant(mask, lower if i & bit else upper)
+                )
+                for i in range(self.lanes)
+            ]
+            bit *= 2
+        return block
+
+    def loop(self, count: Any, carried: list[Any], body: Callable[[Any, list[Any]], list[Any]]) -> list[Any]:
+        """for i in range(count): carried = body(i, carried). Returns the last `carried`; count is at least 1."""
+        build, before = self.build, self.build.block
+        block, after = build.append_basic_block("loop"), build.append_basic_block("loop.end")
+        build.branch(block)
+        build.position_at_end(block)
+        start = [self.index(0), *carried]
+        now = [build.phi(value.type) for value in start]  # this turn's values: from before, or from the turn before
+        result = body(now[0], now[1:])
+        following = [build.add(now[0], self.index(1)), *result]
+        for phi, first, later in zip(now, start, following, strict=True):
+            phi.add_incoming(first, before)
+            phi.add_incoming(later, build.block)
+        build.cbranch(build.icmp_signed("<", following[0], count), block, after)
+        build.position_at_end(after)
+        return result
+
+    def leaky(self, rule: Any, vectors: list[Any]) -> list[Any]:
+        """The vectors, with their negative numbers times a slope; `rule` is what `leaky_rule` made of it."""
+        slopes, cuts = rule
+        zeros = ir.Constant(self.vector, [0.0] * self.lanes)
+        low = [self.build.select(cuts, zeros, self.build.fmul(v, slopes)) for v in vectors]
+        return [
+            self.build.select(self.build.fcmp_ordered("<", v, zeros), u, v) for u, v in zip(low, vectors, strict=True)
+        ]
+
+    def leaky_rule(self, slope: Any) -> Any:
+        """(the slope in every lane, whether it is 0: what is below 0 then becomes 0, and infinity not NaN)."""
+        return self.splat(slope), self.build.fcmp_ordered("==", slope, ir.Constant(self.scalar, 0.0))

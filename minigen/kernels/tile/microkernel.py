@@ -1,0 +1,56 @@
+"""The register tile under every product: what the literature calls the micro-kernel.
+
+A tile is a small piece of a matrix product, ROWS x panel numbers of C, that stays in the processor's vector registers
+while a long sum runs: each term costs a few loads and ROWS * VECTORS multiply-adds, and C is touched once, at the end.
+Numba can not be told to keep an array in registers, so `microkernel_llvm.py` spells the loop out as LLVM instructions;
+`microkernel_loops.py` says the same in plain loops, which are slower, for a Numba that does not take those:
+
+    tile_layer:    C[r, :]  = leaky(base[r, :] + sum over k of A[r * a_row + k * a_term] * B[k, :])
+    tile_rows:     C[r, :]  = sum over t, k of  A[starts[r] + taps[t] + k]  * B[t * depth + k, :]
+    tile_outer:    C[r, :] += sum over k of     A[starts[k] + r]            * B[k, :]      B[k, :] from b_starts[k] on
+
+The first is the plain product. In the others a row of A is named by where it starts in a flat array. That is what makes
+convolution a matrix product without a copy of its windows: an output pixel's window is a few runs of the image, one per
+tap, `depth` contiguous numbers each.
+
+All arrays are flat, of one dtype, float32 or float64. A row of B is `panel_width(dtype)` contiguous numbers; columns
+that do not exist are the caller's business, who pads B or throws those columns of C away. Nothing is checked here:
+every index has to be right, `depth` and the numbers of taps and terms are at least 1.
+
+leaky(v) is v from 0 on, slope * v below: slope 1 changes nothing, 0 is ReLU (of minus infinity too, it gives 0).
+"""
+
+from minigen.kernels.compiler.choice import INNER
+
+if INNER:
+    from minigen.kernels.tile.microkernel_llvm import (
+        copy_row as copy_row,
+    )
+    from minigen.kernels.tile.microkernel_llvm import (
+        tile_layer as tile_layer,
+    )
+    from minigen.kernels.tile.microkernel_llvm import (
+        tile_outer as tile_outer,
+    )
+    from minigen.kernels.tile.microkernel_llvm import (
+        tile_rows as tile_rows,
+    )
+    from minigen.kernels.tile.microkernel_llvm import (
+        transpose_block as transpose_block,
+    )
+else:
+    from minigen.kernels.tile.microkernel_loops import (
+        copy_row as copy_row,
+    )
+    from minigen.kernels.tile.microkernel_loops import (
+        tile_layer as tile_layer,
+    )
+    from minigen.kernels.tile.microkernel_loops import (
+        tile_outer as tile_outer,
+    )
+    from minigen.kernels.tile.microkernel_loops import (
+        tile_rows as tile_rows,
+    )
+    from minigen.kernels.tile.microkernel_loops import (
+        transpose_block as transpose_block,
+    )
