@@ -102,7 +102,7 @@ class RunFolder:
         Without averaging (recipe field `ema`) that part has its last weights too. Raises CheckpointError.
         """
         self.load({"model": model})
-        if averaged is not None and "ema" in self.saved():
+        if averaged is not None and self.recipe.get("ema") is not None:
             ema = EMA(averaged, decay=0)
             self.load({"ema": ema})
             ema.write(ema.weights)

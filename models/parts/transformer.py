@@ -1,4 +1,4 @@
-"""What the transformers share: checks of their recipes, blocks, first weights, AdamW with warm-up, windows of a text."""
+"""What the transformers share: checks of recipes, blocks, first weights, AdamW with warm-up, windows of a text."""
 
 from collections.abc import Iterator
 from typing import Any
