@@ -63,6 +63,7 @@ from minigen.models.parts.text import preprocessing as preprocessing
 from minigen.training import Run, RunFolder, Steps
 
 Request = Continuation
+Cell = Literal["rnn", "lstm", "gru"]
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Recipe:
 
     text: str = "shakespeare"  # shakespeare, or a UTF-8 file
     tokens: Literal["char", "byte"] = "char"  # what is predicted: characters of the text, or bytes of UTF-8
-    cell: Literal["rnn", "lstm", "gru"] = "lstm"  # how the state goes on from step to step
+    cell: Cell = "lstm"  # how the state goes on from step to step
     hidden: int = 256  # numbers in the state of a layer
     layers: int = 2  # recurrent layers, one above the other
     dropout: float = 0.2  # share of each layer's output that is dropped in training

@@ -41,6 +41,9 @@ from minigen.models.parts.labels import labelled, outputs, report, validation
 from minigen.models.parts.options import ScheduleName, averaging, require_decay, require_positive, scheduling, stopping
 from minigen.training import Run, RunFolder, Steps
 
+By = Literal["row", "pixel", "permuted"]
+Cell = Literal["lstm", "gru"]
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -48,8 +51,8 @@ class Recipe:
 
     data: str = "mnist"  # mnist, fashion-mnist, a folder of images, or a .npz file
     size: int | None = None  # pictures of a folder are brought to size × size
-    by: Literal["row", "pixel", "permuted"] = "row"  # what a step is: a row, a pixel, or a pixel in scrambled order
-    cell: Literal["lstm", "gru"] = "gru"  # how the state goes on from step to step
+    by: By = "row"  # what a step is: a row, a pixel, or a pixel in scrambled order
+    cell: Cell = "gru"  # how the state goes on from step to step
     hidden: int = 128  # numbers in the state
     epochs: int = 10  # passes over the training images
     batch_size: int = 128  # images a step
