@@ -100,15 +100,19 @@ class Run(RunFolder):
         Raises RunError when the disk refuses, GradientError when an array of the state holds NaN or infinity.
         """
         self._log.sync()
+        self.check_finite(state, step)
+        checkpoint.save(self.checkpoint_path, state, step)
+        self.step = step
+        self._write_results({})
+
+    def check_finite(self, state: State, step: int) -> None:
+        """Raises GradientError when an array of the state, as it is after step `step`, holds NaN or infinity."""
         problem = checkpoint.non_finite(state)
         if problem:
             before = f"the checkpoint of step {self.step} is intact" if self.step else "nothing was saved before"
             raise GradientError(
                 f"training diverged at or before step {step}: {problem}; {before}; train anew with a lower --lr"
             )
-        checkpoint.save(self.checkpoint_path, state, step)
-        self.step = step
-        self._write_results({})
 
     def log(self, step: int, **values: Any) -> None:
         """One row of metrics.csv. Log the figures of a step before saving it."""

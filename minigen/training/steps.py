@@ -117,7 +117,8 @@ class Steps:
     def log(self, every: int, **figures: Any) -> None:
         """The weights are those of this step now, and `figures` (numbers, or tensors of one element) what it measured.
 
-        They are shown, and in each step that `every` divides they are a row of metrics.csv. Call it once a step.
+        They are shown, and in each step that `every` divides they are a row of metrics.csv. Call it once a step. Raises
+        GradientError at the end of a round when an array of the state holds NaN or infinity.
         """
         for schedule in self.schedules:
             schedule.step()
@@ -126,6 +127,8 @@ class Steps:
         self.progress.update(self.step, **figures)
         if self.step % every == 0:
             self.run.log(self.step, **figures)
+        if self.sample_due:  # before anybody measures or draws what can not be saved
+            self.run.check_finite(self.state, self.step)
 
     def record(self, **figures: Any) -> None:
         """A row of metrics.csv now."""

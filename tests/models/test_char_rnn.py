@@ -105,8 +105,9 @@ def test_the_measure_is_the_mean_over_the_whole_text():
     with mg.no_grad():
         logits, _ = model(ids[None, :-1])
     expected = mg.cross_entropy(logits, ids[None, 1:]).item()
-    assert abs(char_rnn.measure(model, ids, 64) - expected) < 1e-5
-    assert model.training
+    for mode in (True, False):
+        assert abs(char_rnn.measure(model.train(mode), ids, 64) - expected) < 1e-5
+        assert model.training == mode  # as it was
 
 
 def test_bytes_say_what_the_text_does_not_have(tmp_path: Path):

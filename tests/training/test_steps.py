@@ -12,7 +12,7 @@ import pytest
 
 from minigen import layers, optim
 from minigen.data import ArrayDataset, DataLoader
-from minigen.errors import ArgumentError
+from minigen.errors import ArgumentError, GradientError
 from minigen.random import generator
 from minigen.training import EarlyStopping, Run, Steps, checkpoint
 
@@ -105,6 +105,17 @@ def test_a_step_that_is_not_logged_is_told(run: Run):
             if steps.step == 1:
                 steps.log(every=1, loss=0)
     assert not run.checkpoint_path.exists()
+
+
+def test_divergence_is_told_before_anything_is_measured_or_drawn(run: Run):
+    training = Training(epochs=2)
+    with pytest.raises(GradientError, match=r"step 8: NaN in model.weight; the checkpoint of step 4 is intact"):
+        for steps in training.steps(run):
+            if steps.step == 6:
+                training.model.weight.data[:] = np.nan
+            steps.log(every=1, loss=0)
+            assert steps.step < 8
+    assert saved(run)[0] == 4
 
 
 @pytest.mark.parametrize("limits", [{"max_steps": 3}, {"epochs": 3, "steps": 3}])
