@@ -86,13 +86,12 @@ def resume(module: ModuleType, model: str, folder: Path, given: dict[str, Any]) 
     for name in given:
         value, before = getattr(recipe, name), getattr(stored, name)
         if value != before and (name not in growing or before is None or value < before):
-            was = "no limit" if before is None else before
+            was = before if before is not None else "no limit" if name in EXTENDABLE else "none"
             decides = name in EXTENDABLE and name not in growing
-            why = (
-                f"; the steps already done depend on {flags.flag_of(name)}, so train a {model} anew" if decides else ""
-            )
+            flag = flags.flag_of(name)
+            why = f"; the steps already done depend on {flag}, so train a {model} anew" if decides else ""
             raise ArgumentError(
-                f"{flags.flag_of(name)} {value} does not go with the run in {folder} ({was}); "
+                f"{flag} {value} does not go with the run in {folder} ({was}); "
                 f"with --resume only {' and '.join(map(flags.flag_of, growing))} can change, and only grow{why}"
             )
     if recipe != stored:
