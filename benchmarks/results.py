@@ -8,13 +8,13 @@ its seed, its results and its time.
 """
 
 import argparse
-import importlib
 import json
 import re
 import shutil
 from pathlib import Path
 from typing import Any
 
+from minigen.catalog import load_model
 from minigen.errors import DataError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -82,7 +82,7 @@ def row(folder: Path) -> str:
 
 def command(document: dict[str, Any]) -> str:
     """The command line of a recipe: the model and the fields that differ from their defaults."""
-    defaults = importlib.import_module(f"minigen.models.{document['model']}").Recipe()
+    defaults = load_model(document["model"]).Recipe()
     changed = {name: value for name, value in document["recipe"].items() if value != getattr(defaults, name)}
     flags = [f"--{name.replace('_', '-')} {value}" for name, value in changed.items()]
     return " ".join([f"minigen train {document['model']}", *flags])

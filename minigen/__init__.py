@@ -7,7 +7,8 @@
     tensor([2., 4., 6.])
 
 Functions live here, as in NumPy; layers in `mg.layers`, optimizers in `mg.optim`, data sets in `mg.data`, services for
-training loops in `mg.training`, pictures in `mg.plots`, measures in `mg.metrics`. The models are in `minigen.models`.
+training loops in `mg.training`, pictures in `mg.plots`, measures in `mg.metrics`. The models are in `minigen.models`;
+`mg.load("runs/vae-1")` gives one that was trained.
 """
 
 from minigen.autograd import Tensor, tensor
@@ -18,6 +19,7 @@ from minigen.autograd.modes import enable_grad, is_grad_enabled, no_grad
 from minigen.autograd.observe import detect_anomaly
 from minigen.autograd.ops import *
 from minigen.autograd.verify.gradcheck import gradcheck
+from minigen.catalog import load
 from minigen.errors import MinigenError
 from minigen.layers.summary import summary
 

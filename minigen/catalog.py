@@ -1,27 +1,56 @@
-"""Which models there are: every public module of minigen.models, found by its name, nothing registered."""
+"""Which models there are: every module in the rooms of minigen.models, found by its name, nothing registered."""
 
 import importlib
-import pkgutil
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from minigen import flags
 from minigen.errors import ArgumentError
+from minigen.training import RunFolder
+
+SHARED = "parts"  # the room of what models share, in which none is
+
+
+def model_paths() -> dict[str, str]:
+    """The full name of every installed model's module by its own; no model is imported.
+
+    {"vae": "minigen.models.latent.vae", …}
+    """
+    package = importlib.import_module("minigen.models")
+    files = [file for folder in package.__path__ for file in Path(folder).glob("*/*.py")]
+    rooms = {file.stem: file.parent.name for file in files if file.parent.name != SHARED and file.stem[0] != "_"}
+    return {name: f"{package.__name__}.{rooms[name]}.{name}" for name in sorted(rooms)}
 
 
 def model_names() -> list[str]:
-    """The models that are installed: every public module of minigen.models."""
-    package = importlib.import_module("minigen.models")
-    return sorted(name for _, name, _ in pkgutil.iter_modules(package.__path__) if not name.startswith("_"))
+    """The models that are installed, by name."""
+    return list(model_paths())
 
 
 def load_model(name: str) -> ModuleType:
-    """The module minigen.models.NAME. Raises ArgumentError, with the nearest name, when there is none."""
-    if name not in model_names():
-        near = flags.suggestion(name, model_names())
-        raise ArgumentError(f"unknown model {name}{near} (known: {', '.join(model_names())})")
-    return importlib.import_module(f"minigen.models.{name}")
+    """The module of the model NAME, in whichever room it is. Raises ArgumentError when there is none."""
+    paths = model_paths()
+    if name not in paths:
+        raise ArgumentError(f"unknown model {name} (known: {', '.join(paths)})")
+    return importlib.import_module(paths[name])
+
+
+def load(folder: str | Path) -> Any:
+    """The trained model of a run folder, in evaluation mode: the Module, with the averaged weights where it has some.
+
+    Its `.preprocessing` says and does what must become of your data before the model can be called with it:
+
+        model = mg.load("runs/classifier-1")
+        logits = model(mg.tensor(model.preprocessing(images)))
+
+    Raises RunError, ArgumentError or CheckpointError when the folder holds no run, or one that can not be loaded.
+    """
+    run = RunFolder.open(folder)
+    module = load_model(run.model)
+    model = module.load(run).eval()
+    model.preprocessing = module.preprocessing(run)
+    return model
 
 
 def first_line(thing: Callable[..., Any] | ModuleType) -> str:

@@ -1,7 +1,7 @@
-"""Command-line flags from a recipe: each field of a model's frozen dataclass `Recipe` is one flag.
+"""Command-line flags from a dataclass: each field of a model's `Recipe`, and of its `Request`, is one flag.
 
 The field's type says what a value must look like, the comment on its line is the help text, its default is the
-flag's. Nothing is declared twice, so a model file alone decides what `minigen train NAME` accepts.
+flag's. Nothing is declared twice, so a model file alone decides what `train` and `sample` accept for it.
 """
 
 import argparse
@@ -43,32 +43,39 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def add_recipe(parser: argparse.ArgumentParser, recipe: type) -> None:
-    """Add one flag for each field of the dataclass `recipe`; those not given are absent from the namespace.
+def field_flags(kind: type) -> dict[str, str]:
+    """The flag of each field of a dataclass, by name: max_steps → --max-steps, and n → -n."""
+    return {field.name: flag_of(field.name) for field in dataclasses.fields(kind)}
+
+
+def flag_of(field: str) -> str:
+    """The flag of one field."""
+    return f"-{field}" if len(field) == 1 else f"--{field.replace('_', '-')}"
+
+
+def add_fields(parser: argparse.ArgumentParser, kind: type, title: str) -> None:
+    """Add one flag for each field of the dataclass `kind`; those not given are absent from the namespace.
 
     Types: int, float, str, bool (as --flag / --no-flag), Literal of strings, and each of them `| None`.
     """
-    group = parser.add_argument_group("recipe")
-    types_, comments = typing.get_type_hints(recipe), field_comments(recipe)
-    for field in dataclasses.fields(recipe):
-        kind = without_none(types_[field.name])
-        default = "none" if field.default is None else field.default
+    group = parser.add_argument_group(title)
+    types_, comments = typing.get_type_hints(kind), field_comments(kind)
+    for field in dataclasses.fields(kind):
+        wanted, flag = without_none(types_[field.name]), flag_of(field.name)
+        default = "none" if field.default is None or field.default == "" else field.default
         help_text = f"{comments.get(field.name, '')} (default: {default})".strip().replace("%", "%%")
-        flag = "--" + field.name.replace("_", "-")
-        if kind is bool:
+        if wanted is bool:
             group.add_argument(flag, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=help_text)
-        elif typing.get_origin(kind) is typing.Literal:
-            group.add_argument(flag, choices=typing.get_args(kind), default=argparse.SUPPRESS, help=help_text)
+        elif typing.get_origin(wanted) is typing.Literal:
+            group.add_argument(flag, choices=typing.get_args(wanted), default=argparse.SUPPRESS, help=help_text)
         else:
-            metavar = {int: "N", float: "X"}.get(kind, "TEXT")
-            group.add_argument(flag, type=converter(kind), metavar=metavar, default=argparse.SUPPRESS, help=help_text)
+            metavar = {int: "N", float: "X"}.get(wanted, "TEXT")
+            group.add_argument(flag, type=converter(wanted), metavar=metavar, default=argparse.SUPPRESS, help=help_text)
 
 
-def given_fields(namespace: argparse.Namespace, recipe: type) -> dict[str, Any]:
-    """The recipe fields that the user gave, by name."""
-    return {
-        field.name: getattr(namespace, field.name) for field in dataclasses.fields(recipe) if field.name in namespace
-    }
+def given_fields(namespace: argparse.Namespace, kind: type) -> dict[str, Any]:
+    """The fields of a dataclass that the user gave, by name."""
+    return {field.name: getattr(namespace, field.name) for field in dataclasses.fields(kind) if field.name in namespace}
 
 
 def without_none(kind: Any) -> Any:
@@ -91,11 +98,20 @@ def converter(kind: type) -> Callable[[str], Any]:
     return convert
 
 
-def field_comments(recipe: type) -> dict[str, str]:
-    """The comment on each field's line, by field name: `epochs: int = 20  # passes over the images`."""
+def field_comments(kind: type) -> dict[str, str]:
+    """The comment on each field's line, by field name, also of inherited ones: `epochs: int = 20  # passes …`."""
+    comments: dict[str, str] = {}
+    for part in reversed(kind.__mro__):
+        if dataclasses.is_dataclass(part):
+            comments |= own_comments(part)
+    return comments
+
+
+def own_comments(kind: type) -> dict[str, str]:
+    """The comments on the fields that a dataclass itself declares."""
     comments: dict[str, str] = {}
     name = ""
-    for token in tokenize.generate_tokens(io.StringIO(inspect.getsource(recipe)).readline):
+    for token in tokenize.generate_tokens(io.StringIO(inspect.getsource(kind)).readline):
         if token.type == tokenize.COMMENT and name:
             comments[name] = token.string.lstrip("# ")
         elif token.type == tokenize.NEWLINE:

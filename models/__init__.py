@@ -1,31 +1,18 @@
 """The models, one file each, to be read from top to bottom like the paper. `minigen train NAME` finds them here.
 
-A model's file holds
+They stand in rooms by kind (latent, adversarial, language, words, vision); `parts` holds what several of them share. A
+model's file holds
 
     Recipe                       a frozen dataclass; its fields are the command line's flags, their comments the help
     train(recipe, run)           the visible loop; `run` is the folder that it fills, see minigen.training.Run
-    load(run) -> Module          the trained networks
+    load(run) -> Module          the trained networks; like all that follow it needs only a RunFolder to read
+    preprocessing(run)           how data must be made to be fed to them, see minigen.data.Preprocessing
     evaluate(run) -> dict        figures on test data, by name; draws pictures into the folder
-    sample(run, n, rng)          n images, float32 (n, H, W, C) in [0, 1]; absent where nothing can be drawn
-    generate(run, prompt, n, choice, rng)  for text, in place of `sample`: an iterator over the pieces of a text, n
-                                 symbols that go on from the prompt, or what n and the prompt mean to the model;
-                                 choice: see Choice in _text.py
-    COUNT                        the n of `generate` when the user gives none; absent: 500
-    EXTENDABLE                   the recipe's fields that may grow with --resume; absent: ("epochs", "max_steps")
+    Request                      a frozen dataclass; its fields are the flags of `minigen sample`; n, how much, is one
+    sample(run, request, rng)    images, float32 (n, H, W, C) in [0, 1]; absent where nothing can be drawn
+    generate(run, request, rng)  for text, in place of `sample`: an iterator over the pieces of a text
+    EXTENDABLE                   the recipe's fields that may grow with --resume; absent: ("epochs", "max_steps"), or
+                                 ("max_steps",) when the recipe's schedule is "cosine", which falls over all epochs
 
-A new file with the first four is a new command; nothing has to be registered. Files whose names begin with "_" hold
-what several models share.
+A new file with the first five is a new command; nothing has to be registered.
 """
-
-import math
-from typing import Any
-
-from minigen.errors import ArgumentError
-
-
-def require_positive(recipe: Any, *names: str) -> None:
-    """Raises ArgumentError unless the named numbers of a recipe, other than None, are finite and above 0."""
-    for name in names:
-        value = getattr(recipe, name)
-        if value is not None and not 0 < value < math.inf:
-            raise ArgumentError(f"{name.replace('_', '-')} is {value}; use a number above 0")

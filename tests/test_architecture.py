@@ -35,14 +35,13 @@ MAY_IMPORT = {
     "metrics": ENGINE | {"layers", "data"},
     "optim": ENGINE | {"layers"},
     "training": ENGINE | {"layers", "data", "metrics", "optim", "plots"},
-    "minigen": LIBRARY,
+    "catalog": {"errors", "training"},
+    "minigen": LIBRARY | {"catalog"},
     "models": LIBRARY | {"minigen"},
     "flags": {"errors"},
-    "catalog": {"errors", "flags"},
-    "sampling": LIBRARY | {"flags", "catalog", "models"},
     "info": LIBRARY | {"minigen"},
     "benchmarks": LIBRARY | {"minigen", "models", "flags", "catalog", "info"},
-    "cli": LIBRARY | {"minigen", "models", "flags", "catalog", "sampling", "info", "benchmarks"},
+    "cli": LIBRARY | {"minigen", "models", "flags", "catalog", "info", "benchmarks"},
     "__main__": {"cli"},
 }
 ONLY_IMPORTED_BY = {"numba": "kernels", "llvmlite": "kernels", "matplotlib": "plots", "rich": "training"}

@@ -12,7 +12,7 @@ PIP_DISABLE_PIP_VERSION_CHECK=1 "$folder/venv/bin/pip" install -qq "$folder"/dis
 
 cd "$folder"
 venv/bin/python -c '
-import pathlib, minigen, minigen.models.vae, minigen.data
+import pathlib, minigen, minigen.models.latent.vae, minigen.data
 assert pathlib.Path(minigen.__file__).is_relative_to(pathlib.Path("venv").resolve()), minigen.__file__
 assert len(minigen.data.mnist("test")) == 10_000
 assert minigen.data.shakespeare().startswith("CHORUS:")

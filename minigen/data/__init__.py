@@ -12,6 +12,7 @@ from minigen.data.fashion_mnist import fashion_mnist
 from minigen.data.images import image_folder, npz
 from minigen.data.loader import DataLoader
 from minigen.data.mnist import mnist
+from minigen.data.preprocessing import Preprocessing, image_preprocessing, text_preprocessing
 from minigen.data.sequences import SequenceDataset, StreamDataset, WindowDataset
 from minigen.data.shakespeare import shakespeare
 from minigen.data.text import load_text, split_text
@@ -25,6 +26,7 @@ __all__ = [
     "DataLoader",
     "Dataset",
     "ImageDataset",
+    "Preprocessing",
     "SequenceDataset",
     "StreamDataset",
     "Tokenizer",
@@ -33,6 +35,7 @@ __all__ = [
     "fashion_mnist",
     "idx",
     "image_folder",
+    "image_preprocessing",
     "load",
     "load_text",
     "mnist",
@@ -41,6 +44,7 @@ __all__ = [
     "random_shift",
     "shakespeare",
     "split_text",
+    "text_preprocessing",
     "tokenizer_from",
 ]
 

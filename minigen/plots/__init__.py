@@ -7,6 +7,7 @@ global state and no backend is touched. Every `save_…` writes a PNG and raises
 from minigen.plots.charts import save_confusion, save_curves
 from minigen.plots.comparison import save_scaling, save_times
 from minigen.plots.latent import save_latent_map
+from minigen.plots.runs import save_runs
 from minigen.plots.sheets import image_grid, save_grid, save_interpolation, save_reconstructions
 from minigen.plots.words import save_word_map
 
@@ -16,6 +17,7 @@ __all__ = [
     "save_reconstructions",
     "save_interpolation",
     "save_curves",
+    "save_runs",
     "save_confusion",
     "save_latent_map",
     "save_word_map",

@@ -35,6 +35,11 @@ class EarlyStopping:
             self.best, self.waited = value, 0
         else:
             self.waited += 1
+        return self.stop
+
+    @property
+    def stop(self) -> bool:
+        """Whether it is time to stop."""
         return self.waited >= self.patience
 
     def state_dict(self) -> dict[str, Any]:

@@ -5,16 +5,17 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from minigen import cli, data
+from minigen import data
+from minigen.models.language import char_rnn, gpt
 
 
 @pytest.fixture(scope="session", autouse=True)
 def short_samples() -> Iterator[None]:
     """Models of text write a few lines where they would write a page."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("char_rnn", "gpt"):
+        for model in (char_rnn, gpt):
             for length in ("SAMPLE", "JUDGED"):
-                patch.setattr(cli.load_model(name), length, 40)
+                patch.setattr(model, length, 40)
         yield
 
 

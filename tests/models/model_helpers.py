@@ -1,18 +1,15 @@
 """What the tests of several models share: which models there are, and how to train one of them a little."""
 
 from dataclasses import fields
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from minigen import cli
+from minigen.catalog import load_model, model_names
+from minigen.cli.train import train_and_evaluate
 from minigen.training import Progress, Run
 
-text: Any = import_module("minigen.models._text")
-Choice, saved_tokenizer = text.Choice, text.saved_tokenizer
-
-MODELS = cli.model_names()
-TEXT_MODELS = [name for name in MODELS if "text" in {field.name for field in fields(cli.load_model(name).Recipe)}]
+MODELS = model_names()
+TEXT_MODELS = [name for name in MODELS if "text" in {field.name for field in fields(load_model(name).Recipe)}]
 IMAGE_MODELS = [name for name in MODELS if name not in TEXT_MODELS]
 
 # Models whose own size takes long, in small.
@@ -26,10 +23,10 @@ SMALL: dict[str, dict[str, Any]] = {
 
 def trained(name: str, folder: Path, **recipe_fields: Any) -> Run:
     """A run of a model in `folder`, in batches of 16."""
-    model = cli.load_model(name)
+    model = load_model(name)
     recipe = model.Recipe(**{"batch_size": 16, **SMALL.get(name, {}), **recipe_fields})
     run = Run.create(folder, name, recipe)
-    model.train(recipe, run)
+    train_and_evaluate(model, recipe, run)
     return run
 
 

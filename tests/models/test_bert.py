@@ -1,20 +1,20 @@
 """bert: which characters are hidden, that only those count, that it looks both ways, and how it fills in blanks."""
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from model_helpers import Choice
 
 import minigen as mg
 from minigen import data
+from minigen.cli.train import train_and_evaluate
 from minigen.errors import ArgumentError, DataError
+from minigen.models.language import bert
+from minigen.models.parts.text import Choice
 from minigen.random import generator
 from minigen.training import Run
 
-bert = import_module("minigen.models.bert")
 ALPHABET = "abcdefghi\n"
 SMALL: dict[str, Any] = {"layers": 2, "heads": 2, "dim": 16, "context": 8, "batch_size": 4}
 
@@ -31,7 +31,7 @@ def model_of(symbols: int = 7, **fields: Any) -> Any:
 def trained(folder: Path, text: str, **fields: Any) -> Run:
     recipe = bert.Recipe(text=text, **(SMALL | fields))
     run = Run.create(folder, "bert", recipe)
-    bert.train(recipe, run)
+    train_and_evaluate(bert, recipe, run)
     return run
 
 
@@ -107,9 +107,9 @@ def test_it_learns_the_alphabet(alphabets: str, tmp_path: Path):
     assert figures["unigram_accuracy"] < 0.2
     for prompt in ("d_fghi\na", "_bcdefg_", "b_d_fghi\na_cd_fghi\nabc_ef"):
         first = ALPHABET.index(prompt[1] if prompt[0] == "_" else prompt[0]) - (prompt[0] == "_")
-        text = "".join(bert.generate(run, prompt, 500, Choice(temperature=0), generator(0)))
+        text = "".join(bert.generate(run, bert.Request(prompt=prompt, temperature=0), generator(0)))
         assert text == (ALPHABET * 4)[first : first + len(prompt)]
-    assert "".join(bert.generate(run, "bcdefg", 2, Choice(temperature=0), generator(0))) == "bcdefghi"
+    assert "".join(bert.generate(run, bert.Request(prompt="bcdefg", n=2, temperature=0), generator(0))) == "bcdefghi"
 
 
 def test_unseen_characters_leave_the_baseline_finite(tmp_path: Path):
@@ -153,7 +153,8 @@ class Oracle:
 @pytest.mark.parametrize("length", [5, 8, 9, 40])
 def test_blanks_are_filled_within_windows_around_them(length: int):
     truth = np.arange(length)
-    tokenizer, oracle = data.CharTokenizer(map(chr, range(1000, 1100))), Oracle(truth)
+    tokenizer = data.CharTokenizer(map(chr, range(1000, 1100)))
+    oracle: Any = Oracle(truth)
     ids = np.where(generator(0).random(length) < 0.5, oracle.mask, truth)
     ids[0] = 0
     before = ids.copy()
@@ -165,7 +166,8 @@ def test_blanks_are_filled_within_windows_around_them(length: int):
 
 
 def test_the_most_certain_blank_comes_first():
-    tokenizer, oracle = data.CharTokenizer(map(chr, range(1000, 1100))), Oracle(np.arange(6))
+    tokenizer = data.CharTokenizer(map(chr, range(1000, 1100)))
+    oracle: Any = Oracle(np.arange(6))
     ids = np.array([0, oracle.mask, 2, oracle.mask, oracle.mask, 5])
     pieces = list(bert.fill(oracle, tokenizer, ids, Choice(temperature=0), generator(0)))
     # the last is filled first, so that nothing is settled behind the first blank until it is filled too
@@ -176,7 +178,7 @@ def test_what_generate_makes_of_a_prompt(alphabets: str, tmp_path: Path):
     run = trained(tmp_path / "run", alphabets, max_steps=1)
 
     def text(prompt: str, n: int = 5) -> str:
-        return "".join(bert.generate(run, prompt, n, Choice(), generator(0)))
+        return "".join(bert.generate(run, bert.Request(prompt=prompt, n=n), generator(0)))
 
     assert len(text("")) == 5 and len(text("", 30)) == 30
     assert text("abc").startswith("abc") and len(text("abc")) == 8

@@ -1,25 +1,24 @@
 """char_rnn: what it carries from step to step, that it learns, and what its measure and its writing are."""
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from model_helpers import Choice, trained
+from model_helpers import trained
 
 import minigen as mg
 from minigen import data
 from minigen.errors import ArgumentError, DataError, MinigenError
+from minigen.models.language import char_rnn
 from minigen.random import generator
 from minigen.training import checkpoint
 
-char_rnn = import_module("minigen.models.char_rnn")
-CELLS = ["rnn", "lstm", "gru"]
+CELLS: list[char_rnn.Cell] = ["rnn", "lstm", "gru"]
 SMALL: dict[str, Any] = {"hidden": 16, "batch_size": 4, "length": 10}
 
 
-def model_of(cell: str, symbols: int = 7, **fields: Any) -> Any:
+def model_of(cell: char_rnn.Cell, symbols: int = 7, **fields: Any) -> Any:
     return char_rnn.CharRNN(symbols, char_rnn.Recipe(cell=cell, **(SMALL | fields)), generator(0)).eval()
 
 
@@ -32,7 +31,7 @@ def alphabets(tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_the_network_has_the_papers_shapes(cell: str):
+def test_the_network_has_the_papers_shapes(cell: char_rnn.Cell):
     model = model_of(cell, 65, hidden=256)
     shapes = {name: p.shape for name, p in model.named_parameters()}
     gates = {"rnn": 1, "lstm": 4, "gru": 3}[cell]
@@ -45,7 +44,7 @@ def test_the_network_has_the_papers_shapes(cell: str):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_text_in_pieces_is_the_text_as_a_whole(cell: str):
+def test_a_text_in_pieces_is_the_text_as_a_whole(cell: char_rnn.Cell):
     model, ids = model_of(cell), generator(1).integers(0, 7, (4, 30))
     carried = char_rnn.Carried(char_rnn.Recipe(cell=cell, **SMALL))
     with mg.no_grad():
@@ -67,16 +66,16 @@ def test_the_carried_state_has_no_graph():
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_it_learns_what_follows_from_what(cell: str, alphabets: str, tmp_path: Path):
+def test_it_learns_what_follows_from_what(cell: char_rnn.Cell, alphabets: str, tmp_path: Path):
     fields = {"hidden": 32, "layers": 1, "length": 16, "dropout": 0.0, "lr": 1e-2}
     run = trained("char_rnn", tmp_path / "run", text=alphabets, cell=cell, epochs=1, **fields)
     assert char_rnn.evaluate(run)["nats_per_character"] < 0.1
-    text = "".join(char_rnn.generate(run, "xy", 12, Choice(temperature=0), generator(0)))
+    text = "".join(char_rnn.generate(run, char_rnn.Request(prompt="xy", n=12, temperature=0), generator(0)))
     assert text == "xyz\nabcdefghij"
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_run_resumes_in_the_middle_and_over_the_end_of_an_epoch(cell: str, story: str, tmp_path: Path):
+def test_a_run_resumes_in_the_middle_and_over_the_end_of_an_epoch(cell: char_rnn.Cell, story: str, tmp_path: Path):
     text = tmp_path / "text.txt"
     text.write_text(Path(story).read_text()[:400])
     fields = {"text": str(text), "cell": cell, "epochs": 9, **SMALL}  # 360 characters: 8 steps an epoch
@@ -85,8 +84,8 @@ def test_a_run_resumes_in_the_middle_and_over_the_end_of_an_epoch(cell: str, sto
         parts = trained("char_rnn", tmp_path / str(first), max_steps=first, **fields)
         char_rnn.train(char_rnn.Recipe(max_steps=19, **fields), parts)
         assert parts.checkpoint_path.read_bytes() == whole.checkpoint_path.read_bytes(), first
-        assert (parts.folder / "metrics.csv").read_bytes() == (whole.folder / "metrics.csv").read_bytes()
-    assert sorted(path.name for path in (whole.folder / "samples").iterdir()) == [
+        assert (parts.path / "metrics.csv").read_bytes() == (whole.path / "metrics.csv").read_bytes()
+    assert sorted(path.name for path in (whole.path / "samples").iterdir()) == [
         f"step-{step:06d}.txt" for step in (8, 16, 19)
     ]
 
@@ -106,8 +105,9 @@ def test_the_measure_is_the_mean_over_the_whole_text():
     with mg.no_grad():
         logits, _ = model(ids[None, :-1])
     expected = mg.cross_entropy(logits, ids[None, 1:]).item()
-    assert abs(char_rnn.measure(model, ids, 64) - expected) < 1e-5
-    assert model.training
+    for mode in (True, False):
+        assert abs(char_rnn.measure(model.train(mode), ids, 64) - expected) < 1e-5
+        assert model.training == mode  # as it was
 
 
 def test_bytes_say_what_the_text_does_not_have(tmp_path: Path):
@@ -115,10 +115,10 @@ def test_bytes_say_what_the_text_does_not_have(tmp_path: Path):
     path.write_text("Grüße aus Köln. " * 40, encoding="utf-8")
     run = trained("char_rnn", tmp_path / "run", text=str(path), tokens="byte", max_steps=1, **SMALL)
     assert char_rnn.load(run).out.weight.shape == (16, 256)
-    assert "".join(char_rnn.generate(run, "日本", 10, Choice(), generator(0))).startswith("日本")
+    assert "".join(char_rnn.generate(run, char_rnn.Request(prompt="日本", n=10), generator(0))).startswith("日本")
     run = trained("char_rnn", tmp_path / "characters", text=str(path), max_steps=1, **SMALL)
     with pytest.raises(DataError, match="日"):
-        list(char_rnn.generate(run, "日本", 10, Choice(), generator(0)))
+        list(char_rnn.generate(run, char_rnn.Request(prompt="日本", n=10), generator(0)))
 
 
 def test_a_text_that_has_changed_is_refused(alphabets: str, tmp_path: Path):

@@ -1,6 +1,5 @@
 """The DCGAN: its networks, its batch-norm statistics, and that the game moves; on a few dozen digits."""
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,10 @@ import pytest
 import minigen as mg
 from minigen import data, layers
 from minigen.errors import ArgumentError
+from minigen.models.adversarial import dcgan
+from minigen.models.parts import game
 from minigen.random import generator
 from minigen.training import Run
-
-gan = import_module("minigen.models.gan")
-dcgan = import_module("minigen.models.dcgan")
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +56,7 @@ def test_weights_start_as_the_papers(model: Any):
 
 def test_statistics_are_the_batchs_in_training_and_the_running_ones_in_samples(model: Any):
     g = model.generator
-    z = mg.tensor(gan.noise(8, 100, generator(0)))
+    z = mg.tensor(game.noise(8, 100, generator(0)))
     before = {name: array.copy() for name, array in g.named_buffers()}
     with mg.no_grad():
         together, alone = g(z).data, g(z[:4]).data
@@ -66,7 +64,7 @@ def test_statistics_are_the_batchs_in_training_and_the_running_ones_in_samples(m
     assert not any(np.array_equal(array, before[name]) for name, array in g.named_buffers())
 
     state = model.state_dict()
-    together, alone = gan.draw(model, z.data), gan.draw(model, z.data[:4])
+    together, alone = game.draw(model, z.data), game.draw(model, z.data[:4])
     np.testing.assert_allclose(together[:4], alone, atol=1e-5)
     assert g.training
     for name, array in model.state_dict().items():
@@ -74,9 +72,9 @@ def test_statistics_are_the_batchs_in_training_and_the_running_ones_in_samples(m
 
 
 def test_the_generators_step_gives_the_discriminator_no_gradient(model: Any):
-    fake = model.generator(mg.tensor(gan.noise(4, 100, generator(0))))
+    fake = model.generator(mg.tensor(game.noise(4, 100, generator(0))))
     with model.discriminator.frozen():
-        loss = gan.generator_loss(model.discriminator(fake))
+        loss = game.generator_loss(model.discriminator(fake))
     loss.backward()
     assert all(p.grad is None for p in model.discriminator.parameters())
     assert all(p.grad is not None and np.abs(p.grad.data).max() > 0 for p in model.generator.parameters())
@@ -105,6 +103,6 @@ def test_images_that_can_not_be_halved_twice_are_refused():
 
 def test_other_sizes_and_colours():
     model = dcgan.build((8, 12, 3), dcgan.Recipe(latent=5), generator(0))
-    images = model.generator(mg.tensor(gan.noise(2, 5, generator(0))))
+    images = model.generator(mg.tensor(game.noise(2, 5, generator(0))))
     assert images.shape == (2, 8, 12, 3)
     assert model.discriminator(images).shape == (2, 1)

@@ -4,17 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from minigen import cli
+from minigen.catalog import load_model
+from minigen.cli.train import train_and_evaluate
 from minigen.training import Run
 
 
 def results(name: str, folder: Path, epochs: int) -> dict[str, float]:
     """The test figures of a run with the model's own recipe."""
-    model = cli.load_model(name)
+    model = load_model(name)
     recipe = model.Recipe(epochs=epochs)
     run = Run.create(folder, name, recipe)
-    model.train(recipe, run)
-    return model.evaluate(run)
+    train_and_evaluate(model, recipe, run)
+    return run.results
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
 """The GAN: the paper's losses, whose weights which step changes, and that the game moves; on a few hundred digits."""
 
 import math
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,12 @@ import pytest
 
 import minigen as mg
 from minigen import data, layers, optim
+from minigen.cli.train import train_and_evaluate
 from minigen.errors import MinigenError
+from minigen.models.adversarial import gan
+from minigen.models.parts import game
 from minigen.random import generator
 from minigen.training import Run, checkpoint
-
-gan = import_module("minigen.models.gan")
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> str:
 def trained(folder: Path, **fields: Any) -> Run:
     recipe = gan.Recipe(batch_size=32, **fields)
     run = Run.create(folder, "gan", recipe)
-    gan.train(recipe, run)
+    train_and_evaluate(gan, recipe, run)
     return run
 
 
@@ -41,7 +41,7 @@ def test_the_networks_are_the_papers():
     model = gan.build((28, 28, 1), gan.Recipe(), generator(0))
     shapes = [p.shape for p in model.generator.parameters() + model.discriminator.parameters() if p.ndim == 2]
     assert shapes == [(100, 256), (256, 512), (512, 784), (784, 512), (512, 256), (256, 1)]
-    z = mg.tensor(gan.noise(3, 100, generator(0)))
+    z = mg.tensor(game.noise(3, 100, generator(0)))
     assert model.generator(z).shape == (3, 28, 28, 1)
     assert model.discriminator(model.generator(z)).shape == (3, 1)
 
@@ -50,24 +50,24 @@ def test_the_losses_are_the_papers():
     real, fake = generator(0).normal(0, 3, (2, 50, 1))
     d_real, d_fake = 1 / (1 + np.exp(-real)), 1 / (1 + np.exp(-fake))
     value = np.log(d_real).mean() + np.log(1 - d_fake).mean()  # equation 1
-    np.testing.assert_allclose(gan.discriminator_loss(mg.tensor(real), mg.tensor(fake)).item(), -value, rtol=1e-12)
-    np.testing.assert_allclose(gan.generator_loss(mg.tensor(fake)).item(), -np.log(d_fake).mean(), rtol=1e-12)
-    np.testing.assert_allclose(gan.mean_d(mg.tensor(real)), d_real.mean(), rtol=1e-12)
+    np.testing.assert_allclose(game.discriminator_loss(mg.tensor(real), mg.tensor(fake)).item(), -value, rtol=1e-12)
+    np.testing.assert_allclose(game.generator_loss(mg.tensor(fake)).item(), -np.log(d_fake).mean(), rtol=1e-12)
+    np.testing.assert_allclose(game.mean_d(mg.tensor(real)), d_real.mean(), rtol=1e-12)
 
 
 def test_each_step_reaches_its_own_network_only():
     model = gan.build((4, 4, 1), gan.Recipe(latent=5), generator(0))
     g, d = model.generator, model.discriminator
     x = mg.tensor(generator(1).uniform(-1, 1, (6, 4, 4, 1)).astype(np.float32))
-    fake = g(mg.tensor(gan.noise(6, 5, generator(2))))
+    fake = g(mg.tensor(game.noise(6, 5, generator(2))))
 
-    gan.discriminator_loss(d(x), d(fake.detach())).backward()
+    game.discriminator_loss(d(x), d(fake.detach())).backward()
     assert all(p.grad is None for p in g.parameters())
     assert all(p.grad is not None and np.abs(p.grad.data).max() > 0 for p in d.parameters())
 
     d.zero_grad()
     with d.frozen():
-        loss = gan.generator_loss(d(fake))
+        loss = game.generator_loss(d(fake))
     loss.backward()
     assert all(p.grad is None for p in d.parameters())
     assert all(p.grad is not None and np.abs(p.grad.data).max() > 0 for p in g.parameters())
@@ -85,10 +85,10 @@ def test_training_is_algorithm_1(digits: str, tmp_path: Path):
     g, d = model.generator, model.discriminator
     optimizers = [optim.Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999)) for network in (d, g)]
     for _, (x, _) in data.DataLoader(images, 32, shuffle=True, rng=rng).steps(0, 2):
-        fake = g(mg.tensor(gan.noise(32, 100, rng)))
+        fake = g(mg.tensor(game.noise(32, 100, rng)))
         losses = (
-            lambda x=x, fake=fake: gan.discriminator_loss(d(mg.tensor(x)), d(fake.detach())),
-            lambda fake=fake: gan.generator_loss(d(fake)),  # through the new D
+            lambda x=x, fake=fake: game.discriminator_loss(d(mg.tensor(x)), d(fake.detach())),
+            lambda fake=fake: game.generator_loss(d(fake)),  # through the new D
         )
         for optimizer, loss in zip(optimizers, losses, strict=True):
             gradients = mg.grad(loss(), optimizer.parameters)
@@ -123,7 +123,7 @@ def test_k_steps_saved_and_k_more_equal_2k(digits: str, tmp_path: Path):
 
 def test_a_checkpoint_alone_gives_samples(digits: str, tmp_path: Path):
     run = trained(tmp_path / "run", data=digits, max_steps=1, latent=7)
-    images = gan.sample(run, 3, generator(0))
+    images = gan.sample(run, gan.Request(n=3), generator(0))
     assert images.shape == (3, 12, 12, 1) and 0 <= images.min() < images.max() <= 1
     assert checkpoint.read(run.checkpoint_path)[1]["model"]["generator.0.weight"].shape == (7, 256)
 

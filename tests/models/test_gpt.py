@@ -1,20 +1,20 @@
 """gpt: it sees nothing of what comes later, its cache changes nothing, it learns, and what its measure covers."""
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from model_helpers import Choice
 
 import minigen as mg
 from minigen import data
+from minigen.cli.train import train_and_evaluate
 from minigen.errors import ArgumentError, DataError
+from minigen.models.language import gpt
+from minigen.models.parts.transformer import windows_of
 from minigen.random import generator
 from minigen.training import Run
 
-gpt = import_module("minigen.models.gpt")
 SMALL: dict[str, Any] = {"layers": 2, "heads": 2, "dim": 16, "context": 8, "batch_size": 4}
 
 
@@ -38,7 +38,7 @@ def alphabets(tmp_path: Path) -> str:
 def trained(folder: Path, text: str, **fields: Any) -> Run:
     recipe = gpt.Recipe(text=text, **(SMALL | fields))
     run = Run.create(folder, "gpt", recipe)
-    gpt.train(recipe, run)
+    train_and_evaluate(gpt, recipe, run)
     return run
 
 
@@ -143,7 +143,7 @@ def test_it_learns_the_alphabet(alphabets: str, tmp_path: Path):
     figures = gpt.evaluate(run)
     assert figures["nats_per_character"] < 0.6  # the first of each window of eight can not be known
     assert figures["sliding_nats_per_character"] < 0.1
-    text = "".join(gpt.generate(run, "abc", 60, Choice(temperature=0), generator(0)))
+    text = "".join(gpt.generate(run, gpt.Request(prompt="abc", n=60, temperature=0), generator(0)))
     assert text == ("abcdefghijklmnopqrstuvwxyz\n" * 3)[:63]
 
 
@@ -182,7 +182,7 @@ def test_a_bad_recipe_is_refused(fields: dict[str, Any], named: str):
 )
 def test_windows_cover_every_symbol_once(length: int, context: int, stride: int):
     ids, seen = np.arange(length), []
-    for x, y, new in gpt.windows_of(ids, context, stride):
+    for x, y, new in windows_of(ids, context, stride):
         np.testing.assert_array_equal(y, x + 1)
         known = y[new] - np.broadcast_to(x[:, :1], x.shape)[new]  # symbols of its window that it is predicted from
         assert ((known > context - stride) | (y[new] <= context)).all()
@@ -191,8 +191,8 @@ def test_windows_cover_every_symbol_once(length: int, context: int, stride: int)
 
 
 def test_thinned_windows_are_some_of_them():
-    whole = [np.concatenate(part) for part in zip(*gpt.windows_of(np.arange(1000), 4, 4), strict=True)]
-    some = [np.concatenate(part) for part in zip(*gpt.windows_of(np.arange(1000), 4, 4, 3), strict=True)]
+    whole = [np.concatenate(part) for part in zip(*windows_of(np.arange(1000), 4, 4), strict=True)]
+    some = [np.concatenate(part) for part in zip(*windows_of(np.arange(1000), 4, 4, 3), strict=True)]
     for all_rows, rows in zip(whole, some, strict=True):
         np.testing.assert_array_equal(rows, all_rows[::3])
 
@@ -221,4 +221,4 @@ def test_bytes_and_characters(tmp_path: Path):
     characters = len(bytes(validation).decode())
     nats = gpt.measure(gpt.load(run), validation.astype(int)) * len(validation)
     assert gpt.evaluate(run)["nats_per_character"] == pytest.approx(nats / characters) != nats / len(validation)
-    assert "".join(gpt.generate(run, "ß", 5, Choice(), generator(0))).startswith("ß")
+    assert "".join(gpt.generate(run, gpt.Request(prompt="ß", n=5), generator(0))).startswith("ß")

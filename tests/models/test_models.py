@@ -1,6 +1,5 @@
 """Every model of images, on a few hundred digits: it learns, resumes bit for bit, samples, evaluates."""
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,17 @@ from model_helpers import IMAGE_MODELS, Interrupted, Stored, trained
 from PIL import Image
 
 import minigen as mg
-from minigen import cli, data, plots
+from minigen import data, plots
+from minigen.catalog import load_model
+from minigen.cli import main
+from minigen.cli.train import train_and_evaluate
 from minigen.errors import ArgumentError, MinigenError
+from minigen.models.latent import vae
+from minigen.models.parts.images import hold_out
+from minigen.models.vision import classifier
 from minigen.random import generator
 from minigen.training import Run, checkpoint
-from minigen.training import run as training_run
+from minigen.training import steps as training_steps
 
 
 @pytest.mark.parametrize("name", IMAGE_MODELS)
@@ -22,7 +27,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(name: str, digits: str, tmp_p
     whole = trained(name, tmp_path / "whole", data=digits, max_steps=4)
     halves = trained(name, tmp_path / "halves", data=digits, max_steps=2)
     assert halves.checkpoint_path.read_bytes() != whole.checkpoint_path.read_bytes()
-    assert cli.main(["train", "--resume", str(halves.folder), "--max-steps", "4"]) == 0
+    assert main(["train", "--resume", str(halves.path), "--max-steps", "4"]) == 0
     assert halves.checkpoint_path.read_bytes() == whole.checkpoint_path.read_bytes()
 
 
@@ -32,10 +37,10 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(
 ):
     whole = trained(name, tmp_path / "whole", data=digits, max_steps=4)
     with monkeypatch.context() as patch:
-        patch.setattr(training_run, "Progress", Interrupted)
+        patch.setattr(training_steps, "Progress", Interrupted)
         parts = trained(name, tmp_path / "parts", data=digits, max_steps=4)
     assert checkpoint.read(parts.checkpoint_path)[0] == 2
-    assert cli.main(["train", "--resume", str(parts.folder)]) == 0
+    assert main(["train", "--resume", str(parts.path)]) == 0
     assert parts.checkpoint_path.read_bytes() == whole.checkpoint_path.read_bytes()
 
 
@@ -45,18 +50,40 @@ def test_an_extended_run_logs_what_the_uninterrupted_one_does(name: str, tmp_pat
     np.savez(archive, images=digits.images[:48, 2:26:2, 2:26:2], labels=np.asarray(digits.labels)[:48])
     whole = trained(name, tmp_path / "whole", data=str(archive), max_steps=7)
     parts = trained(name, tmp_path / "parts", data=str(archive), max_steps=5)  # in the middle of an epoch
-    assert cli.main(["train", "--resume", str(parts.folder), "--max-steps", "7"]) == 0
+    assert main(["train", "--resume", str(parts.path), "--max-steps", "7"]) == 0
     for file in ("metrics.csv", "checkpoint.safetensors", "curves.png"):
-        assert (parts.folder / file).read_bytes() == (whole.folder / file).read_bytes(), file
+        assert (parts.path / file).read_bytes() == (whole.path / file).read_bytes(), file
 
 
-@pytest.mark.parametrize("name", IMAGE_MODELS)
-def test_a_picture_that_fails_costs_no_epoch(name: str, digits: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("name", ["vae", "gan", "dcgan"])
+def test_a_sheet_that_fails_is_drawn_when_the_run_goes_on(
+    name: str, digits: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    whole = trained(name, tmp_path / "whole", data=digits, epochs=2)
+    save_grid, steps = plots.save_grid, whole.step // 2
+
+    def fail_at_the_second(path: Path, images: np.ndarray) -> None:
+        if path.name != f"step-{steps:06d}.png":
+            raise MemoryError
+        save_grid(path, images)
+
+    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+        patch.setattr(plots, "save_grid", fail_at_the_second)
+        trained(name, tmp_path / "run", data=digits, epochs=2)
+    assert checkpoint.read(tmp_path / "run" / "checkpoint.safetensors")[0] == steps
+    assert main(["train", "--resume", str(tmp_path / "run")]) == 0
+    for path in (*whole.samples(), whole.checkpoint_path, whole.path / "metrics.csv"):
+        assert (tmp_path / "run" / path.relative_to(whole.path)).read_bytes() == path.read_bytes(), path
+
+
+@pytest.mark.parametrize("name", ["classifier", "sequential_mnist"])
+def test_an_evaluation_that_fails_costs_no_step(
+    name: str, digits: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     def fail(*_: Any) -> None:
         raise MemoryError
 
-    for picture in ("save_grid", "save_confusion"):
-        monkeypatch.setattr(plots, picture, fail)
+    monkeypatch.setattr(plots, "save_confusion", fail)
     with pytest.raises(MemoryError):
         trained(name, tmp_path / "run", data=digits, max_steps=1)
     assert checkpoint.read(tmp_path / "run" / "checkpoint.safetensors")[0] == 1
@@ -69,7 +96,7 @@ def test_a_run_folder_alone_gives_the_model(name: str, digits: str, tmp_path: Pa
     run = trained(name, tmp_path / "run", data=str(archive), max_steps=1)
     archive.unlink()
     saved = checkpoint.read(run.checkpoint_path)[1]["model"]
-    for key, array in cli.load_model(name).load(run).state_dict().items():
+    for key, array in load_model(name).load(run).state_dict().items():
         np.testing.assert_array_equal(array, saved[key])
 
 
@@ -81,7 +108,7 @@ def test_pictures_of_a_folder_are_brought_to_one_size(name: str, tmp_path: Path)
         Image.new("L", (10 + i, 20), i * 6).save(folder / f"{i}.png")
     run = trained(name, tmp_path / "run", data=str(tmp_path / "pictures"), size=12, max_steps=1)
     assert checkpoint.read(run.checkpoint_path)[1]["model"]["image"].tolist() == [12, 12, 1]
-    assert cli.load_model(name).evaluate(run)
+    assert load_model(name).evaluate(run)
 
 
 @pytest.mark.parametrize("name", IMAGE_MODELS)
@@ -90,10 +117,10 @@ def test_few_test_images(name: str, count: int, tmp_path: Path):
     images = generator(0).integers(0, 256, (10 * count, 12, 12), np.uint8)
     np.savez(tmp_path / "few.npz", images=images, labels=np.zeros(10 * count, np.int64))
     assert len(data.load(tmp_path / "few.npz", "test")) == count
-    recipe = cli.load_model(name).Recipe(data=str(tmp_path / "few.npz"), batch_size=4, max_steps=2)
+    recipe = load_model(name).Recipe(data=str(tmp_path / "few.npz"), batch_size=4, max_steps=2)
     run = Run.create(tmp_path / "run", name, recipe)
-    cli.load_model(name).train(recipe, run)
-    assert (run.folder / "interpolation.png").exists() == (name == "vae" and count > 1)
+    train_and_evaluate(load_model(name), recipe, run)
+    assert (run.path / "interpolation.png").exists() == (name == "vae" and count > 1)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy tells of the overflow
@@ -103,7 +130,7 @@ def test_divergence_ends_the_run_and_keeps_the_checkpoint(digits: str, tmp_path:
     state["optimizer"]["lr"] = 1e30
     checkpoint.save(run.checkpoint_path, {name: Stored(value) for name, value in state.items()}, step)
     before = run.checkpoint_path.read_bytes()
-    assert cli.main(["train", "--resume", str(run.folder), "--max-steps", "9"]) == 1
+    assert main(["train", "--resume", str(run.path), "--max-steps", "9"]) == 1
     error = capsys.readouterr().err
     assert "diverged at or before step 9: NaN in model." in error and "checkpoint of step 1 is intact" in error
     assert run.checkpoint_path.read_bytes() == before
@@ -118,7 +145,7 @@ def test_another_precision_is_explained(digits: str, tmp_path: Path):
         }
         checkpoint.save(run.checkpoint_path, {"model": Stored(wide)}, step)
         with pytest.raises(MinigenError, match="set MINIGEN_DTYPE=float64"):
-            cli.load_model(name).load(run)
+            load_model(name).load(run)
 
 
 @pytest.mark.parametrize("name", IMAGE_MODELS)
@@ -133,17 +160,17 @@ def test_the_seed_decides(name: str, digits: str, tmp_path: Path):
 
 @pytest.mark.parametrize("name", IMAGE_MODELS)
 def test_a_run_folder_can_be_evaluated_and_sampled(name: str, digits: str, tmp_path: Path):
-    model, run = cli.load_model(name), trained(name, tmp_path / "run", data=digits, max_steps=2)
+    model, run = load_model(name), trained(name, tmp_path / "run", data=digits, max_steps=2)
     figures = model.evaluate(run)
     assert figures
     assert all(np.isfinite(value) for value in figures.values())
     if hasattr(model, "sample"):
-        images = model.sample(run, 3, generator(0))
+        images = model.sample(run, model.Request(n=3), generator(0))
         assert images.shape == (3, 28, 28, 1)
         assert images.dtype == np.float32
         assert 0 <= images.min() <= images.max() <= 1
-        np.testing.assert_array_equal(images, model.sample(run, 3, generator(0)))
-        assert list((run.folder / "samples").glob("*.png"))
+        np.testing.assert_array_equal(images, model.sample(run, model.Request(n=3), generator(0)))
+        assert list((run.path / "samples").glob("*.png"))
 
 
 @pytest.mark.parametrize("name", IMAGE_MODELS)
@@ -152,7 +179,7 @@ def test_a_run_folder_can_be_evaluated_and_sampled(name: str, digits: str, tmp_p
 )
 def test_a_bad_recipe_is_refused(name: str, field: dict[str, Any]):
     with pytest.raises(ArgumentError, match=next(iter(field)).replace("_", "-")):
-        cli.load_model(name).Recipe(**field)
+        load_model(name).Recipe(**field)
 
 
 @pytest.mark.parametrize("name", IMAGE_MODELS)
@@ -167,8 +194,6 @@ def test_images_that_do_not_fit_are_refused_or_learned(name: str, tmp_path: Path
 
 # ---------------------------------------------------------------- vae
 
-vae = import_module("minigen.models.vae")
-
 
 @pytest.mark.parametrize("architecture", ["mlp", "convolutional"])
 @pytest.mark.parametrize("latent", [1, 2, 5])
@@ -176,7 +201,7 @@ def test_vae_draws_its_sheets(architecture: str, latent: int, digits: str, tmp_p
     fields = {"architecture": architecture, "latent": latent, "hidden": 32}
     run = trained("vae", tmp_path / "run", data=digits, max_steps=1, **fields)
     sheets = {"reconstructions.png", "interpolation.png"} | ({"latent.png"} if latent > 1 else set())
-    assert {path.name for path in run.folder.glob("*.png")} == sheets
+    assert {path.name for path in run.path.glob("*.png")} == sheets
 
 
 def test_vae_loss_is_the_papers():
@@ -206,18 +231,16 @@ def test_vae_learns(digits: str, tmp_path: Path):
 
 # ---------------------------------------------------------------- classifier
 
-classifier = import_module("minigen.models.classifier")
-
 
 def test_classifier_learns(digits: str, tmp_path: Path):
     run = trained("classifier", tmp_path / "run", data=digits, epochs=6)
     assert classifier.evaluate(run)["accuracy"] > 0.6
-    assert {"confusion.png", "curves.png"} <= {path.name for path in run.folder.glob("*.png")}
+    assert {"confusion.png", "curves.png"} <= {path.name for path in run.path.glob("*.png")}
 
 
 def test_classifier_holds_out_every_twelfth_image():
     images = data.mnist("test")
-    training, validation = classifier.split(images)
+    training, validation = hold_out(images)
     assert (len(training), len(validation)) == (9167, 833)
     np.testing.assert_array_equal(validation.images[1], images.images[23])
     np.testing.assert_array_equal(np.asarray(training.labels)[11], np.asarray(images.labels)[12])
@@ -246,8 +269,8 @@ def test_classifier_keeps_the_classes_of_its_training(digits: str, tmp_path: Pat
 
 def test_classifier_can_not_grow_in_epochs(digits: str, tmp_path: Path, capsys: pytest.CaptureFixture):
     run = trained("classifier", tmp_path / "run", data=digits, epochs=2, max_steps=1)
-    recipe = (run.folder / "recipe.json").read_bytes()
-    assert cli.main(["train", "--resume", str(run.folder), "--epochs", "3"]) == 2
+    recipe = (run.path / "recipe.json").read_bytes()
+    assert main(["train", "--resume", str(run.path), "--epochs", "3"]) == 2
     error = capsys.readouterr().err
     assert "only --max-steps can change" in error and "steps already done depend on --epochs" in error
-    assert (run.folder / "recipe.json").read_bytes() == recipe
+    assert (run.path / "recipe.json").read_bytes() == recipe

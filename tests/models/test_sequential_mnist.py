@@ -1,6 +1,5 @@
 """sequential_mnist: what a step is, the gates' first biases, and that it learns; on a few hundred digits."""
 
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +9,11 @@ from model_helpers import trained
 import minigen as mg
 from minigen import data
 from minigen.errors import ArgumentError
+from minigen.models.parts.images import hold_out
+from minigen.models.parts.labels import labelled
+from minigen.models.vision import sequential_mnist as sequential
 from minigen.random import generator
 from minigen.training import checkpoint
-
-sequential = import_module("minigen.models.sequential_mnist")
 
 
 def test_an_image_is_read_by_rows_or_by_pixels():
@@ -40,7 +40,7 @@ def test_permuted_pixels_are_in_one_order_that_the_seed_decides():
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 @pytest.mark.parametrize(("by", "steps"), [("row", 28), ("pixel", 784)])
-def test_the_first_biases_spread_over_all_lengths(cell: str, by: str, steps: int):
+def test_the_first_biases_spread_over_all_lengths(cell: sequential.Cell, by: sequential.By, steps: int):
     model = sequential.Reader((28, 28, 1), 10, sequential.Recipe(cell=cell, by=by, hidden=512), generator(0))
     bias = model.state_dict()["recurrent.b_0"]
     kept, longest = bias[512:1024], np.log(steps - 1)
@@ -52,7 +52,7 @@ def test_the_first_biases_spread_over_all_lengths(cell: str, by: str, steps: int
 
 def test_grey_levels_are_standardized_and_the_checkpoint_says_how(digits: str, tmp_path: Path):
     run = trained("sequential_mnist", tmp_path / "run", data=digits, max_steps=1)
-    images, _ = sequential.split(sequential.labelled(digits, "train", None))
+    images, _ = hold_out(labelled(digits, "train", None))
     x = images[:][0]
     np.testing.assert_allclose(sequential.load(run).grey, [x.mean(), x.std()], rtol=1e-5)
     model = sequential.load(run)
@@ -73,7 +73,7 @@ def test_blank_images_can_be_read():
 def test_it_learns(cell: str, digits: str, tmp_path: Path):
     run = trained("sequential_mnist", tmp_path / "run", data=digits, cell=cell, epochs=12, hidden=64, lr=5e-3)
     assert sequential.evaluate(run)["accuracy"] > 0.6
-    assert {"confusion.png", "curves.png"} <= {path.name for path in run.folder.glob("*.png")}
+    assert {"confusion.png", "curves.png"} <= {path.name for path in run.path.glob("*.png")}
 
 
 @pytest.mark.parametrize("by", ["pixel", "permuted"])

@@ -1,21 +1,22 @@
 """The GAN of words: letters that gradients pass through, the losses, and that its words come nearer to the text's."""
 
 from collections import Counter
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from model_helpers import Choice, trained
+from model_helpers import trained
 
 import minigen as mg
 from minigen import data
+from minigen.cli import main
 from minigen.errors import ArgumentError, DataError
+from minigen.models.adversarial import text_gan as gan
+from minigen.models.parts import game
 from minigen.random import generator
 from minigen.training import Run
 
-gan = import_module("minigen.models.text_gan")
 SMALL = gan.Recipe(latent=5, width=8, longest=4)
 
 
@@ -89,12 +90,12 @@ def test_each_step_reaches_its_own_network_only():
     fake = gan.gumbel_softmax(g(mg.tensor(generator(1).standard_normal((6, 5)))), 0.5, generator(2))
     x = mg.tensor(gan.one_hot(generator(3).integers(0, 6, (6, 4)), 6).astype(np.float64), requires_grad=True)
     real = d(x)
-    (gan.discriminator_loss(real, d(fake.detach())) + gan.squared_gradient(real, x)).backward()
+    (game.discriminator_loss(real, d(fake.detach())) + gan.squared_gradient(real, x)).backward()
     assert all(p.grad is None for p in g.parameters())
     assert all(p.grad is not None for p in d.parameters())
     d.zero_grad()
     with d.frozen():
-        loss = gan.generator_loss(d(fake))
+        loss = game.generator_loss(d(fake))
     loss.backward()
     assert all(p.grad is None for p in d.parameters())
     assert all(p.grad is not None and np.abs(p.grad.data).max() > 0 for p in g.parameters())
@@ -104,8 +105,8 @@ def test_the_losses_are_those_of_the_paper():
     real, fake = generator(0).normal(0, 3, (2, 50, 1))
     d_real, d_fake = 1 / (1 + np.exp(-real)), 1 / (1 + np.exp(-fake))
     value = -np.log(d_real).mean() - np.log(1 - d_fake).mean()
-    np.testing.assert_allclose(gan.discriminator_loss(mg.tensor(real), mg.tensor(fake)).item(), value, rtol=1e-12)
-    np.testing.assert_allclose(gan.generator_loss(mg.tensor(fake)).item(), -np.log(d_fake).mean(), rtol=1e-12)
+    np.testing.assert_allclose(game.discriminator_loss(mg.tensor(real), mg.tensor(fake)).item(), value, rtol=1e-12)
+    np.testing.assert_allclose(game.generator_loss(mg.tensor(fake)).item(), -np.log(d_fake).mean(), rtol=1e-12)
 
 
 def test_the_penalty_and_its_gradient_by_the_weights_agree_with_differences():
@@ -148,8 +149,8 @@ def runs(story: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run
     return first, last
 
 
-def written(run: Run, n: int, seed: int = 0, choice: Any = None) -> list[str]:
-    return "".join(gan.generate(run, "", n, choice or Choice(), generator(seed))).split("\n")
+def written(run: Run, n: int, seed: int = 0, **options: Any) -> list[str]:
+    return "".join(gan.generate(run, gan.Request(n=n, **options), generator(seed))).split("\n")
 
 
 def test_its_letters_take_the_frequencies_of_the_texts(runs: tuple[Run, Run], story: str):
@@ -167,13 +168,12 @@ def test_words_follow_from_seed_and_choice(runs: tuple[Run, Run]):
     run = runs[1]
     assert written(run, 20, 1) == written(run, 20, 1) != written(run, 20, 2)
     assert len(written(run, 20)) == 20 and max(map(len, written(run, 20))) <= 10
-    greedy = Choice(temperature=0)
-    assert written(run, 20, 1, greedy) == written(run, 20, 1, greedy) != written(run, 20, 1)
+    assert written(run, 20, 1, temperature=0) == written(run, 20, 1, temperature=0) != written(run, 20, 1)
 
 
-def test_nothing_goes_before_a_word(runs: tuple[Run, Run]):
-    with pytest.raises(ArgumentError, match="leave out the prompt 'ROMEO'"):
-        gan.generate(runs[0], "ROMEO", 3, Choice(), generator(0))
+def test_nothing_goes_before_a_word(runs: tuple[Run, Run], capsys: pytest.CaptureFixture):
+    assert main(["sample", str(runs[0].path), "--prompt", "ROMEO"]) == 2
+    assert "unknown flag --prompt" in capsys.readouterr().err
 
 
 def test_figures_against_the_text():

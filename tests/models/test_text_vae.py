@@ -1,19 +1,19 @@
 """The VAE of sentences: masks, the loss, how the KL term is weighed, what is written of z; on a few pages of text."""
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from model_helpers import Choice, saved_tokenizer, trained
+from model_helpers import trained
 
 import minigen as mg
 from minigen.errors import ArgumentError, DataError
+from minigen.models.latent import text_vae as vae
+from minigen.models.parts.text import Choice, saved_tokenizer
 from minigen.random import generator
 from minigen.training import Run
 
-vae = import_module("minigen.models.text_vae")
 GREEDY = Choice(temperature=0)
 SMALL = {"hidden": 24, "latent": 6}
 
@@ -38,8 +38,9 @@ def run(story: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
     )
 
 
-def lines(run: Run, prompt: str, n: int, choice: Any = GREEDY, seed: int = 0) -> list[str]:
-    return "".join(vae.generate(run, prompt, n, choice, generator(seed))).split("\n")
+def lines(run: Run, prompt: str, n: int, temperature: float = 0, seed: int = 0) -> list[str]:
+    request = vae.Request(prompt=prompt, n=n, temperature=temperature)
+    return "".join(vae.generate(run, request, generator(seed))).split("\n")
 
 
 # ---------------------------------------------------------------- sentences
@@ -168,7 +169,7 @@ def test_z_carries_a_few_sentences_by_heart(tmp_path: Path):
 
 @pytest.mark.parametrize("prompt", ["", "i will not go", "i will not go | a house of the king"])
 def test_writing_follows_from_the_seed(prompt: str, run: Run):
-    first, again, other = (lines(run, prompt, 6, Choice(), seed) for seed in (1, 1, 2))
+    first, again, other = (lines(run, prompt, 6, 1, seed) for seed in (1, 1, 2))
     assert first == again != other
     assert len(first) == 6 and "<unk>" not in " ".join(first)
     assert all(len(line.split()) <= 12 for line in first)
@@ -210,7 +211,7 @@ def test_each_row_is_written_by_its_own_generator(run: Run):
 )
 def test_a_bad_prompt_is_told(prompt: str, error: type[Exception], message: str, run: Run):
     with pytest.raises(error, match=message):
-        vae.generate(run, prompt, 2, Choice(), generator(0))
+        vae.generate(run, vae.Request(prompt=prompt, n=2), generator(0))
 
 
 @pytest.mark.parametrize("field", [{"latent": 0}, {"word_dropout": 1.5}, {"free_bits": -1.0}, {"annealing_steps": 0}])

@@ -1,7 +1,6 @@
 """word2vec and glove: their losses, pairs and counts by hand, a planted corpus that they must read, and questions."""
 
 from collections import defaultdict
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,14 @@ from model_helpers import trained
 from PIL import Image
 
 import minigen as mg
-from minigen import cli, data
+from minigen import data
+from minigen.cli import main
 from minigen.errors import ArgumentError, DataError
+from minigen.models.parts import words as shared
+from minigen.models.parts.words import Words
+from minigen.models.words import glove, word2vec
 from minigen.random import generator
 from minigen.training import Run
-
-glove, word2vec = (import_module(f"minigen.models.{name}") for name in ("glove", "word2vec"))
-words_ = import_module("minigen.models._words")
-Choice, Words = words_.Choice, words_.Words
 
 MODELS = {"word2vec": word2vec, "glove": glove}
 GROUPS = (
@@ -97,7 +96,8 @@ def test_noise_follows_the_frequencies_to_the_power_of_three_quarters():
 def test_a_step_without_pairs_changes_nothing():
     model = word2vec.Word2Vec(3, 4, generator(0))
     none = np.zeros(0, np.int64)
-    loss = word2vec.negative_sampling(*model(none, none, np.array([1, 2])), 5.0)
+    true, noise = model(none, none, np.array([1, 2]))
+    loss = word2vec.negative_sampling(true, noise, 5.0)
     loss.backward()
     assert loss.item() == 0
     assert all(parameter.grad is None or not parameter.grad.numpy().any() for parameter in model.parameters())
@@ -195,19 +195,19 @@ def test_questions(plane: Any):
 
 @pytest.mark.parametrize("prompt", ["king - man + woman", " woman+king-man ", "King-Man + Woman"])
 def test_a_sum_in_the_prompt(prompt: str, plane: Any):
-    lines = "".join(words_.answers(plane, prompt, 2, Choice())).splitlines()
+    lines = "".join(shared.answers(plane, prompt, 2)).splitlines()
     assert [line.split()[0] for line in lines] == ["queen", "thistle"]
 
 
 @pytest.mark.parametrize("prompt", ["king queen", "+", "king -", "- king", "king ++ man"])
 def test_a_prompt_that_is_no_question(prompt: str, plane: Any):
     with pytest.raises(ArgumentError, match="king - man"):
-        list(words_.answers(plane, prompt, 2, Choice()))
+        list(shared.answers(plane, prompt, 2))
 
 
 def test_words_that_cancel_each_other_are_no_question(plane: Any):
     with pytest.raises(ArgumentError, match="cancel each other"):
-        words_.answers(plane, "king - king", 2, Choice())
+        shared.answers(plane, "king - king", 2)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -222,16 +222,11 @@ def test_another_text_is_not_measured_by_the_words_of_the_first(name: str, story
 
 def test_a_vocabulary_of_one_is_refused(story: str):
     with pytest.raises(DataError, match="larger --vocabulary"):
-        words_.corpus(story, 1)
-
-
-def test_nothing_is_drawn_by_chance(plane: Any):
-    with pytest.raises(ArgumentError, match="--temperature"):
-        words_.answers(plane, "king", 2, Choice(temperature=0.5))
+        shared.corpus(story, 1)
 
 
 def test_relatedness_tells_related_words_apart():
-    pairs = [pair.split() for pair in words_.RELATED.replace("\n", " ").split(",")]
+    pairs = [pair.split() for pair in shared.RELATED.replace("\n", " ").split(",")]
     assert all(len(pair) == 2 for pair in pairs)
     assert len({frozenset(pair) for pair in pairs}) == len(pairs)
     words = ("king", "queen", "sun", "moon", "thistle")
@@ -246,31 +241,33 @@ def test_the_command_line_answers(name: str, story: str, tmp_path: Path, capsys:
     capsys.readouterr()
     for prompt, lines in (("love", 10), ("love - hate + heart", 10), ("", 10)):
         count = ["-n", str(lines)] if prompt.startswith("love -") else []
-        assert cli.main(["sample", str(run.folder), "--prompt", prompt, *count]) == 0
+        assert main(["sample", str(run.path), "--prompt", prompt, *count]) == 0
         shown = capsys.readouterr().out.splitlines()
         assert len(shown) == lines if prompt else len(shown) >= 3
-    assert cli.main(["sample", str(run.folder), "--prompt", "lofe"]) == 1
+    assert main(["sample", str(run.path), "--prompt", "lofe"]) == 1
     assert "did you mean love" in capsys.readouterr().err
+    assert main(["sample", str(run.path), "--temperature", "0.5"]) == 2  # nothing is drawn by chance
+    assert "unknown flag --temperature" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_map_is_drawn(name: str, story: str, tmp_path: Path):
     run = trained(name, tmp_path / "run", text=story, max_steps=2)
-    MODELS[name].evaluate(Run.open(run.folder))
-    assert np.asarray(Image.open(run.folder / "map.png").convert("L")).std() > 3
+    MODELS[name].evaluate(Run.open(run.path))
+    assert np.asarray(Image.open(run.path / "map.png").convert("L")).std() > 3
 
 
 def test_speakers_and_rare_words_are_left_out(tmp_path: Path):
     text = "MISTRESS QUICKLY:\nGood morrow, sir! o'er\n\nO:\n" + "so it goes, said he: AND SO\n" * 30
     (tmp_path / "play.txt").write_text(text)
-    tokenizer, ids = words_.corpus(str(tmp_path / "play.txt"), 6)
+    tokenizer, ids = shared.corpus(str(tmp_path / "play.txt"), 6)
     assert tokenizer.symbols[1:] == ("so", "and", "goes", "he", "it", "said")
     assert len(ids) == 30 * 7
     assert tokenizer.symbols[1 + ids[0]] == "so"
 
 
 def test_the_corpus_has_the_words_to_be_asked_for():
-    tokenizer, ids = words_.corpus("shakespeare", 2000)
+    tokenizer, ids = shared.corpus("shakespeare", 2000)
     assert tokenizer.size == 2001 and len(ids) > 150_000
-    assert set(words_.SHOWN) < set(tokenizer.symbols)
+    assert set(shared.SHOWN) < set(tokenizer.symbols)
     assert isinstance(tokenizer, data.WordTokenizer) and ids.min() == 0 and ids.max() == 1999

@@ -1,7 +1,6 @@
 """What the models of text share: choosing a symbol, streaming, and the validation over a whole text."""
 
 import math
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -10,10 +9,11 @@ import pytest
 import minigen as mg
 from minigen import data, layers
 from minigen.errors import ArgumentError, DataError
+from minigen.models.parts import text
+from minigen.models.parts.modes import evaluating
+from minigen.models.parts.text import Choice, choose
 from minigen.random import generator
 
-text = import_module("minigen.models._text")
-Choice, choose = text.Choice, text.choose
 LOGITS = np.log(np.array([0.1, 0.4, 0.3, 0.2], np.float32))
 
 
@@ -53,8 +53,8 @@ def test_a_symbol_that_is_impossible_is_never_drawn():
 
 
 def test_of_equal_symbols_the_first_is_the_likeliest():
-    for options in ({"temperature": 0.0}, {"top_k": 1}, {"top_p": 0.1}):
-        assert shares(Choice(**options), np.zeros(4, np.float32), 50)[0] == 1
+    for choice in (Choice(temperature=0.0), Choice(top_k=1), Choice(top_p=0.1)):
+        assert shares(choice, np.zeros(4, np.float32), 50)[0] == 1
 
 
 def test_the_greedy_choice_draws_nothing():
@@ -185,7 +185,7 @@ def test_nothing_to_validate_on_is_told():
 
 def test_evaluating_ends_with_training_mode_and_gradients():
     model = layers.Dropout(0.5, rng=generator(0))
-    with pytest.raises(KeyError), text.evaluating(model):
+    with pytest.raises(KeyError), evaluating(model):
         assert not model.training and not mg.is_grad_enabled()
         raise KeyError
     assert model.training and mg.is_grad_enabled()

@@ -16,18 +16,18 @@ What to expect on MNIST: about 99.4 % of the test images read right after the si
 take some three minutes on two cores.
 """
 
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 
 import minigen as mg
-from minigen import data, layers, metrics, optim, plots
+from minigen import data, layers, metrics, optim
 from minigen.autograd import Tensor
-from minigen.errors import ArgumentError, DataError
-from minigen.training import Run, checkpoint
-
-from . import require_positive
+from minigen.errors import ArgumentError
+from minigen.models.parts.images import hold_out, saved_shape
+from minigen.models.parts.labels import labelled, outputs, report, validation
+from minigen.models.parts.options import ScheduleName, averaging, require_decay, require_positive, scheduling, stopping
+from minigen.training import Run, RunFolder, Steps
 
 
 @dataclass(frozen=True)
@@ -40,15 +40,16 @@ class Recipe:
     dropout: float = 0.3  # share of the features before the last layer that is dropped in training
     epochs: int = 6  # passes over the training images
     batch_size: int = 128  # images a step
-    lr: float = 2e-3  # first learning rate of Adam; it falls to 0 over all epochs
+    lr: float = 2e-3  # first learning rate of Adam
+    schedule: ScheduleName = "cosine"  # lr over all epochs; cosine: falls to 0; plateau: halved when nothing improves
+    ema: float | None = None  # average the weights, by so much of the old ones a step, such as 0.999, to read with
+    patience: int | None = None  # stop when the images held out were no better for so many epochs
     seed: int = 0  # decides everything random: weights, order of the images, shifts, dropout
     max_steps: int | None = None  # stop after so many steps, whatever epochs says
 
     def __post_init__(self) -> None:
-        require_positive(self, "size", "epochs", "batch_size", "lr", "max_steps")
-
-
-EXTENDABLE = ("max_steps",)  # and not epochs: the learning rate falls over all of them from the first step
+        require_positive(self, "size", "epochs", "batch_size", "lr", "patience", "max_steps")
+        require_decay(self.ema)
 
 
 # ---------------------------------------------------------------- the network
@@ -99,108 +100,48 @@ def block(in_channels: int, out_channels: int, rng: np.random.Generator) -> list
 def train(recipe: Recipe, run: Run) -> None:
     """Minimise the cross-entropy by Adam, and fill the run folder."""
     rng = mg.random.generator(recipe.seed)
-    images, held_out = split(labelled(recipe.data, "train", recipe.size))
+    images, held_out = hold_out(labelled(recipe.data, "train", recipe.size))
     model = Classifier(images.image_shape, len(images.classes), recipe, rng)
     optimizer = optim.Adam(model.parameters(), lr=recipe.lr)
     loader = data.DataLoader(images, recipe.batch_size, shuffle=True, rng=rng)
-    total = recipe.epochs * len(loader)
-    schedule = optim.CosineLR(optimizer, total)
-    if recipe.max_steps is not None:
-        total = min(total, recipe.max_steps)
+    schedule = scheduling(recipe.schedule, optimizer, recipe.epochs * len(loader))
 
     state = {"model": model, "optimizer": optimizer, "schedule": schedule, "loader": loader, "rng": rng}
-    start = run.restore(state)
-    with run.progress(total, start) as progress:
-        for step, (x, y) in loader.steps(start, total):
-            x = data.random_shift(x, recipe.shift, rng)
-            logits = model(mg.tensor(x))
+    state |= {"ema": averaging(model, recipe.ema), "stopping": stopping(recipe.patience)}
+    with Steps(run, loader, state, epochs=recipe.epochs, max_steps=recipe.max_steps) as steps:
+        for x, y in steps:
+            logits = model(mg.tensor(data.random_shift(x, recipe.shift, rng)))
             loss = mg.cross_entropy(logits, y)
 
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            schedule.step()
 
             accuracy = metrics.accuracy(logits.data.argmax(axis=1), y)
-            progress.update(step, loss=loss, accuracy=accuracy)
-            if step % 50 == 0:
-                run.log(step, loss=loss, accuracy=accuracy)
-            if loader.epoch_done:
-                logits, labels = outputs(model, held_out)
-                run.log(
-                    step,
-                    validation_loss=mg.cross_entropy(mg.tensor(logits), labels),
-                    validation_accuracy=metrics.accuracy(logits.argmax(axis=1), labels),
-                )
-            if loader.epoch_done or step == total or progress.interrupted:
-                run.save(state, step)
-            if progress.interrupted:
-                break
-    run.finish(**({} if run.interrupted else evaluate(run)))
+            steps.log(every=50, loss=loss, accuracy=accuracy)
+            if steps.check_due:
+                with steps.averaged():
+                    steps.record(**validation(model, held_out))
 
 
-def labelled(name: str, part: str, size: int | None) -> data.ImageDataset:
-    """A data set by name or path. Raises DataError when it has no labels to learn."""
-    images = data.load(name, part, size=size)
-    if images.labels is None:
-        raise DataError(f"{images.name} has no labels to learn; use data with one label an image")
-    return images
-
-
-def split(images: data.ImageDataset) -> tuple[data.ImageDataset, data.ImageDataset]:
-    """Training images, and every twelfth image (of all classes, however they are sorted) for validation."""
-    held, labels = np.arange(len(images)) % 12 == 11, np.asarray(images.labels)
-    training, validation = (
-        dataclasses.replace(images, images=images.images[part], labels=labels[part]) for part in (~held, held)
-    )
-    return training, validation
-
-
-def load(run: Run) -> Classifier:
+def load(run: RunFolder) -> Classifier:
     """The network of a run, as it was saved last."""
-    recipe = run.load_recipe(Recipe)
-    _, saved = checkpoint.read(run.checkpoint_path)
-    image, classes = tuple(saved["model"]["image"].tolist()), int(saved["model"]["classes"])
-    model = Classifier(image, classes, recipe, mg.random.generator(0))
-    run.load({"model": model})
+    classes = int(run.saved()["model"]["classes"])
+    model = Classifier(saved_shape(run), classes, run.load_recipe(Recipe), mg.random.generator(0))
+    run.load_weights(model, averaged=model)
     return model
+
+
+def preprocessing(run: RunFolder) -> data.Preprocessing:
+    """Images as the network reads them."""
+    return data.image_preprocessing(saved_shape(run))
 
 
 # ---------------------------------------------------------------- evaluation
 
 
-def evaluate(run: Run) -> dict[str, float]:
+def evaluate(run: RunFolder) -> dict[str, float]:
     """Accuracy, and precision, recall and F1 averaged over the classes, on test images; draws the confusion matrix."""
     recipe, model = run.load_recipe(Recipe), load(run)
     test = labelled(recipe.data, "test", recipe.size)
     return report(run, test, *outputs(model, test), int(model.classes))
-
-
-def report(run: Run, test: data.ImageDataset, logits: np.ndarray, labels: np.ndarray, count: int) -> dict[str, float]:
-    """The figures of a network that learned `count` classes, from its logits (N, count) for the test images."""
-    if len(test.classes) > count:
-        raise DataError(f"{test.name} has {len(test.classes)} classes, those of training had {count}")
-    predictions = logits.argmax(axis=1)
-    matrix = metrics.confusion_matrix(predictions, labels, count)
-    names = [*test.classes, *map(str, range(len(test.classes), count))]  # the test images may lack the last classes
-    plots.save_confusion(run.folder / "confusion.png", matrix, names)
-    mistakes = np.flatnonzero(predictions != labels)
-    if len(mistakes):
-        plots.save_grid(run.folder / "mistakes.png", test[mistakes[:100]][0])
-    scores = metrics.precision_recall_f1(predictions, labels, count)
-    return {
-        "accuracy": metrics.accuracy(predictions, labels),
-        "precision": scores.macro_precision,
-        "recall": scores.macro_recall,
-        "f1": scores.macro_f1,
-    }
-
-
-def outputs(model: layers.Module, images: data.Dataset, batch_size: int = 1000) -> tuple[np.ndarray, np.ndarray]:
-    """Logits (N, classes) and labels (N,) of all `images`; the network is in evaluation mode for it."""
-    model.eval()
-    with mg.no_grad():
-        pairs = [(model(mg.tensor(x)).numpy(), y) for x, y in data.DataLoader(images, batch_size)]
-    model.train()
-    logits, labels = zip(*pairs, strict=True)
-    return np.concatenate(logits), np.concatenate(labels)

@@ -33,13 +33,13 @@ from minigen import data, layers, optim
 from minigen.autograd import Tensor
 from minigen.checks import check_number
 from minigen.layers import init
-from minigen.training import Run
+from minigen.models.parts.options import require_positive, stopping
+from minigen.models.parts.text import save_text
+from minigen.models.parts.words import Question, Words, answers, corpus, overview, same_corpus, save_map, saved_words
+from minigen.models.parts.words import preprocessing as preprocessing
+from minigen.training import Run, RunFolder, Steps
 
-from . import require_positive
-from ._text import Choice, save_sample
-from ._words import COUNT as COUNT
-from ._words import Words, answers, corpus, overview, same_corpus, save_map, saved_words
-
+Request = Question
 VALIDATION = 0.02  # share of the words, the last ones, that are held out
 
 
@@ -58,12 +58,13 @@ class Recipe:
     batch_size: int = 4096  # words a step, each with its neighbours
     lr: float = 0.025  # first learning rate of AdamW; it falls to 0 over all epochs
     weight_decay: float = 0.2  # of AdamW: keeps vectors of rare words from learning chance by heart
+    patience: int | None = None  # stop when what was held out was no better for so many epochs
     seed: int = 0  # decides everything random: weights, order, pairs, noise words
     max_steps: int | None = None  # stop after so many steps, whatever epochs says
 
     def __post_init__(self) -> None:
         require_positive(self, "vocabulary", "dim", "window", "negatives", "noise", "epochs", "batch_size", "lr")
-        require_positive(self, "max_steps")
+        require_positive(self, "patience", "max_steps")
         check_number("word2vec", "subsample", self.subsample, above=0)
         check_number("word2vec", "weight_decay", self.weight_decay, 0)
 
@@ -139,16 +140,12 @@ def train(recipe: Recipe, run: Run) -> None:
     model = Word2Vec(len(words), recipe.dim, rng)
     optimizer = optim.AdamW(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
     loader = data.DataLoader(data.ArrayDataset(np.arange(len(training))), recipe.batch_size, shuffle=True, rng=rng)
-    total = recipe.epochs * len(loader)
-    schedule = optim.CosineLR(optimizer, total)
-    if recipe.max_steps is not None:
-        total = min(total, recipe.max_steps)
+    schedule = optim.CosineLR(optimizer, recipe.epochs * len(loader))
 
     state = {"model": model, "optimizer": optimizer, "schedule": schedule, "loader": loader, "rng": rng}
-    state |= {"tokenizer": tokenizer}
-    start = run.restore(state)
-    with run.progress(total, start) as progress:
-        for step, (at,) in loader.steps(start, total):
+    state |= {"tokenizer": tokenizer, "stopping": stopping(recipe.patience)}
+    with Steps(run, loader, state, epochs=recipe.epochs, max_steps=recipe.max_steps) as steps:
+        for (at,) in steps:
             word, neighbour = pairs.around(training, at, rng)
             true, noise = model(word, neighbour, pairs.noise(rng))
             loss = negative_sampling(true, noise, recipe.negatives)
@@ -156,46 +153,38 @@ def train(recipe: Recipe, run: Run) -> None:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            schedule.step()
 
-            progress.update(step, loss=loss)
-            if step % 50 == 0:
-                run.log(step, loss=loss)
-            if loader.epoch_done:
-                run.log(step, validation_loss=measure(model, validation, pairs, recipe))
-            if loader.epoch_done or step == total or progress.interrupted:
-                run.save(state, step)
-            if loader.epoch_done or step == total:
-                save_sample(run, step, overview(Words(words, model.word.weight.data)))
-            if progress.interrupted:
-                break
-    run.finish(**({} if run.interrupted else evaluate(run)))
+            steps.log(every=50, loss=loss)
+            if steps.check_due:
+                steps.record(validation_loss=measure(model, validation, pairs, recipe))
+            if steps.sample_due:
+                save_text(steps.text(), overview(Words(words, model.word.weight.data)))
 
 
-def load(run: Run) -> Word2Vec:
+def load(run: RunFolder) -> Word2Vec:
     """The model of a run, as it was saved last."""
     model = Word2Vec(len(saved_words(run)), run.load_recipe(Recipe).dim, mg.random.generator(0))
-    run.load({"model": model})
+    run.load_weights(model)
     return model
 
 
 # ---------------------------------------------------------------- asking it
 
 
-def vectors(run: Run) -> Words:
+def vectors(run: RunFolder) -> Words:
     """The words of a run and their vectors v, to be asked for neighbours, analogies and agreement with others."""
     return Words(saved_words(run), load(run).word.weight.data)
 
 
-def generate(run: Run, prompt: str, n: int, choice: Choice, rng: np.random.Generator) -> Iterator[str]:
+def generate(run: RunFolder, request: Request, rng: np.random.Generator) -> Iterator[str]:
     """The n words nearest to the prompt, a word or a sum as in "king - man + woman", and their cosines."""
-    return answers(vectors(run), prompt, n, choice)
+    return answers(vectors(run), request.prompt, request.n)
 
 
 # ---------------------------------------------------------------- evaluation
 
 
-def evaluate(run: Run) -> dict[str, float]:
+def evaluate(run: RunFolder) -> dict[str, float]:
     """The loss on the held-out words, in nats per pair, and the cosines of related words; draws the map."""
     recipe, model, words = run.load_recipe(Recipe), load(run), vectors(run)
     ids = same_corpus(run, recipe.text, recipe.vocabulary)

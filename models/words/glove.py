@@ -33,12 +33,13 @@ from minigen.autograd import Tensor
 from minigen.checks import check_number
 from minigen.errors import DataError
 from minigen.layers import init
-from minigen.training import Run
+from minigen.models.parts.options import require_positive, stopping
+from minigen.models.parts.text import save_text
+from minigen.models.parts.words import Question, Words, answers, corpus, overview, same_corpus, save_map, saved_words
+from minigen.models.parts.words import preprocessing as preprocessing
+from minigen.training import Run, RunFolder, Steps
 
-from . import require_positive
-from ._text import Choice, save_sample
-from ._words import COUNT as COUNT
-from ._words import Words, answers, corpus, overview, same_corpus, save_map, saved_words
+Request = Question
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,13 @@ class Recipe:
     epochs: int = 15  # passes over all pairs of words
     batch_size: int = 4096  # pairs of words a step
     lr: float = 0.3  # learning rate of AdaGrad
+    patience: int | None = None  # stop when what was held out was no better for so many epochs
     seed: int = 0  # decides everything random: weights, order of the pairs
     max_steps: int | None = None  # stop after so many steps, whatever epochs says
 
     def __post_init__(self) -> None:
-        require_positive(self, "vocabulary", "dim", "window", "x_max", "epochs", "batch_size", "lr", "max_steps")
+        require_positive(self, "vocabulary", "dim", "window", "x_max", "epochs", "batch_size", "lr")
+        require_positive(self, "patience", "max_steps")
         check_number("glove", "power", self.power, 0)
 
 
@@ -134,58 +137,48 @@ def train(recipe: Recipe, run: Run) -> None:
     model = GloVe(len(words), recipe.dim, rng)
     optimizer = optim.Adagrad(model.parameters(), lr=recipe.lr)
     loader = data.DataLoader(training, recipe.batch_size, shuffle=True, rng=rng)
-    total = recipe.epochs * len(loader)
-    if recipe.max_steps is not None:
-        total = min(total, recipe.max_steps)
 
     state = {"model": model, "optimizer": optimizer, "loader": loader, "tokenizer": tokenizer, "rng": rng}
-    start = run.restore(state)
-    with run.progress(total, start) as progress:
-        for step, (i, j, x) in loader.steps(start, total):
+    state |= {"stopping": stopping(recipe.patience)}
+    with Steps(run, loader, state, epochs=recipe.epochs, max_steps=recipe.max_steps) as steps:
+        for i, j, x in steps:
             loss = weighted_squares(model(i, j), x, recipe.x_max, recipe.power)
 
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
 
-            progress.update(step, loss=loss)
-            if step % 100 == 0:
-                run.log(step, loss=loss)
-            if loader.epoch_done:
-                run.log(step, validation_loss=measure(model, validation, recipe))
-            if loader.epoch_done or step == total or progress.interrupted:
-                run.save(state, step)
-            if loader.epoch_done or step == total:
-                save_sample(run, step, overview(Words(words, model.vectors())))
-            if progress.interrupted:
-                break
-    run.finish(**({} if run.interrupted else evaluate(run)))
+            steps.log(every=100, loss=loss)
+            if steps.check_due:
+                steps.record(validation_loss=measure(model, validation, recipe))
+            if steps.sample_due:
+                save_text(steps.text(), overview(Words(words, model.vectors())))
 
 
-def load(run: Run) -> GloVe:
+def load(run: RunFolder) -> GloVe:
     """The model of a run, as it was saved last."""
     model = GloVe(len(saved_words(run)), run.load_recipe(Recipe).dim, mg.random.generator(0))
-    run.load({"model": model})
+    run.load_weights(model)
     return model
 
 
 # ---------------------------------------------------------------- asking it
 
 
-def vectors(run: Run) -> Words:
+def vectors(run: RunFolder) -> Words:
     """The words of a run and their vectors w + w̃, to be asked for neighbours, analogies and agreement with others."""
     return Words(saved_words(run), load(run).vectors())
 
 
-def generate(run: Run, prompt: str, n: int, choice: Choice, rng: np.random.Generator) -> Iterator[str]:
+def generate(run: RunFolder, request: Request, rng: np.random.Generator) -> Iterator[str]:
     """The n words nearest to the prompt, a word or a sum as in "king - man + woman", and their cosines."""
-    return answers(vectors(run), prompt, n, choice)
+    return answers(vectors(run), request.prompt, request.n)
 
 
 # ---------------------------------------------------------------- evaluation
 
 
-def evaluate(run: Run) -> dict[str, float]:
+def evaluate(run: RunFolder) -> dict[str, float]:
     """J on the pairs of words held out, the mean of a pair, and the cosines of related words; draws the map."""
     recipe, words = run.load_recipe(Recipe), vectors(run)
     ids = same_corpus(run, recipe.text, recipe.vocabulary)

@@ -39,13 +39,13 @@ from minigen import data, layers, optim
 from minigen.autograd import Tensor
 from minigen.checks import check_number
 from minigen.data.tokenizers import words
-from minigen.errors import ArgumentError, DataError
-from minigen.training import Run
+from minigen.errors import DataError
+from minigen.models.parts.game import discriminator_loss, generator_loss, noise
+from minigen.models.parts.modes import evaluating
+from minigen.models.parts.options import averaging, require_decay, require_positive
+from minigen.models.parts.text import Choice, choose, save_text, saved_tokenizer
+from minigen.training import Run, RunFolder, Steps
 
-from . import require_positive
-from ._text import Choice, choose, evaluating, save_sample, saved_tokenizer
-
-COUNT = 64  # how many words `minigen sample` shows when -n does not say
 BLANK = " "  # fills up words that are shorter than the longest
 
 
@@ -66,12 +66,14 @@ class Recipe:
     batch_size: int = 64  # words a step
     lr: float = 1e-3  # first learning rate of Adam, for both networks; it falls to 0 over all epochs
     beta1: float = 0.5  # share of the old mean gradient that Adam keeps
+    ema: float | None = None  # average G's weights, by so much of the old ones a step, such as 0.999, to write with
     seed: int = 0  # decides everything random: weights, order of the words, z, letters
     max_steps: int | None = None  # stop after so many steps, whatever epochs says
 
     def __post_init__(self) -> None:
         require_positive(self, "shortest", "longest", "latent", "width", "temperature", "final_temperature")
         require_positive(self, "annealing_steps", "epochs", "batch_size", "lr", "max_steps")
+        require_decay(self.ema)
         check_number("text_gan", "penalty", self.penalty, 0)
 
 
@@ -164,8 +166,8 @@ def straight_through(soft: Tensor) -> Tensor:
 
 def gumbel_softmax(logits: Tensor, tau: float, rng: np.random.Generator) -> Tensor:
     """A draw from softmax(logits) for each place, as one-hot vectors through which gradients pass."""
-    noise = rng.gumbel(size=logits.shape).astype(logits.dtype)
-    return straight_through(mg.softmax((logits + noise) / tau))
+    g = rng.gumbel(size=logits.shape).astype(logits.dtype)
+    return straight_through(mg.softmax((logits + g) / tau))
 
 
 def temperature(step: int, recipe: Recipe) -> float:
@@ -174,17 +176,7 @@ def temperature(step: int, recipe: Recipe) -> float:
     return recipe.temperature ** (1 - share) * recipe.final_temperature**share
 
 
-# ---------------------------------------------------------------- the losses
-
-
-def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """-log D(x) - log(1 - D(G(z))), averaged over the batch, from the logits."""
-    return mg.softplus(-real).mean() + mg.softplus(fake).mean()
-
-
-def generator_loss(fake: Tensor) -> Tensor:
-    """-log D(G(z)), averaged over the batch, from the logits."""
-    return mg.softplus(-fake).mean()
+# ---------------------------------------------------------------- the penalty
 
 
 def squared_gradient(logits: Tensor, x: Tensor) -> Tensor:
@@ -207,19 +199,17 @@ def train(recipe: Recipe, run: Run) -> None:
     d_optimizer = optim.Adam(d.parameters(), lr=recipe.lr, betas=(recipe.beta1, 0.9))
     dataset = data.ArrayDataset(letters(found, tokenizer, recipe.longest))
     loader = data.DataLoader(dataset, recipe.batch_size, shuffle=True, rng=rng)
-    total = recipe.epochs * len(loader)
-    g_schedule, d_schedule = optim.CosineLR(g_optimizer, total), optim.CosineLR(d_optimizer, total)
-    if recipe.max_steps is not None:
-        total = min(total, recipe.max_steps)
+    length = recipe.epochs * len(loader)
+    g_schedule, d_schedule = optim.CosineLR(g_optimizer, length), optim.CosineLR(d_optimizer, length)
 
     state = {"model": model, "g_optimizer": g_optimizer, "d_optimizer": d_optimizer, "loader": loader}
     state |= {"g_schedule": g_schedule, "d_schedule": d_schedule, "tokenizer": tokenizer, "rng": rng}
-    start = run.restore(state)
-    with run.progress(total, start) as progress:
-        for step, (ids,) in loader.steps(start, total):
+    state |= {"ema": averaging(g, recipe.ema)}
+    with Steps(run, loader, state, epochs=recipe.epochs, max_steps=recipe.max_steps) as steps:
+        for (ids,) in steps:
+            tau = temperature(steps.step, recipe)
             x = mg.tensor(one_hot(ids, tokenizer.size), requires_grad=True)
-            logits = g(mg.tensor(rng.standard_normal((len(ids), recipe.latent), dtype=np.float32)))
-            fake = gumbel_softmax(logits, temperature(step, recipe), rng)
+            fake = gumbel_softmax(g(mg.tensor(noise(len(ids), recipe.latent, rng))), tau, rng)
 
             # D's step, on one-hot vectors from either side.
             real_logits, fake_logits = d(x), d(fake.detach())
@@ -228,7 +218,6 @@ def train(recipe: Recipe, run: Run) -> None:
             d_optimizer.zero_grad()
             (d_loss + 0.5 * recipe.penalty * penalty).backward()
             d_optimizer.step()
-            d_schedule.step()
 
             # G's step, through D as it is now.
             with d.frozen():
@@ -236,41 +225,49 @@ def train(recipe: Recipe, run: Run) -> None:
             g_optimizer.zero_grad()
             g_loss.backward()
             g_optimizer.step()
-            g_schedule.step()
 
-            values = {"d_loss": d_loss, "g_loss": g_loss, "penalty": penalty}
-            progress.update(step, **values)
-            if step % 50 == 0:
-                run.log(step, **values, temperature=temperature(step, recipe))
-            if loader.epoch_done:
-                run.log(step, **against(write(model, tokenizer, recipe, 500, Choice(), mg.random.generator(0)), found))
-            if loader.epoch_done or step == total or progress.interrupted:
-                run.save(state, step)
-            if loader.epoch_done or step == total:
-                new = write(model, tokenizer, recipe, 100, Choice(), mg.random.generator(recipe.seed))
-                save_sample(run, step, "\n".join(" ".join(new[i : i + 10]) for i in range(0, 100, 10)))
-            if progress.interrupted:
-                break
-    run.finish(**({} if run.interrupted else evaluate(run)))
+            steps.log(every=50, d_loss=d_loss, g_loss=g_loss, penalty=penalty, temperature=tau)
+            if steps.check_due:
+                with steps.averaged():
+                    new = write(model, tokenizer, recipe, 500, Choice(), mg.random.generator(0))
+                steps.record(**against(new, found))
+            if steps.sample_due:
+                with steps.averaged():
+                    new = write(model, tokenizer, recipe, 100, Choice(), mg.random.generator(recipe.seed))
+                save_text(steps.text(), "\n".join(" ".join(new[i : i + 10]) for i in range(0, 100, 10)))
 
 
-def load(run: Run) -> TextGAN:
+def load(run: RunFolder) -> TextGAN:
     """Both networks of a run, as they were saved last."""
     model = TextGAN(saved_tokenizer(run).size, run.load_recipe(Recipe), mg.random.generator(0))
-    run.load({"model": model})
+    run.load_weights(model, averaged=model.generator)
     return model
+
+
+def preprocessing(run: RunFolder) -> data.Preprocessing:
+    """Words of a text as D reads them: one-hot letters (N, length, symbols), filled up with blanks."""
+    tokenizer, length = saved_tokenizer(run), run.load_recipe(Recipe).longest
+
+    def shown(text: str) -> np.ndarray:
+        return one_hot(letters([word[:length] for word in words(text)], tokenizer, length), tokenizer.size)
+
+    description = f"a text → one-hot letters of its words (N, {length}, {tokenizer.size})"
+    return data.Preprocessing(description, shown, tokenizer)
 
 
 # ---------------------------------------------------------------- writing
 
 
-def generate(run: Run, prompt: str, n: int, choice: Choice, rng: np.random.Generator) -> Iterator[str]:
-    """n words, a line each. Raises ArgumentError for a prompt: nothing goes before a word."""
-    if prompt.strip():
-        raise ArgumentError(
-            f"text_gan: it writes single words, which go on from nothing; leave out the prompt {prompt!r}"
-        )
-    new = write(load(run), saved_tokenizer(run), run.load_recipe(Recipe), n, choice, rng)
+@dataclass(frozen=True)
+class Request(Choice):
+    """What can be asked of it. There is no prompt: nothing goes before a word."""
+
+    n: int = 64  # words to write
+
+
+def generate(run: RunFolder, request: Request, rng: np.random.Generator) -> Iterator[str]:
+    """n words, a line each."""
+    new = write(load(run), saved_tokenizer(run), run.load_recipe(Recipe), request.n, request, rng)
     return ("\n" * (i > 0) + word for i, word in enumerate(new))
 
 
@@ -278,7 +275,7 @@ def write(
     model: TextGAN, tokenizer: data.Tokenizer, recipe: Recipe, n: int, choice: Choice, rng: np.random.Generator
 ) -> list[str]:
     """n words of G; each letter is chosen by its logits."""
-    z = rng.standard_normal((n, recipe.latent), dtype=np.float32)
+    z = noise(n, recipe.latent, rng)
     with evaluating(model):
         logits = np.concatenate([model.generator(mg.tensor(z[i : i + 500])).numpy() for i in range(0, n, 500)])
     return [tokenizer.decode(np.array([choose(row, choice, rng) for row in word])).rstrip(BLANK) for word in logits]
@@ -287,7 +284,7 @@ def write(
 # ---------------------------------------------------------------- evaluation
 
 
-def evaluate(run: Run) -> dict[str, float]:
+def evaluate(run: RunFolder) -> dict[str, float]:
     """How word-like 1,000 words of G are; …_shuffled: the same for 1,000 words of the text, their letters shuffled."""
     recipe = run.load_recipe(Recipe)
     rng, found = mg.random.generator(0), load_words(recipe)

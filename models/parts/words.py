@@ -7,16 +7,16 @@ two words are is the cosine of the angle between their vectors: 1 for the same d
 import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from minigen import data, metrics, plots
 from minigen.errors import ArgumentError, DataError
-from minigen.training import Run
+from minigen.models.parts.text import saved_tokenizer
+from minigen.training import RunFolder
 
-from ._text import Choice, saved_tokenizer
-
-COUNT = 10  # neighbours that are shown where nobody says how many
+NEIGHBOURS = 10  # that are shown where nobody says how many
 FEWEST_WORDS = 100  # in a text, below which there is nothing to learn
 SPEAKER = re.compile(r"^[A-Z][A-Z .'-]*:$", re.MULTILINE)  # the name above each speech of a play
 EXPRESSION = re.compile(r"[^\s+-]+(?:\s*[+-]\s*[^\s+-]+)*")  # king - man + woman
@@ -37,6 +37,14 @@ gentle sweet, fair beauty, speak say, hear see, come go, ever never, one two, tw
 """
 
 
+@dataclass(frozen=True)
+class Question:
+    """What can be asked of a model of words."""
+
+    prompt: str = ""  # a word, or king - man + woman; nothing: a few words
+    n: int = NEIGHBOURS  # neighbours to show of each
+
+
 def corpus(text: str, vocabulary: int) -> tuple[data.WordTokenizer, np.ndarray]:
     """The tokenizer of a text (a name or a file) and its words (T,), numbered by frequency from 0.
 
@@ -54,12 +62,23 @@ def corpus(text: str, vocabulary: int) -> tuple[data.WordTokenizer, np.ndarray]:
     return tokenizer, ids
 
 
-def saved_words(run: Run) -> tuple[str, ...]:
+def saved_words(run: RunFolder) -> tuple[str, ...]:
     """The words that a run was trained on, the most frequent first."""
     return saved_tokenizer(run).symbols[1:]
 
 
-def same_corpus(run: Run, text: str, vocabulary: int) -> np.ndarray:
+def preprocessing(run: RunFolder) -> data.Preprocessing:
+    """Words of a text as the numbers (T,) that the tables have them under; unknown words are left out."""
+    tokenizer = saved_tokenizer(run)
+
+    def numbers(text: str) -> np.ndarray:
+        ids = tokenizer.encode(text)
+        return ids[ids > 0] - 1
+
+    return data.Preprocessing(f"a text → numbers of its words (T,), of {tokenizer.size - 1}", numbers, tokenizer)
+
+
+def same_corpus(run: RunFolder, text: str, vocabulary: int) -> np.ndarray:
     """The words of the text that a run was trained on. Raises DataError when that text has other words by now."""
     tokenizer, ids = corpus(text, vocabulary)
     if tokenizer.symbols != saved_tokenizer(run).symbols:
@@ -91,15 +110,15 @@ class Words:
         """The cosine between two words."""
         return float(self.vectors[self.number(a)] @ self.vectors[self.number(b)])
 
-    def nearest(self, word: str, n: int = COUNT) -> list[tuple[str, float]]:
+    def nearest(self, word: str, n: int = NEIGHBOURS) -> list[tuple[str, float]]:
         """The n words most like this one, and their cosines with it."""
         return self.solve({word: 1.0}, n)
 
-    def analogy(self, a: str, b: str, c: str, n: int = COUNT) -> list[tuple[str, float]]:
+    def analogy(self, a: str, b: str, c: str, n: int = NEIGHBOURS) -> list[tuple[str, float]]:
         """a is to b as c is to what? The n words nearest to b - a + c (Mikolov, Yih, Zweig 2013), none of the three."""
         return self.solve({b: 1.0, a: -1.0, c: 1.0}, n)
 
-    def solve(self, terms: Mapping[str, float], n: int = COUNT) -> list[tuple[str, float]]:
+    def solve(self, terms: Mapping[str, float], n: int = NEIGHBOURS) -> list[tuple[str, float]]:
         """The n words nearest to a sum of vectors, {word: factor}, and their cosines with it; not the words in it."""
         numbers = [self.number(word) for word in terms]
         target = np.array(list(terms.values()), self.vectors.dtype) @ self.vectors[numbers]
@@ -149,13 +168,11 @@ class Words:
         return metrics.rank_correlation(*cosines)
 
 
-def answers(words: Words, prompt: str, n: int, choice: Choice) -> Iterator[str]:
+def answers(words: Words, prompt: str, n: int) -> Iterator[str]:
     """Line by line, the n words nearest to the prompt, a word or a sum as in "king - man + woman", and their cosines.
 
     Without a prompt, a few words and what is near to them.
     """
-    if choice != Choice():
-        raise ArgumentError("neighbours are not drawn by chance; leave out --temperature, --top-k and --top-p")
     if not prompt.strip():
         return iter([overview(words, n)])
     if not EXPRESSION.fullmatch(prompt.strip()):
@@ -175,10 +192,10 @@ def overview(words: Words, n: int = 8) -> str:
     return "\n".join(f"{word:<10}{' '.join(near for near, _ in words.nearest(word, n))}" for word in shown)
 
 
-def save_map(run: Run, words: Words) -> None:
+def save_map(run: RunFolder, words: Words) -> None:
     """Draw the words of RELATED into map.png, or frequent words of a text that has few of those."""
     numbers = np.unique(words.related_pairs())
     if len(numbers) < 20:
         numbers = np.arange(*MAPPED.indices(len(words.words)))
     if len(numbers) >= 3:
-        plots.save_word_map(run.folder / "map.png", words.vectors[numbers], [words.words[i] for i in numbers])
+        plots.save_word_map(run.path / "map.png", words.vectors[numbers], [words.words[i] for i in numbers])

@@ -3,7 +3,7 @@
 A. Radford, L. Metz, S. Chintala (2016), Unsupervised representation learning with deep convolutional generative
 adversarial networks, https://arxiv.org/abs/1511.06434.
 
-The game is that of gan.py, with the losses
+The game is that of gan.py, whose loop is played here too, with the losses
 
     L_D = E_x[-log D(x)] + E_z[-log(1 - D(G(z)))],        L_G = E_z[-log D(G(z))]
 
@@ -21,16 +21,19 @@ near 0.8; see gan.py for what does tell how it goes.
 import math
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import numpy as np
 
 import minigen as mg
-from minigen import data, layers, optim, plots
+from minigen import data, layers
 from minigen.errors import ArgumentError
-from minigen.training import Run, checkpoint
-
-from . import require_positive
-from .gan import GAN, ImageShape, discriminator_loss, draw, generator_loss, mean_d, measure, noise
+from minigen.models.adversarial.gan import play
+from minigen.models.parts.game import GAN, draw, measure, noise
+from minigen.models.parts.game import preprocessing as preprocessing
+from minigen.models.parts.images import ImageShape, Request, saved_shape
+from minigen.models.parts.options import require_decay, require_positive
+from minigen.training import Run, RunFolder
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,14 @@ class Recipe:
     lr: float = 1e-4  # learning rate of Adam, for both networks
     beta1: float = 0.5  # share of the old mean gradient that Adam keeps
     dropout: float = 0.3  # share of the discriminator's features that is dropped in training
+    schedule: Literal["constant", "cosine"] = "constant"  # the learning rates over all epochs; cosine: they fall to 0
+    ema: float | None = None  # average G's weights, by so much of the old ones a step, such as 0.999, to draw with
     seed: int = 0  # decides everything random: weights, order of the images, z, dropout
     max_steps: int | None = None  # stop after so many steps, whatever epochs says
 
     def __post_init__(self) -> None:
         require_positive(self, "size", "latent", "epochs", "batch_size", "lr", "max_steps")
+        require_decay(self.ema)
 
 
 # ---------------------------------------------------------------- the networks
@@ -109,70 +115,33 @@ def build(image: ImageShape, recipe: Recipe, rng: np.random.Generator) -> GAN:
 
 
 def train(recipe: Recipe, run: Run) -> None:
-    """Play Algorithm 1 of the GAN paper, and fill the run folder."""
+    """Play Algorithm 1 of the GAN paper, as gan.py has it, and fill the run folder.
+
+    A batch of G's is normalised by its own statistics.
+    """
     rng = mg.random.generator(recipe.seed)
     images = data.load(recipe.data, "train", range=(-1, 1), size=recipe.size)
     model = build(images.image_shape, recipe, rng)
-    g, d = model.generator, model.discriminator
-    g_optimizer = optim.Adam(g.parameters(), lr=recipe.lr, betas=(recipe.beta1, 0.999))
-    d_optimizer = optim.Adam(d.parameters(), lr=recipe.lr, betas=(recipe.beta1, 0.999))
     loader = data.DataLoader(images, recipe.batch_size, shuffle=True, rng=rng, drop_last=True)
-    total = recipe.epochs * len(loader)
-    if recipe.max_steps is not None:
-        total = min(total, recipe.max_steps)
-
-    state = {"model": model, "g_optimizer": g_optimizer, "d_optimizer": d_optimizer, "loader": loader, "rng": rng}
-    start = run.restore(state)
-    with run.progress(total, start) as progress:
-        for step, (x, *_) in loader.steps(start, total):
-            # One batch of G's, normalised by its own statistics, serves both steps.
-            fake = g(mg.tensor(noise(len(x), recipe.latent, rng)))
-
-            # D's step. `detach`: nothing of this loss goes back into G.
-            real_logits, fake_logits = d(mg.tensor(x)), d(fake.detach())
-            d_loss = discriminator_loss(real_logits, fake_logits)
-            d_optimizer.zero_grad()
-            d_loss.backward()
-            d_optimizer.step()
-
-            # G's step, through D as it is now. `frozen`: D's own weights need no gradient for it.
-            with d.frozen():
-                g_loss = generator_loss(d(fake))
-            g_optimizer.zero_grad()
-            g_loss.backward()
-            g_optimizer.step()
-
-            values = {"d_loss": d_loss, "g_loss": g_loss, "d_real": mean_d(real_logits), "d_fake": mean_d(fake_logits)}
-            progress.update(step, **values)
-            if step % 50 == 0 or loader.epoch_done:
-                run.log(step, **values)
-            if loader.epoch_done or step == total or progress.interrupted:
-                run.save(state, step)
-            if loader.epoch_done or step == total:
-                z = noise(64, recipe.latent, mg.random.generator(recipe.seed))  # the same for every sheet
-                plots.save_grid(run.sample_path(step), draw(model, z))
-            if progress.interrupted:
-                break
-    run.finish(**({} if run.interrupted else evaluate(run)))
+    play(model, loader, recipe, run, rng)
 
 
-def load(run: Run) -> GAN:
+def load(run: RunFolder) -> GAN:
     """Both networks of a run, as they were saved last."""
-    _, saved = checkpoint.read(run.checkpoint_path)
-    model = build(tuple(saved["model"]["image"].tolist()), run.load_recipe(Recipe), mg.random.generator(0))
-    run.load({"model": model})
+    model = build(saved_shape(run), run.load_recipe(Recipe), mg.random.generator(0))
+    run.load_weights(model, averaged=model.generator)
     return model
 
 
 # ---------------------------------------------------------------- sampling and evaluation
 
 
-def sample(run: Run, n: int, rng: np.random.Generator) -> np.ndarray:
+def sample(run: RunFolder, request: Request, rng: np.random.Generator) -> np.ndarray:
     """n images, (n, H, W, C) in [0, 1]."""
-    return draw(load(run), noise(n, run.load_recipe(Recipe).latent, rng))
+    return draw(load(run), noise(request.n, run.load_recipe(Recipe).latent, rng))
 
 
-def evaluate(run: Run) -> dict[str, float]:
-    """What D says, and how the pixels are spread, on test images and on as many samples; see gan.measure."""
+def evaluate(run: RunFolder) -> dict[str, float]:
+    """What D says, and how the pixels are spread, on test images and on as many samples; see game.measure."""
     recipe = run.load_recipe(Recipe)
     return measure(load(run), data.load(recipe.data, "test", size=recipe.size), recipe.latent)

@@ -32,10 +32,11 @@ import minigen as mg
 from minigen import data, layers, optim
 from minigen.autograd import Tensor
 from minigen.checks import check_number
-from minigen.training import Run
-
-from ._text import Choice, choose, corpus, evaluating, save_sample, saved_tokenizer
-from .gpt import adamw, blocks, check_transformer, initialize, windows_of
+from minigen.models.parts.modes import evaluating
+from minigen.models.parts.options import averaging, stopping
+from minigen.models.parts.text import Choice, choose, corpus, save_text, saved_tokenizer
+from minigen.models.parts.transformer import adamw, blocks, check_transformer, initialize, windows_of
+from minigen.training import Run, RunFolder, Steps
 
 BLANK = "_"  # what a prompt says for a character to fill in
 
@@ -58,6 +59,8 @@ class Recipe:
     weight_decay: float = 0.1  # pulls matrices towards 0
     clip: float = 1.0  # largest norm of the gradients
     every: int = 250  # steps from one checkpoint, with a sample and a look at the validation text, to the next
+    ema: float | None = None  # average the weights, by so much of the old ones a step, such as 0.999, to guess with
+    patience: int | None = None  # stop when the validation text was no better at so many looks
     seed: int = 0  # decides everything random: weights, order of the windows, what is masked, dropout
     max_steps: int | None = None  # stop after so many steps, whatever steps says
 
@@ -128,13 +131,12 @@ def train(recipe: Recipe, run: Run) -> None:
     model = BERT(tokenizer.size, recipe, rng)
     optimizer, schedule = adamw(model, recipe)
     loader = data.DataLoader(windows, recipe.batch_size, shuffle=True, rng=rng)
-    total = min(recipe.steps, recipe.max_steps or recipe.steps)
 
     state = {"model": model, "optimizer": optimizer, "schedule": schedule, "loader": loader}
     state |= {"tokenizer": tokenizer, "rng": rng}
-    start = run.restore(state)
-    with run.progress(total, start) as progress:
-        for step, (ids, _) in loader.steps(start, total):
+    state |= {"ema": averaging(model, recipe.ema), "stopping": stopping(recipe.patience)}
+    with Steps(run, loader, state, steps=recipe.steps, max_steps=recipe.max_steps, every=recipe.every) as steps:
+        for ids, _ in steps:
             x, chosen = conceal(ids, model.mask, recipe.masked, rng)
             loss = masked_loss(model(x), ids, chosen)
 
@@ -142,45 +144,56 @@ def train(recipe: Recipe, run: Run) -> None:
             loss.backward()
             norm = optim.clip_grad_norm(optimizer, recipe.clip)
             optimizer.step()
-            schedule.step()
 
-            progress.update(step, loss=loss)
-            if step % 50 == 0:
-                run.log(step, loss=loss, gradient_norm=norm)
-            if step % recipe.every == 0:
-                nats, hits, _ = guesses(model, validation, recipe.masked, thinned=4)
-                run.log(step, validation_loss=nats.mean(), validation_accuracy=hits.mean())
-            if step % recipe.every == 0 or step == total or progress.interrupted:
-                run.save(state, step)
-            if step % recipe.every == 0 or step == total:
-                save_sample(run, step, example(model, tokenizer, validation[:300], recipe.masked))
-            if progress.interrupted:
-                break
-    run.finish(**({} if run.interrupted else evaluate(run)))
+            steps.log(every=50, loss=loss, gradient_norm=norm)
+            if steps.check_due:
+                with steps.averaged():
+                    nats, hits, _ = guesses(model, validation, recipe.masked, thinned=4)
+                steps.record(validation_loss=nats.mean(), validation_accuracy=hits.mean())
+            if steps.sample_due:
+                with steps.averaged():
+                    save_text(steps.text(), example(model, tokenizer, validation[:300], recipe.masked))
 
 
-def load(run: Run) -> BERT:
+def load(run: RunFolder) -> BERT:
     """The network of a run, as it was saved last."""
     model = BERT(saved_tokenizer(run).size, run.load_recipe(Recipe), mg.random.generator(0))
-    run.load({"model": model})
+    run.load_weights(model, averaged=model)
     return model
 
 
 # ---------------------------------------------------------------- filling in
 
 
-def generate(run: Run, prompt: str, n: int, choice: Choice, rng: np.random.Generator) -> Iterator[str]:
+@dataclass(frozen=True)
+class Request(Choice):
+    """What can be asked of it."""
+
+    prompt: str = ""  # a text with _ for each character to fill in
+    n: int = 500  # characters to fill in behind a prompt that has no _
+
+
+def generate(run: RunFolder, request: Request, rng: np.random.Generator) -> Iterator[str]:
     """The prompt with its blanks, each a "_", filled in; where it has none, n blanks behind it are.
 
     Raises DataError for another character that the corpus lacks.
     """
-    model, tokenizer = load(run), saved_tokenizer(run)
-    model.eval()
+    model, prompt = load(run).eval(), request.prompt
     if BLANK not in prompt:
-        prompt += BLANK * n
-    blank = np.array([character == BLANK for character in prompt])
-    ids = np.where(blank, model.mask, tokenizer.encode(prompt.replace(BLANK, tokenizer.symbols[0])))
-    return fill(model, tokenizer, ids, choice, rng)
+        prompt += BLANK * request.n
+    return fill(model, saved_tokenizer(run), preprocessing(run)(prompt)[0], request, rng)
+
+
+def preprocessing(run: RunFolder) -> data.Preprocessing:
+    """A text as the symbols (1, T) that the model reads, the mask for each "_"."""
+    tokenizer = saved_tokenizer(run)
+
+    def with_blanks(text: str) -> np.ndarray:
+        blank = np.array([character == BLANK for character in text], bool)
+        ids = tokenizer.encode(text.replace(BLANK, tokenizer.symbols[0]))
+        return np.where(blank, tokenizer.size, ids)[None]
+
+    return data.Preprocessing("a text → symbols (1, T), of which _ is to be guessed", with_blanks, tokenizer)
 
 
 def fill(
@@ -220,7 +233,7 @@ def example(model: BERT, tokenizer: data.Tokenizer, ids: np.ndarray, share: floa
 # ---------------------------------------------------------------- evaluation
 
 
-def evaluate(run: Run) -> dict[str, float]:
+def evaluate(run: RunFolder) -> dict[str, float]:
     """Nats per masked character of the validation text and the share guessed right, beside the unigram baseline's.
 
     Every chosen character is hidden here, none replaced or left, and the same ones every time.

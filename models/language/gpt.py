@@ -27,32 +27,33 @@ little.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 import minigen as mg
 from minigen import data, layers, optim
 from minigen.autograd import Tensor
-from minigen.checks import check_number
-from minigen.errors import ArgumentError, DataError
-from minigen.layers import init
-from minigen.training import Run
-
-from . import require_positive
-from ._text import (
+from minigen.models.parts.modes import evaluating
+from minigen.models.parts.options import averaging, stopping
+from minigen.models.parts.text import (
     JUDGED,
     SAMPLE,
     Choice,
+    Continuation,
     corpus,
-    evaluating,
     likelihood,
     originality,
     per_character,
-    save_sample,
+    save_text,
     saved_tokenizer,
     stream,
 )
+from minigen.models.parts.text import preprocessing as preprocessing
+from minigen.models.parts.transformer import adamw, blocks, check_transformer, initialize, windows_of
+from minigen.training import Run, RunFolder, Steps
+
+Request = Continuation
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ class Recipe:
     weight_decay: float = 0.1  # pulls matrices towards 0
     clip: float = 1.0  # largest norm of the gradients
     every: int = 250  # steps from one checkpoint, with a sample and a look at the validation text, to the next
+    ema: float | None = None  # average the weights, by so much of the old ones a step, such as 0.999, to write with
+    patience: int | None = None  # stop when the validation text was no better at so many looks
     seed: int = 0  # decides everything random: weights, order of the windows, dropout, samples
     max_steps: int | None = None  # stop after so many steps, whatever steps says
 
@@ -82,19 +85,6 @@ class Recipe:
 
 
 EXTENDABLE = ("max_steps",)  # and not steps: the learning rate falls over all of them from the first step
-
-
-def check_transformer(name: str, recipe: Any) -> None:
-    """Raises ArgumentError for a recipe whose numbers make no transformer, or no training."""
-    positive = ("layers", "heads", "dim", "context", "steps", "batch_size", "lr", "clip", "every", "max_steps")
-    require_positive(recipe, *positive)
-    if recipe.dim % recipe.heads:
-        raise ArgumentError(
-            f"{name}: {recipe.heads} heads can not share a dim of {recipe.dim}; use a multiple of {recipe.heads}"
-        )
-    check_number(name, "dropout", recipe.dropout, 0, 1)
-    check_number(name, "warmup", recipe.warmup, 0, 1)
-    check_number(name, "weight_decay", recipe.weight_decay, 0)
 
 
 # ---------------------------------------------------------------- the network
@@ -124,31 +114,6 @@ class GPT(layers.Module):
         return mg.linear(h, self.embedding.weight.T) if self.out is None else self.out(h)
 
 
-def blocks(recipe: Any, rng: np.random.Generator) -> layers.ModuleList:
-    """The blocks of a recipe."""
-    return layers.ModuleList(
-        [
-            layers.TransformerBlock(recipe.dim, recipe.heads, dropout=recipe.dropout, rng=rng)
-            for _ in range(recipe.layers)
-        ]
-    )
-
-
-def initialize(model: layers.Module, depth: int, rng: np.random.Generator) -> None:
-    """GPT-2's first weights: matrices N(0, 0.02²), biases 0, the norms as they are.
-
-    The two matrices of each block whose products are added to h get 0.02 / √(2·depth), so that h, a sum of 2·depth such
-    products, keeps its size however many there are (Radford et al. 2019, section 2.3).
-    """
-    with mg.no_grad():
-        for name, p in model.named_parameters():
-            if p.ndim == 2:
-                added = name.endswith(("attention.out.weight", "mlp.2.weight"))
-                p.copy_(init.normal(p.shape, rng, std=0.02 / (2 * depth) ** 0.5 if added else 0.02))
-            elif name.endswith("bias"):
-                p.copy_(0.0)
-
-
 # ---------------------------------------------------------------- training
 
 
@@ -160,54 +125,32 @@ def train(recipe: Recipe, run: Run) -> None:
     model = GPT(tokenizer.size, recipe, rng)
     optimizer, schedule = adamw(model, recipe)
     loader = data.DataLoader(windows, recipe.batch_size, shuffle=True, rng=rng)
-    total = min(recipe.steps, recipe.max_steps or recipe.steps)
 
     state = {"model": model, "optimizer": optimizer, "schedule": schedule, "loader": loader}
     state |= {"tokenizer": tokenizer, "rng": rng}
-    start = run.restore(state)
-    with run.progress(total, start) as progress:
-        for step, (x, y) in loader.steps(start, total):
+    state |= {"ema": averaging(model, recipe.ema), "stopping": stopping(recipe.patience)}
+    with Steps(run, loader, state, steps=recipe.steps, max_steps=recipe.max_steps, every=recipe.every) as steps:
+        for x, y in steps:
             loss = mg.cross_entropy(model(x), y)
 
             optimizer.zero_grad()
             loss.backward()
             norm = optim.clip_grad_norm(optimizer, recipe.clip)
             optimizer.step()
-            schedule.step()
 
-            progress.update(step, loss=loss)
-            if step % 50 == 0:
-                run.log(step, loss=loss, gradient_norm=norm)
-            if step % recipe.every == 0:
-                run.log(step, validation_loss=measure(model, validation, thinned=10))
-            if step % recipe.every == 0 or step == total or progress.interrupted:
-                run.save(state, step)
-            if step % recipe.every == 0 or step == total:
-                save_sample(run, step, write(model, tokenizer, SAMPLE, mg.random.generator(recipe.seed)))
-            if progress.interrupted:
-                break
-    run.finish(**({} if run.interrupted else evaluate(run)))
+            steps.log(every=50, loss=loss, gradient_norm=norm)
+            if steps.check_due:
+                with steps.averaged():
+                    steps.record(validation_loss=measure(model, validation, thinned=10))
+            if steps.sample_due:
+                with steps.averaged():
+                    save_text(steps.text(), write(model, tokenizer, SAMPLE, mg.random.generator(recipe.seed)))
 
 
-def adamw(model: layers.Module, recipe: Any) -> tuple[optim.AdamW, optim.WarmupLR]:
-    """The optimizer, which decays matrices only, and the rise and fall of its learning rate over recipe.steps."""
-    parameters = list(model.parameters())
-    optimizer = optim.AdamW(
-        parameters,
-        lr=recipe.lr,
-        betas=(0.9, 0.99),
-        weight_decay=recipe.weight_decay,
-        no_decay=[p for p in parameters if p.ndim < 2],
-    )
-    rise = max(round(recipe.warmup * recipe.steps), 1)
-    fall = optim.CosineLR(optimizer, max(recipe.steps - rise, 1), min_lr=recipe.lr / 10)
-    return optimizer, optim.WarmupLR(optimizer, rise, after=fall)
-
-
-def load(run: Run) -> GPT:
+def load(run: RunFolder) -> GPT:
     """The network of a run, as it was saved last."""
     model = GPT(saved_tokenizer(run).size, run.load_recipe(Recipe), mg.random.generator(0))
-    run.load({"model": model})
+    run.load_weights(model, averaged=model)
     return model
 
 
@@ -236,11 +179,10 @@ class Reader:
         return self.model(ids[None], self.caches).numpy()[0, -1]
 
 
-def generate(run: Run, prompt: str, n: int, choice: Choice, rng: np.random.Generator) -> Iterator[str]:
+def generate(run: RunFolder, request: Request, rng: np.random.Generator) -> Iterator[str]:
     """The prompt and n symbols that go on from it, piece by piece."""
-    model = load(run)
-    model.eval()
-    return stream(Reader(model), saved_tokenizer(run), prompt, n, choice, rng)
+    model = load(run).eval()
+    return stream(Reader(model), saved_tokenizer(run), request.prompt, request.n, request, rng)
 
 
 def write(model: GPT, tokenizer: data.Tokenizer, n: int, rng: np.random.Generator) -> str:
@@ -252,7 +194,7 @@ def write(model: GPT, tokenizer: data.Tokenizer, n: int, rng: np.random.Generato
 # ---------------------------------------------------------------- evaluation
 
 
-def evaluate(run: Run) -> dict[str, float]:
+def evaluate(run: RunFolder) -> dict[str, float]:
     """Nats per character of the validation text, and how a sample of 2,000 characters compares with that of training.
 
     The text is cut into windows of the context's length, each of which begins knowing nothing; "sliding" lets every
@@ -282,22 +224,3 @@ def measure(model: GPT, ids: np.ndarray, stride: int | None = None, thinned: int
             total += float(losses.sum(dtype=np.float64))
             count += losses.size
     return total / count
-
-
-def windows_of(
-    ids: np.ndarray, context: int, stride: int, thinned: int = 1
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """(x, y, new), each (N, T): windows of a text that cover all of it, and where each is new; up to 64 at a time.
-
-    The last window ends where the text ends. Raises DataError for a text of less than two symbols.
-    """
-    x, y = ids[:-1], ids[1:]
-    if not len(y):
-        raise DataError(f"validation: the text has {len(ids)} symbols to validate on; use a longer text")
-    width = min(context, len(x))
-    ends = np.append(np.arange(width, len(x), stride), len(x))
-    new = np.arange(width) >= width - np.diff(ends, prepend=0)[:, None]
-    places = (ends[:, None] - width + np.arange(width))[::thinned]
-    for rows in np.split(places, range(64, len(places), 64)):
-        yield x[rows], y[rows], new[::thinned][: len(rows)]
-        new = new[64 * thinned :]

@@ -28,9 +28,9 @@ import minigen as mg
 from minigen import data, layers, optim, plots
 from minigen.autograd import Tensor
 from minigen.errors import ArgumentError
-from minigen.training import Run, checkpoint
-
-from . import require_positive
+from minigen.models.parts.images import ImageShape, Request, hold_out, saved_shape
+from minigen.models.parts.options import ScheduleName, averaging, require_decay, require_positive, scheduling, stopping
+from minigen.training import Run, RunFolder, Steps
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,18 @@ class Recipe:
     epochs: int = 20  # passes over the training images
     batch_size: int = 128  # images a step
     lr: float = 1e-3  # learning rate of Adam
+    schedule: ScheduleName = "constant"  # lr over all epochs; cosine: falls to 0; plateau: halved when nothing improves
+    ema: float | None = None  # average the weights, by so much of the old ones a step, such as 0.999
+    patience: int | None = None  # stop when images held out were no better for so many epochs
     seed: int = 0  # decides everything random: weights, order of the images, eps
     max_steps: int | None = None  # stop after so many steps, whatever epochs says
 
     def __post_init__(self) -> None:
-        require_positive(self, "size", "latent", "hidden", "epochs", "batch_size", "lr", "max_steps")
+        require_positive(self, "size", "latent", "hidden", "epochs", "batch_size", "lr", "patience", "max_steps")
+        require_decay(self.ema)
 
 
 # ---------------------------------------------------------------- the networks
-
-ImageShape = tuple[int, ...]  # (H, W, C)
 
 
 def mlp(image: ImageShape, recipe: Recipe, rng: np.random.Generator) -> tuple[layers.Sequential, layers.Sequential]:
@@ -150,20 +152,25 @@ def negative_elbo(logits: Tensor, x: Tensor, mu: Tensor, logvar: Tensor) -> tupl
 
 
 def train(recipe: Recipe, run: Run) -> None:
-    """Maximise the ELBO by Adam, and fill the run folder."""
+    """Maximise the ELBO by Adam, and fill the run folder.
+
+    Where a figure decides (--patience, --schedule plateau) every twelfth training image is held out for it.
+    """
     rng = mg.random.generator(recipe.seed)
     images, test = (data.load(recipe.data, split, size=recipe.size) for split in ("train", "test"))
+    held_out = None
+    if recipe.patience is not None or recipe.schedule == "plateau":
+        images, held_out = hold_out(images)
     model = VAE(images.image_shape, recipe, rng)
     optimizer = optim.Adam(model.parameters(), lr=recipe.lr)
     loader = data.DataLoader(images, recipe.batch_size, shuffle=True, rng=rng)
-    total = recipe.epochs * len(loader)
-    if recipe.max_steps is not None:
-        total = min(total, recipe.max_steps)
+    schedule = scheduling(recipe.schedule, optimizer, recipe.epochs * len(loader))
 
-    state = {"model": model, "optimizer": optimizer, "loader": loader, "rng": rng}
-    start = run.restore(state)
-    with run.progress(total, start) as progress:
-        for step, (x, *_) in loader.steps(start, total):
+    state = {"model": model, "optimizer": optimizer, "loader": loader, "rng": rng, "schedule": schedule}
+    state |= {"ema": averaging(model, recipe.ema), "stopping": stopping(recipe.patience)}
+    watch = "validation_negative_elbo"
+    with Steps(run, loader, state, epochs=recipe.epochs, max_steps=recipe.max_steps, watch=watch) as steps:
+        for x, *_ in steps:
             x = mg.tensor(x)
             logits, mu, logvar = model(x, rng)
             reconstruction, kl = negative_elbo(logits, x, mu, logvar)
@@ -173,34 +180,36 @@ def train(recipe: Recipe, run: Run) -> None:
             loss.backward()
             optimizer.step()
 
-            progress.update(step, loss=loss, reconstruction=reconstruction, kl=kl)
-            if step % 100 == 0:
-                run.log(step, loss=loss, reconstruction=reconstruction, kl=kl)
-            if loader.epoch_done:
-                run.log(step, **{f"test_{name}": value for name, value in measure(model, test).items()})
-            if loader.epoch_done or step == total or progress.interrupted:
-                run.save(state, step)
-            if loader.epoch_done or step == total:
-                plots.save_grid(run.sample_path(step), draw(model, 64, mg.random.generator(recipe.seed)))
-            if progress.interrupted:
-                break
-    run.finish(**({} if run.interrupted else evaluate(run)))
+            steps.log(every=100, loss=loss, reconstruction=reconstruction, kl=kl)
+            if steps.check_due:
+                with steps.averaged():
+                    figures = {f"test_{name}": value for name, value in measure(model, test).items()}
+                    if held_out is not None:
+                        figures[watch] = measure(model, held_out)["negative_elbo"]
+                steps.record(**figures)
+            if steps.sample_due:
+                with steps.averaged():
+                    plots.save_grid(steps.picture(), draw(model, 64, mg.random.generator(recipe.seed)))
 
 
-def load(run: Run) -> VAE:
+def load(run: RunFolder) -> VAE:
     """The model of a run, as it was saved last."""
-    _, saved = checkpoint.read(run.checkpoint_path)
-    model = VAE(tuple(saved["model"]["image"].tolist()), run.load_recipe(Recipe), mg.random.generator(0))
-    run.load({"model": model})
+    model = VAE(saved_shape(run), run.load_recipe(Recipe), mg.random.generator(0))
+    run.load_weights(model, averaged=model)
     return model
+
+
+def preprocessing(run: RunFolder) -> data.Preprocessing:
+    """Images as the encoder reads them."""
+    return data.image_preprocessing(saved_shape(run))
 
 
 # ---------------------------------------------------------------- sampling
 
 
-def sample(run: Run, n: int, rng: np.random.Generator) -> np.ndarray:
+def sample(run: RunFolder, request: Request, rng: np.random.Generator) -> np.ndarray:
     """n images, (n, H, W, C) in [0, 1]."""
-    return draw(load(run), n, rng)
+    return draw(load(run), request.n, rng)
 
 
 def draw(model: VAE, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -223,20 +232,20 @@ def encode(model: VAE, x: np.ndarray) -> np.ndarray:
 # ---------------------------------------------------------------- evaluation
 
 
-def evaluate(run: Run) -> dict[str, float]:
+def evaluate(run: RunFolder) -> dict[str, float]:
     """-ELBO and its two terms on the test images, in nats per image; draws reconstructions and the latent space."""
     recipe = run.load_recipe(Recipe)
     model, test = load(run), data.load(recipe.data, "test", size=recipe.size)
     latent = model.mu.out_features
     images = test[:50][0]
-    plots.save_reconstructions(run.folder / "reconstructions.png", images, decode(model, encode(model, images)))
+    plots.save_reconstructions(run.path / "reconstructions.png", images, decode(model, encode(model, images)))
     pairs = images[: min(16, len(images) // 2 * 2)]
     if len(pairs):
-        plots.save_interpolation(run.folder / "interpolation.png", interpolations(model, pairs))
+        plots.save_interpolation(run.path / "interpolation.png", interpolations(model, pairs))
     if latent >= 2:
         mu = np.concatenate([encode(model, x) for x, *_ in data.DataLoader(test, 1000)])
         manifold = partial(decode, model) if latent == 2 else None  # the paper's figure 4
-        plots.save_latent_map(run.folder / "latent.png", mu, test.labels, test.classes, manifold)
+        plots.save_latent_map(run.path / "latent.png", mu, test.labels, test.classes, manifold)
     return measure(model, test)
 
 

@@ -6,18 +6,18 @@ measure, the mean of -log p over a text that it was not trained on, and its writ
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 import minigen as mg
-from minigen import data, layers, metrics
+from minigen import data, metrics
 from minigen.autograd import Tensor
 from minigen.checks import check_count, check_number
 from minigen.errors import DataError
 from minigen.files import write_atomic
-from minigen.training import Run, checkpoint
+from minigen.training import RunFolder
 
 SAMPLE = 500  # symbols of a sample that a run keeps
 JUDGED = 2000  # symbols that are written to be compared with the text
@@ -34,9 +34,9 @@ class Choice:
     nucleus; Holtzman et al. 2020, https://arxiv.org/abs/1904.09751), after temperature and top_k. Raises ArgumentError.
     """
 
-    temperature: float = 1.0
-    top_k: int | None = None
-    top_p: float | None = None
+    temperature: float = 1.0  # below 1 keeps to likely symbols, 0 to the likeliest
+    top_k: int | None = None  # only among so many likeliest symbols
+    top_p: float | None = None  # only among the likeliest that together reach this probability
 
     def __post_init__(self) -> None:
         check_number("sample", "temperature", self.temperature, 0)
@@ -44,6 +44,14 @@ class Choice:
             check_count("sample", "top-k", self.top_k)
         if self.top_p is not None:
             check_number("sample", "top-p", self.top_p, above=0, high=1)
+
+
+@dataclass(frozen=True)
+class Continuation(Choice):
+    """What can be asked of a model that goes on writing."""
+
+    prompt: str = ""  # what the text goes on from; nothing: the start of a line
+    n: int = 500  # symbols to write
 
 
 def choose(logits: np.ndarray, choice: Choice, rng: np.random.Generator) -> int:
@@ -78,23 +86,17 @@ def corpus(
     return tokenizer, *data.split_text(tokenizer.encode(characters))
 
 
-def saved_tokenizer(run: Run) -> data.Tokenizer:
+def saved_tokenizer(run: RunFolder) -> data.Tokenizer:
     """The tokenizer that a run was trained with."""
-    return data.tokenizer_from(checkpoint.read(run.checkpoint_path)[1]["tokenizer"])
+    return data.tokenizer_from(run.saved()["tokenizer"])
+
+
+def preprocessing(run: RunFolder) -> data.Preprocessing:
+    """A text as the symbols (1, T) that a model of text reads."""
+    return data.text_preprocessing(saved_tokenizer(run))
 
 
 # ---------------------------------------------------------------- generating
-
-
-@contextmanager
-def evaluating(model: layers.Module) -> Iterator[None]:
-    """The model in evaluation mode, and no gradients."""
-    model.eval()
-    try:
-        with mg.no_grad():
-            yield
-    finally:
-        model.train()
 
 
 def stream(
@@ -136,9 +138,9 @@ def start(tokenizer: data.Tokenizer) -> np.ndarray:
         return np.zeros(1, np.int64)
 
 
-def save_sample(run: Run, step: int, text: str) -> None:
-    """Put a sample of text beside the other samples of the run."""
-    write_atomic(run.sample_path(step, ".txt"), text.encode() + b"\n")
+def save_text(path: Path, text: str) -> None:
+    """Put a text into a file, with a line's end behind it."""
+    write_atomic(path, text.encode() + b"\n")
 
 
 # ---------------------------------------------------------------- measuring

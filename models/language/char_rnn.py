@@ -43,23 +43,27 @@ import minigen as mg
 from minigen import data, layers, optim
 from minigen.autograd import Tensor
 from minigen.checks import check_number
-from minigen.training import Run
-
-from . import require_positive
-from ._text import (
+from minigen.models.parts.modes import evaluating
+from minigen.models.parts.options import ScheduleName, averaging, require_decay, require_positive, scheduling, stopping
+from minigen.models.parts.text import (
     JUDGED,
     SAMPLE,
     Choice,
+    Continuation,
     corpus,
-    evaluating,
     likelihood,
     mean_nats,
     originality,
     per_character,
-    save_sample,
+    save_text,
     saved_tokenizer,
     stream,
 )
+from minigen.models.parts.text import preprocessing as preprocessing
+from minigen.training import Run, RunFolder, Steps
+
+Request = Continuation
+Cell = Literal["rnn", "lstm", "gru"]
 
 
 @dataclass(frozen=True)
@@ -68,24 +72,26 @@ class Recipe:
 
     text: str = "shakespeare"  # shakespeare, or a UTF-8 file
     tokens: Literal["char", "byte"] = "char"  # what is predicted: characters of the text, or bytes of UTF-8
-    cell: Literal["rnn", "lstm", "gru"] = "lstm"  # how the state goes on from step to step
+    cell: Cell = "lstm"  # how the state goes on from step to step
     hidden: int = 256  # numbers in the state of a layer
     layers: int = 2  # recurrent layers, one above the other
     dropout: float = 0.2  # share of each layer's output that is dropped in training
     length: int = 64  # characters that a step reads of each stream, and that gradients go back through
     epochs: int = 12  # passes over the training text
     batch_size: int = 64  # streams that are read side by side
-    lr: float = 2e-3  # first learning rate of Adam; it falls to 0 over all epochs
+    lr: float = 2e-3  # first learning rate of Adam
     clip: float = 1.0  # largest norm of the gradients
+    schedule: ScheduleName = "cosine"  # lr over all epochs; cosine: falls to 0; plateau: halved when nothing improves
+    ema: float | None = None  # average the weights, by so much of the old ones a step, such as 0.999, to write with
+    patience: int | None = None  # stop when the validation text was no better for so many epochs
     seed: int = 0  # decides everything random: weights, dropout, samples
     max_steps: int | None = None  # stop after so many steps, whatever epochs says
 
     def __post_init__(self) -> None:
-        require_positive(self, "hidden", "layers", "length", "epochs", "batch_size", "lr", "clip", "max_steps")
+        require_positive(self, "hidden", "layers", "length", "epochs", "batch_size", "lr", "clip")
+        require_positive(self, "patience", "max_steps")
+        require_decay(self.ema)
         check_number("char_rnn", "dropout", self.dropout, 0, 1)
-
-
-EXTENDABLE = ("max_steps",)  # and not epochs: the learning rate falls over all of them from the first step
 
 
 # ---------------------------------------------------------------- the network
@@ -152,16 +158,13 @@ def train(recipe: Recipe, run: Run) -> None:
     optimizer = optim.Adam(model.parameters(), lr=recipe.lr)
     loader = data.DataLoader(data.StreamDataset(training, recipe.batch_size, recipe.length), recipe.batch_size)
     carried = Carried(recipe)
-    total = recipe.epochs * len(loader)
-    schedule = optim.CosineLR(optimizer, total)
-    if recipe.max_steps is not None:
-        total = min(total, recipe.max_steps)
+    schedule = scheduling(recipe.schedule, optimizer, recipe.epochs * len(loader))
 
     state = {"model": model, "optimizer": optimizer, "schedule": schedule, "loader": loader, "carried": carried}
     state |= {"tokenizer": tokenizer, "rng": rng}
-    start = run.restore(state)
-    with run.progress(total, start) as progress:
-        for step, (x, y) in loader.steps(start, total):
+    state |= {"ema": averaging(model, recipe.ema), "stopping": stopping(recipe.patience)}
+    with Steps(run, loader, state, epochs=recipe.epochs, max_steps=recipe.max_steps) as steps:
+        for x, y in steps:
             logits, after = model(x, carried.get())
             loss = mg.cross_entropy(logits, y)
 
@@ -169,40 +172,32 @@ def train(recipe: Recipe, run: Run) -> None:
             loss.backward()
             norm = optim.clip_grad_norm(optimizer, recipe.clip)
             optimizer.step()
-            schedule.step()
 
             carried.put(after)
             if loader.epoch_done:  # the next step begins at the start of the text again
                 carried.clear()
-            progress.update(step, loss=loss)
-            if step % 50 == 0:
-                run.log(step, loss=loss, gradient_norm=norm)
-            if loader.epoch_done:
-                run.log(step, validation_loss=measure(model, validation, recipe.length))
-            if loader.epoch_done or step == total or progress.interrupted:
-                run.save(state, step)
-            if loader.epoch_done or step == total:
-                save_sample(run, step, write(model, tokenizer, SAMPLE, mg.random.generator(recipe.seed)))
-            if progress.interrupted:
-                break
-    run.finish(**({} if run.interrupted else evaluate(run)))
+            steps.log(every=50, loss=loss, gradient_norm=norm)
+            if steps.check_due:
+                with steps.averaged():
+                    steps.record(validation_loss=measure(model, validation, recipe.length))
+            if steps.sample_due:
+                with steps.averaged():
+                    save_text(steps.text(), write(model, tokenizer, SAMPLE, mg.random.generator(recipe.seed)))
 
 
-def load(run: Run) -> CharRNN:
+def load(run: RunFolder) -> CharRNN:
     """The network of a run, as it was saved last."""
     model = CharRNN(saved_tokenizer(run).size, run.load_recipe(Recipe), mg.random.generator(0))
-    run.load({"model": model})
+    run.load_weights(model, averaged=model)
     return model
 
 
 # ---------------------------------------------------------------- generating
 
 
-def generate(run: Run, prompt: str, n: int, choice: Choice, rng: np.random.Generator) -> Iterator[str]:
+def generate(run: RunFolder, request: Request, rng: np.random.Generator) -> Iterator[str]:
     """The prompt and n symbols that go on from it, piece by piece."""
-    model = load(run)
-    model.eval()
-    return continuation(model, saved_tokenizer(run), prompt, n, choice, rng)
+    return continuation(load(run).eval(), saved_tokenizer(run), request.prompt, request.n, request, rng)
 
 
 def continuation(
@@ -228,7 +223,7 @@ def write(model: CharRNN, tokenizer: data.Tokenizer, n: int, rng: np.random.Gene
 # ---------------------------------------------------------------- evaluation
 
 
-def evaluate(run: Run) -> dict[str, float]:
+def evaluate(run: RunFolder) -> dict[str, float]:
     """Nats per character of the validation text, and how a sample compares with the training text."""
     recipe, model = run.load_recipe(Recipe), load(run)
     tokenizer, training, validation = corpus(recipe.text, recipe.tokens, saved_tokenizer(run))

@@ -18,17 +18,17 @@ images all look alike while `pixel_deviation_samples` is far below that of the d
 
 import math
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
 import minigen as mg
 from minigen import data, layers, optim, plots
-from minigen.autograd import Tensor
-from minigen.training import Run, checkpoint
-
-from . import require_positive
-
-ImageShape = tuple[int, ...]  # (H, W, C)
+from minigen.models.parts.game import GAN, discriminator_loss, draw, generator_loss, mean_d, measure, noise
+from minigen.models.parts.game import preprocessing as preprocessing
+from minigen.models.parts.images import ImageShape, Request, saved_shape
+from minigen.models.parts.options import averaging, require_decay, require_positive, scheduling
+from minigen.training import Run, RunFolder, Steps
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,14 @@ class Recipe:
     batch_size: int = 128  # images a step
     lr: float = 2e-4  # learning rate of Adam, for both networks
     beta1: float = 0.5  # share of the old mean gradient that Adam keeps
+    schedule: Literal["constant", "cosine"] = "constant"  # the learning rates over all epochs; cosine: they fall to 0
+    ema: float | None = None  # average G's weights, by so much of the old ones a step, such as 0.999, to draw with
     seed: int = 0  # decides everything random: weights, order of the images, z
     max_steps: int | None = None  # stop after so many steps, whatever epochs says
 
     def __post_init__(self) -> None:
         require_positive(self, "size", "latent", "epochs", "batch_size", "lr", "max_steps")
+        require_decay(self.ema)
 
 
 # ---------------------------------------------------------------- the networks
@@ -77,54 +80,37 @@ def discriminator(image: ImageShape, rng: np.random.Generator) -> layers.Sequent
     )
 
 
-class GAN(layers.Module):
-    """Both players, and the shape (H, W, C) of the images they play with."""
-
-    def __init__(self, generator: layers.Module, discriminator: layers.Module, image: ImageShape) -> None:
-        super().__init__()
-        self.generator = generator
-        self.discriminator = discriminator
-        self.register_buffer("image", np.array(image))  # so that a checkpoint alone can be sampled from
-
-
 def build(image: ImageShape, recipe: Recipe, rng: np.random.Generator) -> GAN:
     """Both networks with their first weights."""
     return GAN(generator(image, recipe, rng), discriminator(image, rng), image)
-
-
-# ---------------------------------------------------------------- the losses
-
-
-def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """-V(D, G), averaged over the batch, from the logits: -log D(x) = softplus(-a), -log(1 - D(x)) = softplus(a)."""
-    return mg.softplus(-real).mean() + mg.softplus(fake).mean()
-
-
-def generator_loss(fake: Tensor) -> Tensor:
-    """-log D(G(z)), averaged over the batch, from the logits."""
-    return mg.softplus(-fake).mean()
 
 
 # ---------------------------------------------------------------- training
 
 
 def train(recipe: Recipe, run: Run) -> None:
-    """Play Algorithm 1, and fill the run folder."""
+    """Play Algorithm 1 on the training images, and fill the run folder."""
     rng = mg.random.generator(recipe.seed)
     images = data.load(recipe.data, "train", range=(-1, 1), size=recipe.size)
     model = build(images.image_shape, recipe, rng)
+    play(model, data.DataLoader(images, recipe.batch_size, shuffle=True, rng=rng), recipe, run, rng)
+
+
+def play(model: GAN, loader: data.DataLoader, recipe: Any, run: Run, rng: np.random.Generator) -> None:
+    """Algorithm 1 with the losses of parts/game.py, for a recipe that has this one's numbers: dcgan plays it too.
+
+    One batch of G's serves both steps. Of the averaged weights (--ema) only G's are kept, and sheets are drawn by them.
+    """
     g, d = model.generator, model.discriminator
     g_optimizer = optim.Adam(g.parameters(), lr=recipe.lr, betas=(recipe.beta1, 0.999))
     d_optimizer = optim.Adam(d.parameters(), lr=recipe.lr, betas=(recipe.beta1, 0.999))
-    loader = data.DataLoader(images, recipe.batch_size, shuffle=True, rng=rng)
-    total = recipe.epochs * len(loader)
-    if recipe.max_steps is not None:
-        total = min(total, recipe.max_steps)
-
+    g_schedule, d_schedule = (
+        scheduling(recipe.schedule, optimizer, recipe.epochs * len(loader)) for optimizer in (g_optimizer, d_optimizer)
+    )
     state = {"model": model, "g_optimizer": g_optimizer, "d_optimizer": d_optimizer, "loader": loader, "rng": rng}
-    start = run.restore(state)
-    with run.progress(total, start) as progress:
-        for step, (x, *_) in loader.steps(start, total):
+    state |= {"g_schedule": g_schedule, "d_schedule": d_schedule, "ema": averaging(g, recipe.ema)}
+    with Steps(run, loader, state, epochs=recipe.epochs, max_steps=recipe.max_steps) as steps:
+        for x, *_ in steps:
             fake = g(mg.tensor(noise(len(x), recipe.latent, rng)))
 
             # D's step. `detach`: nothing of this loss goes back into G.
@@ -141,83 +127,31 @@ def train(recipe: Recipe, run: Run) -> None:
             g_loss.backward()
             g_optimizer.step()
 
-            values = {"d_loss": d_loss, "g_loss": g_loss, "d_real": mean_d(real_logits), "d_fake": mean_d(fake_logits)}
-            progress.update(step, **values)
-            if step % 50 == 0 or loader.epoch_done:
-                run.log(step, **values)
-            if loader.epoch_done or step == total or progress.interrupted:
-                run.save(state, step)
-            if loader.epoch_done or step == total:
+            d_real, d_fake = mean_d(real_logits), mean_d(fake_logits)
+            every = 1 if steps.check_due else 50  # the end of an epoch has a row, too
+            steps.log(every, d_loss=d_loss, g_loss=g_loss, d_real=d_real, d_fake=d_fake)
+            if steps.sample_due:
                 z = noise(64, recipe.latent, mg.random.generator(recipe.seed))  # the same for every sheet
-                plots.save_grid(run.sample_path(step), draw(model, z))
-            if progress.interrupted:
-                break
-    run.finish(**({} if run.interrupted else evaluate(run)))
+                with steps.averaged():
+                    plots.save_grid(steps.picture(), draw(model, z))
 
 
-def noise(n: int, latent: int, rng: np.random.Generator) -> np.ndarray:
-    """n draws z ~ N(0, I), (n, latent)."""
-    return rng.standard_normal((n, latent), dtype=np.float32)
-
-
-def mean_d(logits: Tensor) -> float:
-    """The mean of D over a batch, from the logits."""
-    return mg.sigmoid(logits.detach()).mean().item()
-
-
-def load(run: Run) -> GAN:
+def load(run: RunFolder) -> GAN:
     """Both networks of a run, as they were saved last."""
-    _, saved = checkpoint.read(run.checkpoint_path)
-    model = build(tuple(saved["model"]["image"].tolist()), run.load_recipe(Recipe), mg.random.generator(0))
-    run.load({"model": model})
+    model = build(saved_shape(run), run.load_recipe(Recipe), mg.random.generator(0))
+    run.load_weights(model, averaged=model.generator)
     return model
 
 
 # ---------------------------------------------------------------- sampling and evaluation
 
 
-def sample(run: Run, n: int, rng: np.random.Generator) -> np.ndarray:
+def sample(run: RunFolder, request: Request, rng: np.random.Generator) -> np.ndarray:
     """n images, (n, H, W, C) in [0, 1]."""
-    return draw(load(run), noise(n, run.load_recipe(Recipe).latent, rng))
+    return draw(load(run), noise(request.n, run.load_recipe(Recipe).latent, rng))
 
 
-def draw(model: GAN, z: np.ndarray) -> np.ndarray:
-    """The image of each row of z (N, latent), (N, H, W, C) in [0, 1]; in evaluation mode, in batches of 500."""
-    model.generator.eval()
-    with mg.no_grad():
-        batches = [model.generator(mg.tensor(z[i : i + 500])).numpy() for i in range(0, len(z), 500)]
-    model.generator.train()
-    return np.concatenate(batches) * 0.5 + 0.5
-
-
-def evaluate(run: Run) -> dict[str, float]:
-    """What D says, and how the pixels are spread, on test images and on as many samples."""
+def evaluate(run: RunFolder) -> dict[str, float]:
+    """What D says, and how the pixels are spread, on test images and on as many samples; see game.measure."""
     recipe = run.load_recipe(Recipe)
     return measure(load(run), data.load(recipe.data, "test", size=recipe.size), recipe.latent)
-
-
-def measure(model: GAN, test: data.ImageDataset, latent: int) -> dict[str, float]:
-    """Figures that need no other network. Grey levels run from 0 to 1; the samples are the same ones every time.
-
-    d_test, d_samples: mean of D over test images, and over samples. pixel_mean_error: the mean image of the samples
-    against that of the test images, mean absolute difference. pixel_deviation_…: the standard deviation over images,
-    averaged over pixels, which is small for images that are all alike.
-    """
-    x = test[:10_000][0]
-    samples = draw(model, noise(len(x), latent, mg.random.generator(0)))
-    return {
-        "d_test": float(judge(model, x).mean()),
-        "d_samples": float(judge(model, samples).mean()),
-        "pixel_mean_error": float(np.abs(samples.mean(axis=0) - x.mean(axis=0)).mean()),
-        "pixel_deviation_test": float(x.std(axis=0).mean()),
-        "pixel_deviation_samples": float(samples.std(axis=0).mean()),
-    }
-
-
-def judge(model: GAN, x: np.ndarray) -> np.ndarray:
-    """D of each image in [0, 1], (N, 1); in evaluation mode."""
-    model.discriminator.eval()
-    with mg.no_grad():
-        batches = [mg.sigmoid(model.discriminator(mg.tensor(x[i : i + 500] * 2 - 1))) for i in range(0, len(x), 500)]
-    model.discriminator.train()
-    return np.concatenate([batch.numpy() for batch in batches])

@@ -33,14 +33,13 @@ from minigen import data, layers, optim
 from minigen.autograd import Tensor
 from minigen.checks import check_count, check_number
 from minigen.errors import ArgumentError, DataError
-from minigen.training import Run
-
-from . import require_positive
-from ._text import Choice, choose, evaluating, originality, save_sample, saved_tokenizer
-from .vae import reparametrize
+from minigen.models.latent.vae import reparametrize
+from minigen.models.parts.modes import evaluating
+from minigen.models.parts.options import ScheduleName, averaging, require_decay, require_positive, scheduling, stopping
+from minigen.models.parts.text import Choice, choose, originality, save_text, saved_tokenizer
+from minigen.training import Run, RunFolder, Steps
 
 UNKNOWN = 0  # the number of "<unk>", which is read but never written
-COUNT = 16  # how many sentences `minigen sample` shows when -n does not say
 ACTIVE = 0.01  # variance of mu_j above which z_j is in use (Burda et al. 2016, section 5.2)
 
 
@@ -62,12 +61,16 @@ class Recipe:
     batch_size: int = 64  # sentences a step
     lr: float = 2e-3  # learning rate of Adam
     clip: float = 5.0  # largest norm of the gradients
+    schedule: ScheduleName = "constant"  # lr over all epochs; cosine: falls to 0; plateau: halved when nothing improves
+    ema: float | None = None  # average the weights, by so much of the old ones a step, such as 0.999, to write with
+    patience: int | None = None  # stop when the held-out sentences were no better for so many epochs
     seed: int = 0  # decides everything random: weights, order of the sentences, blanks, eps
     max_steps: int | None = None  # stop after so many steps, whatever epochs says
 
     def __post_init__(self) -> None:
         require_positive(self, "shortest", "longest", "vocabulary", "latent", "hidden", "annealing_steps", "epochs")
-        require_positive(self, "batch_size", "lr", "clip", "max_steps")
+        require_positive(self, "batch_size", "lr", "clip", "patience", "max_steps")
+        require_decay(self.ema)
         check_count("text_vae", "vocabulary", self.vocabulary, 2)
         check_number("text_vae", "word-dropout", self.word_dropout, 0, high=1)
         check_number("text_vae", "free-bits", self.free_bits, 0)
@@ -174,58 +177,70 @@ def train(recipe: Recipe, run: Run) -> None:
     model = TextVAE(tokenizer.size, recipe, rng)
     optimizer = optim.Adam(model.parameters(), lr=recipe.lr)
     loader = data.DataLoader(sentences, recipe.batch_size, shuffle=True, rng=rng)
-    total = recipe.epochs * len(loader)
-    if recipe.max_steps is not None:
-        total = min(total, recipe.max_steps)
+    schedule = scheduling(recipe.schedule, optimizer, recipe.epochs * len(loader))
 
     state = {"model": model, "optimizer": optimizer, "loader": loader, "tokenizer": tokenizer, "rng": rng}
-    start = run.restore(state)
-    with run.progress(total, start) as progress:
-        for step, (ids, counts) in loader.steps(start, total):
+    state |= {"schedule": schedule, "ema": averaging(model, recipe.ema), "stopping": stopping(recipe.patience)}
+    limits = {"epochs": recipe.epochs, "max_steps": recipe.max_steps}
+    with Steps(run, loader, state, **limits, watch="validation_negative_elbo") as steps:
+        for ids, counts in steps:
+            weight = kl_weight(steps.step, recipe)
             reconstruction, mu, logvar = model(ids[:, : counts.max() + 1], counts, rng, recipe.word_dropout)
             kl = divergence(mu, logvar)
-            loss = reconstruction + kl_weight(step, recipe) * mg.maximum(kl, recipe.free_bits).sum()
+            loss = reconstruction + weight * mg.maximum(kl, recipe.free_bits).sum()
 
             optimizer.zero_grad()
             loss.backward()
             optim.clip_grad_norm(optimizer, recipe.clip)
             optimizer.step()
 
-            values = {"loss": loss, "reconstruction": reconstruction, "kl": kl.sum()}
-            progress.update(step, **values)
-            if step % 50 == 0:
-                run.log(step, **values, kl_weight=kl_weight(step, recipe))
-            if loader.epoch_done:
-                run.log(
-                    step, **{f"validation_{name}": value for name, value in measure(model, tokenizer, held_out).items()}
-                )
-            if loader.epoch_done or step == total or progress.interrupted:
-                run.save(state, step)
-            if loader.epoch_done or step == total:
-                save_sample(run, step, show(model, tokenizer, held_out, mg.random.generator(recipe.seed)))
-            if progress.interrupted:
-                break
-    run.finish(**({} if run.interrupted else evaluate(run)))
+            steps.log(every=50, loss=loss, reconstruction=reconstruction, kl=kl.sum(), kl_weight=weight)
+            if steps.check_due:
+                with steps.averaged():
+                    figures = measure(model, tokenizer, held_out)
+                steps.record(**{f"validation_{name}": value for name, value in figures.items()})
+            if steps.sample_due:
+                with steps.averaged():
+                    save_text(steps.text(), show(model, tokenizer, held_out, mg.random.generator(recipe.seed)))
 
 
-def load(run: Run) -> TextVAE:
+def load(run: RunFolder) -> TextVAE:
     """The networks of a run, as they were saved last."""
     model = TextVAE(saved_tokenizer(run).size, run.load_recipe(Recipe), mg.random.generator(0))
-    run.load({"model": model})
+    run.load_weights(model, averaged=model)
     return model
+
+
+def preprocessing(run: RunFolder) -> data.Preprocessing:
+    """A sentence as the encoder reads it: its words as a row (1, T), and their number (1,)."""
+    tokenizer = saved_tokenizer(run)
+
+    def row(sentence: str) -> tuple[np.ndarray, np.ndarray]:
+        words = tokenizer.encode(sentence)
+        return words[None], np.array([len(words)])
+
+    return data.Preprocessing("a sentence → words (1, T) and how many (1,)", row, tokenizer)
 
 
 # ---------------------------------------------------------------- writing
 
 
-def generate(run: Run, prompt: str, n: int, choice: Choice, rng: np.random.Generator) -> Iterator[str]:
+@dataclass(frozen=True)
+class Request(Choice):
+    """What can be asked of it."""
+
+    prompt: str = ""  # a sentence, or one | another for the way between them; nothing: new sentences
+    n: int = 16  # sentences to write
+
+
+def generate(run: RunFolder, request: Request, rng: np.random.Generator) -> Iterator[str]:
     """n sentences, a line each. What they come from is the prompt:
 
     empty                         z drawn from the prior
     a sentence                    z drawn from q(z|x): the sentence as it is remembered
     one sentence | another one    z on the straight line between the means of both (section 4.3)
     """
-    model, tokenizer = load(run), saved_tokenizer(run)
+    model, tokenizer, prompt, n = load(run), saved_tokenizer(run), request.prompt, request.n
     parts = [part.strip() for part in prompt.split("|")] if prompt.strip() else []
     if len(parts) > 2:
         raise ArgumentError(f"text_vae: the prompt has {len(parts)} sentences; use none, one, or: one | another")
@@ -237,7 +252,7 @@ def generate(run: Run, prompt: str, n: int, choice: Choice, rng: np.random.Gener
     if len(parts) == 2:
         seed = mg.random.key(rng)
         rngs = [mg.random.generator(seed) for _ in range(n)]  # the same draws for each: only z makes the difference
-    sentences = read_out(tokenizer, write(model, z, choice, rngs))
+    sentences = read_out(tokenizer, write(model, z, request, rngs))
     return ("\n" * (i > 0) + sentence for i, sentence in enumerate(sentences))
 
 
@@ -303,7 +318,7 @@ def show(model: TextVAE, tokenizer: data.Tokenizer, sentences: data.ArrayDataset
 # ---------------------------------------------------------------- evaluation
 
 
-def evaluate(run: Run) -> dict[str, float]:
+def evaluate(run: RunFolder) -> dict[str, float]:
     """The bound on sentences that were held out, what z tells of them, and how new ones compare with the training text.
 
     active_units: how many numbers of z vary with the sentence. recovered: share of the words of a sentence that stand

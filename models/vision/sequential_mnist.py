@@ -36,10 +36,13 @@ import numpy as np
 import minigen as mg
 from minigen import data, layers, metrics, optim
 from minigen.autograd import Tensor
-from minigen.training import Run, checkpoint
+from minigen.models.parts.images import hold_out, saved_shape
+from minigen.models.parts.labels import labelled, outputs, report, validation
+from minigen.models.parts.options import ScheduleName, averaging, require_decay, require_positive, scheduling, stopping
+from minigen.training import Run, RunFolder, Steps
 
-from . import require_positive
-from .classifier import labelled, outputs, report, split
+By = Literal["row", "pixel", "permuted"]
+Cell = Literal["lstm", "gru"]
 
 
 @dataclass(frozen=True)
@@ -48,21 +51,22 @@ class Recipe:
 
     data: str = "mnist"  # mnist, fashion-mnist, a folder of images, or a .npz file
     size: int | None = None  # pictures of a folder are brought to size × size
-    by: Literal["row", "pixel", "permuted"] = "row"  # what a step is: a row, a pixel, or a pixel in scrambled order
-    cell: Literal["lstm", "gru"] = "gru"  # how the state goes on from step to step
+    by: By = "row"  # what a step is: a row, a pixel, or a pixel in scrambled order
+    cell: Cell = "gru"  # how the state goes on from step to step
     hidden: int = 128  # numbers in the state
     epochs: int = 10  # passes over the training images
     batch_size: int = 128  # images a step
-    lr: float = 2e-3  # first learning rate of Adam; it falls to 0 over all epochs
+    lr: float = 2e-3  # first learning rate of Adam
     clip: float = 1.0  # largest norm of the gradients
+    schedule: ScheduleName = "cosine"  # lr over all epochs; cosine: falls to 0; plateau: halved when nothing improves
+    ema: float | None = None  # average the weights, by so much of the old ones a step, such as 0.999, to read with
+    patience: int | None = None  # stop when the images held out were no better for so many epochs
     seed: int = 0  # decides everything random: weights, order of the images and of permuted pixels
     max_steps: int | None = None  # stop after so many steps, whatever epochs says
 
     def __post_init__(self) -> None:
-        require_positive(self, "size", "hidden", "epochs", "batch_size", "lr", "clip", "max_steps")
-
-
-EXTENDABLE = ("max_steps",)  # and not epochs: the learning rate falls over all of them from the first step
+        require_positive(self, "size", "hidden", "epochs", "batch_size", "lr", "clip", "patience", "max_steps")
+        require_decay(self.ema)
 
 
 # ---------------------------------------------------------------- the network
@@ -116,20 +120,17 @@ def remember(recurrent: layers.LSTM | layers.GRU, steps: int, rng: np.random.Gen
 def train(recipe: Recipe, run: Run) -> None:
     """Minimise the cross-entropy by Adam, and fill the run folder."""
     rng = mg.random.generator(recipe.seed)
-    images, held_out = split(labelled(recipe.data, "train", recipe.size))
+    images, held_out = hold_out(labelled(recipe.data, "train", recipe.size))
     model = Reader(images.image_shape, len(images.classes), recipe, rng)
     model.standardize(images[:10_000][0])
     optimizer = optim.Adam(model.parameters(), lr=recipe.lr)
     loader = data.DataLoader(sequences(images, recipe), recipe.batch_size, shuffle=True, rng=rng)
-    total = recipe.epochs * len(loader)
-    schedule = optim.CosineLR(optimizer, total)
-    if recipe.max_steps is not None:
-        total = min(total, recipe.max_steps)
+    schedule = scheduling(recipe.schedule, optimizer, recipe.epochs * len(loader))
 
     state = {"model": model, "optimizer": optimizer, "schedule": schedule, "loader": loader, "rng": rng}
-    start = run.restore(state)
-    with run.progress(total, start) as progress:
-        for step, (x, y) in loader.steps(start, total):
+    state |= {"ema": averaging(model, recipe.ema), "stopping": stopping(recipe.patience)}
+    with Steps(run, loader, state, epochs=recipe.epochs, max_steps=recipe.max_steps) as steps:
+        for x, y in steps:
             logits = model(mg.tensor(x))
             loss = mg.cross_entropy(logits, y)
 
@@ -137,24 +138,12 @@ def train(recipe: Recipe, run: Run) -> None:
             loss.backward()
             norm = optim.clip_grad_norm(optimizer, recipe.clip)
             optimizer.step()
-            schedule.step()
 
             accuracy = metrics.accuracy(logits.data.argmax(axis=1), y)
-            progress.update(step, loss=loss, accuracy=accuracy)
-            if step % 50 == 0:
-                run.log(step, loss=loss, accuracy=accuracy, gradient_norm=norm)
-            if loader.epoch_done:
-                logits, labels = outputs(model, sequences(held_out, recipe), recipe.batch_size)
-                run.log(
-                    step,
-                    validation_loss=mg.cross_entropy(mg.tensor(logits), labels),
-                    validation_accuracy=metrics.accuracy(logits.argmax(axis=1), labels),
-                )
-            if loader.epoch_done or step == total or progress.interrupted:
-                run.save(state, step)
-            if progress.interrupted:
-                break
-    run.finish(**({} if run.interrupted else evaluate(run)))
+            steps.log(every=50, loss=loss, accuracy=accuracy, gradient_norm=norm)
+            if steps.check_due:
+                with steps.averaged():
+                    steps.record(**validation(model, sequences(held_out, recipe), recipe.batch_size))
 
 
 def sequences(images: data.ImageDataset, recipe: Recipe) -> data.SequenceDataset:
@@ -166,20 +155,28 @@ def sequences(images: data.ImageDataset, recipe: Recipe) -> data.SequenceDataset
     return data.SequenceDataset(images, by="pixel", permutation=order)
 
 
-def load(run: Run) -> Reader:
+def load(run: RunFolder) -> Reader:
     """The network of a run, as it was saved last."""
-    recipe = run.load_recipe(Recipe)
-    _, saved = checkpoint.read(run.checkpoint_path)
-    image, classes = tuple(saved["model"]["image"].tolist()), int(saved["model"]["classes"])
-    model = Reader(image, classes, recipe, mg.random.generator(0))
-    run.load({"model": model})
+    classes = int(run.saved()["model"]["classes"])
+    model = Reader(saved_shape(run), classes, run.load_recipe(Recipe), mg.random.generator(0))
+    run.load_weights(model, averaged=model)
     return model
+
+
+def preprocessing(run: RunFolder) -> data.Preprocessing:
+    """Images as the sequences (N, T, C) that the network reads."""
+    recipe, images = run.load_recipe(Recipe), data.image_preprocessing(saved_shape(run))
+
+    def read(x: np.ndarray) -> np.ndarray:
+        return sequences(data.ImageDataset(images(x), None, (), "images"), recipe)[:][0]
+
+    return data.Preprocessing(f"{images.description}, by {recipe.by}", read)
 
 
 # ---------------------------------------------------------------- evaluation
 
 
-def evaluate(run: Run) -> dict[str, float]:
+def evaluate(run: RunFolder) -> dict[str, float]:
     """Accuracy, and precision, recall and F1 averaged over the classes, on test images; draws the confusion matrix."""
     recipe, model = run.load_recipe(Recipe), load(run)
     test = labelled(recipe.data, "test", recipe.size)

@@ -1,0 +1,91 @@
+"""The command line: minigen train | sample | eval | list | compare | gradcheck | bench | info | warmup.
+
+Each command is a function, looked up when it is called, so that one command need not load what the others do. Every
+error is one message that starts with "minigen: error:", without a traceback unless --debug is given. Exit codes: 0
+done, 2 a wrong command line, 1 any other error, 130 interrupted.
+"""
+
+import importlib
+import io
+import os
+import sys
+import traceback
+from collections.abc import Callable
+
+from minigen import flags
+from minigen.catalog import first_line
+from minigen.config import Config, config
+from minigen.errors import ArgumentError, MinigenError
+from minigen.training.checkpoint import version
+
+# name: module and function, which takes the rest of the command line and returns the exit code
+COMMANDS = {
+    "train": "minigen.cli.train.train",
+    "sample": "minigen.cli.sample.sample",
+    "eval": "minigen.cli.sample.evaluate",
+    "list": "minigen.cli.runs.list_runs",
+    "compare": "minigen.cli.runs.compare",
+    "gradcheck": "minigen.cli.gradcheck.gradcheck",
+    "bench": "minigen.benchmarks.command.main",
+    "info": "minigen.cli.tools.info",
+    "warmup": "minigen.cli.tools.warmup",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit code. `argv` defaults to the process's arguments."""
+    argv = sys.argv[1:] if argv is None else argv
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a character that the terminal lacks is no reason to stop
+    if "--debug" in argv:
+        config.debug = True
+        argv = [argument for argument in argv if argument != "--debug"]
+    try:
+        Config.from_environment(os.environ)
+        return dispatch(argv)
+    except KeyboardInterrupt:
+        print("minigen: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output went away, as in `minigen info | head -1`
+        sys.stderr.close()
+        return 1
+    except (MinigenError, OSError, MemoryError) as error:
+        if config.debug:
+            traceback.print_exc()
+        print("minigen: error:", str(error) or type(error).__name__, file=sys.stderr)
+        return 2 if isinstance(error, ArgumentError) else 1
+
+
+def dispatch(argv: list[str]) -> int:
+    """Call the command that `argv` names with the rest of `argv`."""
+    if not argv or argv[0] in ("-h", "--help"):
+        print(overview())
+        return 0 if argv else 2
+    name, *rest = argv
+    if name == "--version":
+        print(f"minigen {version()}")
+        return 0
+    if name not in COMMANDS:
+        raise ArgumentError(f"unknown command {name}{flags.suggestion(name, COMMANDS)} (known: {', '.join(COMMANDS)})")
+    return command(name)(rest)
+
+
+def command(name: str) -> Callable[[list[str]], int]:
+    """The function of a command."""
+    module, _, function = COMMANDS[name].rpartition(".")
+    return getattr(importlib.import_module(module), function)
+
+
+def overview() -> str:
+    """The text of `minigen --help`."""
+    lines = [f"  {name:<9} {first_line(command(name))}" for name in COMMANDS]
+    return "\n".join(
+        [
+            "usage: minigen COMMAND …",
+            "       minigen --version",
+            "",
+            *lines,
+            "",
+            "minigen COMMAND --help tells more; --debug shows tracebacks.",
+        ]
+    )

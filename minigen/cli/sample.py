@@ -1,0 +1,97 @@
+"""`minigen sample`, which works from a run folder alone, and `minigen eval`, which also reads the data of the run.
+
+What a model can be asked for is said by the fields of its `Request`, as the recipe's fields say how it is trained.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from types import ModuleType
+
+from minigen import flags, plots
+from minigen.catalog import first_line, load_model, model_names
+from minigen.errors import ArgumentError
+from minigen.files import write_atomic
+from minigen.random import generator
+from minigen.training import RunFolder
+
+
+def sample(argv: list[str]) -> int:
+    """Draw images from a trained model into one picture, or let it write text."""
+    if not argv or argv[0].startswith("-"):
+        return overview(argv)
+    folder = Path(argv[0])
+    run = RunFolder.open(folder)
+    module = load_model(run.model)
+    if not hasattr(module, "Request"):
+        raise ArgumentError(f"{folder} holds a {run.model}, which draws no samples; try: minigen eval {folder}")
+    parser = flags.Parser(prog=f"minigen sample {folder}", description=f"{first_line(sample)} Here: {run.model}.")
+    place = "a file for the text, which is shown in any case"
+    if hasattr(module, "sample"):
+        place = f"the picture (default: {folder}/grid.png)"
+    parser.add_argument("-o", "--out", type=Path, metavar="FILE", help=place)
+    parser.add_argument("--seed", type=flags.converter(int), default=0, metavar="N", help="(default: 0)")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    flags.add_fields(parser, module.Request, run.model)
+    arguments = parser.parse(argv[1:])
+    request = module.Request(**flags.given_fields(arguments, module.Request))
+    if request.n < 1:
+        raise ArgumentError(f"-n is {request.n}; ask for at least 1")
+    return (draw if hasattr(module, "sample") else write)(module, run, request, arguments)
+
+
+def overview(argv: list[str]) -> int:
+    """`minigen sample --help`: which model takes which flags. Raises ArgumentError when that was not asked for."""
+    if argv[:1] not in (["-h"], ["--help"]):
+        raise ArgumentError("sample needs a run folder first, as in: minigen sample runs/vae-1")
+    print("usage: minigen sample FOLDER [flags]\n")
+    print(f"{first_line(sample)}\n\nflags, by the model in FOLDER; minigen sample FOLDER --help tells more:")
+    for name in model_names():
+        request = getattr(load_model(name), "Request", None)
+        if request is not None:
+            print(f"  {name:<12} {' '.join(flags.field_flags(request).values())}")
+    return 0
+
+
+def draw(module: ModuleType, run: RunFolder, request: object, arguments: argparse.Namespace) -> int:
+    """Put a sheet of images into one picture."""
+    if arguments.out is not None and arguments.out.suffix.lower() != ".png":
+        raise ArgumentError(f"--out {arguments.out}: pictures are written as PNG; let the name end in .png")
+    images = module.sample(run, request, generator(arguments.seed))
+    path = arguments.out if arguments.out is not None else run.path / "grid.png"
+    plots.save_grid(path, images)
+    print(path)
+    return 0
+
+
+def write(module: ModuleType, run: RunFolder, request: object, arguments: argparse.Namespace) -> int:
+    """Show text as it is generated, and put it into a file when one was named."""
+    if arguments.out is not None and arguments.out.suffix.lower() == ".png":
+        raise ArgumentError(f"--out {arguments.out}: a {run.model} writes text; let the name end in .txt")
+    rng, pieces = generator(arguments.seed), []
+    try:
+        for piece in module.generate(run, request, rng):
+            pieces.append(piece)
+            print(piece, end="", flush=True)
+    finally:
+        if pieces:
+            print()
+    if arguments.out is not None:
+        write_atomic(arguments.out, "".join(pieces).encode() + b"\n")
+    return 0
+
+
+def evaluate(argv: list[str]) -> int:
+    """Measure a trained model on test data, print the numbers, and draw its pictures into the run folder."""
+    parser = flags.Parser(prog="minigen eval", description=first_line(evaluate))
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a run folder")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    run = RunFolder.open(parser.parse(argv).folder)
+    numbers = load_model(run.model).evaluate(run)
+    width = max(map(len, numbers), default=0)
+    for name, number in numbers.items():
+        print(f"{name:<{width}} {number:.6g}")
+    write_atomic(run.path / "evaluation.json", json.dumps(numbers, indent=2).encode() + b"\n")
+    for path in run.pictures():
+        print(path)
+    return 0

@@ -1,0 +1,177 @@
+"""`minigen train`, whose flags are the fields of the model's Recipe."""
+
+import contextlib
+import dataclasses
+import io
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from minigen import flags
+from minigen.catalog import first_line, load_model, model_names
+from minigen.errors import ArgumentError
+from minigen.training import Run, RunFolder
+
+RUNS = Path("runs")
+EXTENDABLE = ("epochs", "max_steps")  # where the model does not say otherwise
+BUILT_IN = {"data": ("mnist", "fashion-mnist"), "text": ("shakespeare",)}  # what a recipe's field may name, no file
+
+
+def train(argv: list[str]) -> int:
+    """Train a model into a run folder, or go on with an interrupted run."""
+    if argv and not argv[0].startswith("-"):
+        model, argv = argv[0], argv[1:]
+    else:
+        model = model_of_resumed_run(argv)
+    module = known(model)
+    parser = flags.Parser(prog=f"minigen train {model}", description=first_line(module))
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help=f"run folder (default: {RUNS}/{model}-N)")
+    growing = " and ".join(map(flags.flag_of, extendable(module, module.Recipe())))
+    parser.add_argument("--resume", type=Path, metavar="FOLDER", help=f"go on with this run; {growing} may extend it")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show recipe and parameters, run two steps, keep nothing"
+    )
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    flags.add_fields(parser, module.Recipe, "recipe")
+    arguments = parser.parse(argv)
+    given = flags.given_fields(arguments, module.Recipe)
+
+    if arguments.resume is not None:
+        if arguments.out is not None or arguments.dry_run:
+            raise ArgumentError("--resume goes on in its own folder; leave out --out and --dry-run")
+        return resume(module, model, arguments.resume, given)
+    recipe = with_absolute_path(module.Recipe(**given))
+    if arguments.dry_run:
+        return dry_run(module, model, recipe)
+    folder = arguments.out if arguments.out is not None else next_folder(model)
+    run = Run.create(folder, model, recipe)
+    with removed_if_unused(run):
+        return run_training(module, recipe, run)
+
+
+def known(model: str) -> ModuleType:
+    """The module of a model. Raises ArgumentError, with the nearest name, when there is none."""
+    names = model_names()
+    if model not in names:
+        raise ArgumentError(f"unknown model {model}{flags.suggestion(model, names)} (known: {', '.join(names)})")
+    return load_model(model)
+
+
+def model_of_resumed_run(argv: list[str]) -> str:
+    """The model of the run that --resume names, when `train` was called without a model's name."""
+    parser = flags.Parser(prog="minigen train", add_help=False)
+    parser.add_argument("--resume", type=Path)
+    parser.add_argument("-h", "--help", action="store_true")
+    arguments, _ = parser.parse_known_args(argv)
+    if arguments.resume is not None and not arguments.help:
+        return RunFolder.open(arguments.resume).model
+    lines = [f"  {name:<12} {first_line(load_model(name))}" for name in model_names()]
+    print(
+        "\n".join(["usage: minigen train NAME [flags]", "       minigen train --resume FOLDER", "", "models:", *lines])
+    )
+    if arguments.help:
+        raise SystemExit(0)
+    raise ArgumentError("train needs the name of a model first, as in: minigen train vae")
+
+
+def resume(module: ModuleType, model: str, folder: Path, given: dict[str, Any]) -> int:
+    """Go on with the run in `folder`. `given` may only extend it."""
+    run = Run.open(folder, model)
+    stored = run.load_recipe(module.Recipe)
+    recipe = with_absolute_path(dataclasses.replace(stored, **given))
+    growing = extendable(module, stored)
+    for name in given:
+        value, before = getattr(recipe, name), getattr(stored, name)
+        if value != before and (name not in growing or before is None or value < before):
+            was = before if before is not None else "no limit" if name in EXTENDABLE else "none"
+            decides = name in EXTENDABLE and name not in growing
+            flag = flags.flag_of(name)
+            why = f"; the steps already done depend on {flag}, so train a {model} anew" if decides else ""
+            raise ArgumentError(
+                f"{flag} {value} does not go with the run in {folder} ({was}); "
+                f"with --resume only {' and '.join(map(flags.flag_of, growing))} can change, and only grow{why}"
+            )
+    if recipe != stored:
+        run.change_recipe(recipe)
+    return run_training(module, recipe, run)
+
+
+def extendable(module: ModuleType, recipe: Any) -> tuple[str, ...]:
+    """The fields of the recipe that may grow when a run is resumed; see minigen.models."""
+    falls = getattr(recipe, "schedule", None) == "cosine"  # over all epochs, from the first step
+    return getattr(module, "EXTENDABLE", ("max_steps",) if falls else EXTENDABLE)
+
+
+def with_absolute_path(recipe: Any) -> Any:
+    """The recipe with the whole path of the user's own data, so that the run can be used from any folder."""
+    for field, names in BUILT_IN.items():
+        name = getattr(recipe, field, "")
+        if name and name.lower().replace("_", "-") not in names and Path(name).exists():
+            recipe = dataclasses.replace(recipe, **{field: str(Path(name).resolve())})
+    return recipe
+
+
+def dry_run(module: ModuleType, model: str, recipe: Any) -> int:
+    """Print the recipe and the parameters, and train two steps in a folder that is then removed."""
+    recipe = dataclasses.replace(recipe, max_steps=2)
+    for field in dataclasses.fields(recipe):
+        print(f"{field.name:<16} {getattr(recipe, field.name)}")
+    print()
+    parameters = two_steps(module, model, recipe).named_parameters()
+    for name, parameter in parameters:
+        print(f"{name:<32} {parameter.shape!s:<20} {parameter.size:>10,}")
+    print(f"{'parameters':<53} {sum(parameter.size for _, parameter in parameters):>10,}")
+    print("dry run: two steps done, nothing kept")
+    return 0
+
+
+def two_steps(module: ModuleType, model: str, recipe: Any) -> Any:
+    """The networks after the training that `recipe` limits to two steps, silently, in a folder that is then removed."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        run = Run.create(Path(folder) / "run", model, recipe)
+        train_and_evaluate(module, recipe, run)
+        if run.interrupted:
+            raise KeyboardInterrupt
+        return module.load(run)
+
+
+def train_and_evaluate(module: ModuleType, recipe: Any, run: Run) -> None:
+    """The model's loop; unless it was interrupted its evaluation; and the report of both."""
+    module.train(recipe, run)
+    run.finish(**({} if run.interrupted else module.evaluate(run)))
+
+
+def run_training(module: ModuleType, recipe: Any, run: Run) -> int:
+    """Train, then say where the pictures lie, and show the last text that was written on the way."""
+    train_and_evaluate(module, recipe, run)
+    last = run.samples()[-1:]
+    for path in [*last, run.path / "curves.png"]:
+        if path.exists():
+            print(f"  {path}")
+    for path in last:
+        if path.suffix == ".txt":
+            print(path.read_text(encoding="utf-8"), end="")
+    return 130 if run.interrupted else 0
+
+
+@contextlib.contextmanager
+def removed_if_unused(run: Run) -> Iterator[None]:
+    """Remove the new run folder when its training failed before it wrote anything but the recipe."""
+    try:
+        yield
+    except BaseException:
+        if [path.name for path in run.path.rglob("*") if path.is_file()] == ["recipe.json"]:
+            for path in sorted(run.path.rglob("*"), reverse=True):
+                path.rmdir() if path.is_dir() else path.unlink()
+            run.path.rmdir()
+        raise
+
+
+def next_folder(model: str) -> Path:
+    """runs/MODEL-N with the first N above all that exist."""
+    pattern = re.compile(re.escape(model) + r"-(\d+)")
+    matches = [pattern.fullmatch(path.name) for path in RUNS.glob(f"{model}-*")]
+    return RUNS / f"{model}-{1 + max((int(match[1]) for match in matches if match), default=0)}"

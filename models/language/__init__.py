@@ -1,0 +1,1 @@
+"""Models of text, which predict characters from those around them."""

@@ -1,0 +1,57 @@
+"""What the models that read labelled images share: the data, a network's outputs, and the report of its mistakes."""
+
+import numpy as np
+
+import minigen as mg
+from minigen import data, layers, metrics, plots
+from minigen.errors import DataError
+from minigen.training import RunFolder
+
+
+def labelled(name: str, part: str, size: int | None) -> data.ImageDataset:
+    """A data set by name or path. Raises DataError when it has no labels to learn."""
+    images = data.load(name, part, size=size)
+    if images.labels is None:
+        raise DataError(f"{images.name} has no labels to learn; use data with one label an image")
+    return images
+
+
+def outputs(model: layers.Module, images: data.Dataset, batch_size: int = 1000) -> tuple[np.ndarray, np.ndarray]:
+    """Logits (N, classes) and labels (N,) of all `images`; the network is in evaluation mode for it."""
+    model.eval()
+    with mg.no_grad():
+        pairs = [(model(mg.tensor(x)).numpy(), y) for x, y in data.DataLoader(images, batch_size)]
+    model.train()
+    logits, labels = zip(*pairs, strict=True)
+    return np.concatenate(logits), np.concatenate(labels)
+
+
+def validation(model: layers.Module, images: data.Dataset, batch_size: int = 1000) -> dict[str, float]:
+    """Cross-entropy and accuracy on images that were held out, as metrics.csv calls them."""
+    logits, labels = outputs(model, images, batch_size)
+    return {
+        "validation_loss": mg.cross_entropy(mg.tensor(logits), labels).item(),
+        "validation_accuracy": metrics.accuracy(logits.argmax(axis=1), labels),
+    }
+
+
+def report(
+    run: RunFolder, test: data.ImageDataset, logits: np.ndarray, labels: np.ndarray, count: int
+) -> dict[str, float]:
+    """The figures of a network that learned `count` classes, from its logits (N, count) for the test images."""
+    if len(test.classes) > count:
+        raise DataError(f"{test.name} has {len(test.classes)} classes, those of training had {count}")
+    predictions = logits.argmax(axis=1)
+    matrix = metrics.confusion_matrix(predictions, labels, count)
+    names = [*test.classes, *map(str, range(len(test.classes), count))]  # the test images may lack the last classes
+    plots.save_confusion(run.path / "confusion.png", matrix, names)
+    mistakes = np.flatnonzero(predictions != labels)
+    if len(mistakes):
+        plots.save_grid(run.path / "mistakes.png", test[mistakes[:100]][0])
+    scores = metrics.precision_recall_f1(predictions, labels, count)
+    return {
+        "accuracy": metrics.accuracy(predictions, labels),
+        "precision": scores.macro_precision,
+        "recall": scores.macro_recall,
+        "f1": scores.macro_f1,
+    }

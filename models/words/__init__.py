@@ -1,0 +1,1 @@
+"""Models that give every word a vector by the company it keeps."""
