@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from minigen.autograd.function import Function
     from minigen.autograd.tensor import Tensor
 
-PACKAGE = str(Path(__file__).resolve().parent.parent)
+PACKAGE = str(Path(__file__).parent.parent)
+MODELS = str(Path(PACKAGE, "models"))  # which are written as users write
 
 
 class Observer:
@@ -131,9 +132,12 @@ def detect_anomaly():
 
 
 def user_line() -> str:
-    """`file:line, code` of the innermost frame outside this package."""
+    """`file:line, code` of the innermost frame outside this package, the models apart."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+    while frame.f_back is not None:
+        file = frame.f_code.co_filename
+        if not file.startswith(PACKAGE) or file.startswith(MODELS):
+            break
         frame = frame.f_back
     summary = traceback.extract_stack(frame, limit=1)[0]
     return f"{summary.filename}:{summary.lineno}: {summary.line}"

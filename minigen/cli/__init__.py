@@ -1,11 +1,10 @@
 """The command line: minigen train | sample | eval | list | compare | gradcheck | bench | info | warmup.
 
-Each command is a function, looked up when it is called, so that one command need not load what the others do. Every
-error is one message that starts with "minigen: error:", without a traceback unless --debug is given. Exit codes: 0
-done, 2 a wrong command line, 1 any other error, 130 interrupted.
+Each command is a function of the rest of the command line that returns the exit code. Every error is one message that
+starts with "minigen: error:", without a traceback unless --debug is given. Exit codes: 0 done, 2 a wrong command line,
+1 any other error, 130 interrupted.
 """
 
-import importlib
 import io
 import os
 import sys
@@ -13,22 +12,27 @@ import traceback
 from collections.abc import Callable
 
 from minigen import flags
+from minigen.benchmarks.command import main as bench
 from minigen.catalog import first_line
+from minigen.cli.gradcheck import gradcheck
+from minigen.cli.runs import compare, list_runs
+from minigen.cli.sample import evaluate, sample
+from minigen.cli.tools import info, warmup
+from minigen.cli.train import train
 from minigen.config import Config, config
 from minigen.errors import ArgumentError, MinigenError
 from minigen.training.checkpoint import version
 
-# name: module and function, which takes the rest of the command line and returns the exit code
-COMMANDS = {
-    "train": "minigen.cli.train.train",
-    "sample": "minigen.cli.sample.sample",
-    "eval": "minigen.cli.sample.evaluate",
-    "list": "minigen.cli.runs.list_runs",
-    "compare": "minigen.cli.runs.compare",
-    "gradcheck": "minigen.cli.gradcheck.gradcheck",
-    "bench": "minigen.benchmarks.command.main",
-    "info": "minigen.cli.tools.info",
-    "warmup": "minigen.cli.tools.warmup",
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "train": train,
+    "sample": sample,
+    "eval": evaluate,
+    "list": list_runs,
+    "compare": compare,
+    "gradcheck": gradcheck,
+    "bench": bench,
+    "info": info,
+    "warmup": warmup,
 }
 
 
@@ -67,18 +71,12 @@ def dispatch(argv: list[str]) -> int:
         return 0
     if name not in COMMANDS:
         raise ArgumentError(f"unknown command {name}{flags.suggestion(name, COMMANDS)} (known: {', '.join(COMMANDS)})")
-    return command(name)(rest)
-
-
-def command(name: str) -> Callable[[list[str]], int]:
-    """The function of a command."""
-    module, _, function = COMMANDS[name].rpartition(".")
-    return getattr(importlib.import_module(module), function)
+    return COMMANDS[name](rest)
 
 
 def overview() -> str:
     """The text of `minigen --help`."""
-    lines = [f"  {name:<9} {first_line(command(name))}" for name in COMMANDS]
+    lines = [f"  {name:<9} {first_line(command)}" for name, command in COMMANDS.items()]
     return "\n".join(
         [
             "usage: minigen COMMAND …",
