@@ -1,6 +1,6 @@
-"""How kernels are compiled, kept on disk and started. Begin with `jit.py`: the three decorators that all kernels wear.
+"""How kernels are compiled, kept on disk and started. Begin with `jit.py`: the decorators that all kernels wear.
 
-jit.py           jit, part, tasks, in the form that `choice.py` finds to work with this Numba
+jit.py           jit, part, inline, tasks, in the form that `choice.py` finds to work with this Numba
 numba_inner.py   that form which rests on Numba's inner interfaces: the one file that knows them
 numba_plain.py   that form which needs the public ones alone, and is slower
 cache.py         the folder of compiled kernels, its locks

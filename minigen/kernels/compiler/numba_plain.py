@@ -29,6 +29,11 @@ def part(function: Callable[..., Any]) -> Any:
     return numba.njit(**OPTIONS)(function)
 
 
+def inline(function: Callable[..., Any]) -> Any:
+    """Put a function's lines into each function that calls it, as if they were written there: the same bits as then."""
+    return numba.njit(inline="always", **OPTIONS)(function)
+
+
 def jit(function: Callable[..., Any]) -> Any:
     """Compile a kernel, called from Python, on its first call; kept on disk unless another process keeps its own there.
 

@@ -75,7 +75,7 @@ def leaky_relu(x: np.ndarray, slope: float) -> np.ndarray:
 def _leaky_relu_grad(run, length, gy, x, slope, gx):
     low, high = span(run, length, x.size)
     for i in range(low, high):
-        gx[i] = leaky_grad(gy[i], x[i], slope)
+        gx[i] = leaky_grad(gy, i, x[i], slope)
 
 
 def leaky_relu_grad(gy: np.ndarray, x: np.ndarray, slope: float) -> np.ndarray:

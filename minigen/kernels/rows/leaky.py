@@ -3,7 +3,7 @@
 leaky(v) = v from 0 on, slope · v below: slope 0 is ReLU, slope 1 changes nothing. NaN stays NaN.
 """
 
-from minigen.kernels.compiler.jit import part
+from minigen.kernels.compiler.jit import inline
 
 
 def slope_number(slope: float | None) -> float:
@@ -11,7 +11,7 @@ def slope_number(slope: float | None) -> float:
     return 1.0 if slope is None else slope
 
 
-@part
+@inline
 def leaky(v, slope):
     """The activation of v."""
     zero = slope - slope
@@ -19,9 +19,12 @@ def leaky(v, slope):
     return less if v < zero else v
 
 
-@part
-def leaky_grad(g, v, slope):
-    """The gradient of v, when g is that of leaky(v); v may be leaky(v), whose sign is the same. At 0 as below it."""
+@inline
+def leaky_grad(g, k, v, slope):
+    """The gradient of v, when g[k] is that of leaky(v); v may be leaky(v), whose sign is the same. At 0 as below it.
+
+    g[k] is read in here, and only where it counts.
+    """
     zero = slope - slope
-    less = zero if slope == zero else slope * g
-    return less if v <= zero else g
+    less = zero if slope == zero else slope * g[k]
+    return less if v <= zero else g[k]
