@@ -1,4 +1,4 @@
-"""minigen: a deep-learning engine to read in an afternoon, on NumPy and Numba.
+"""minigen: a deep-learning engine on NumPy and Numba, whose training step can be read in an afternoon.
 
     >>> import minigen as mg
     >>> x = mg.tensor([1.0, 2.0, 3.0], requires_grad=True)
