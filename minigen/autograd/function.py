@@ -108,19 +108,20 @@ class Function:
                     y.node, y.requires_grad = self.output_node(i, y.data), True
         return outputs
 
-    def link(self, inputs: list[Tensor], *outputs: Tensor) -> None:
+    def link(self, inputs: list[Tensor], out: Tensor, *others: Tensor) -> None:
         """Become a node of the graph, behind those that made the inputs, and keep what forward asked for."""
         if self.edges or self.freed:
             raise GradientError(f"{self.name}: called a second time; an instance is one node: make one for each call")
         self.edges = edges = tuple([(x.node or x) if x.requires_grad else None for x in inputs])
         self.order = next(creation_order)
-        self.shape, self.dtype = outputs[0].data.shape, outputs[0].data.dtype
-        self._inputs = {
-            i: (inputs[i].data, edges[i], inputs[i].version, inputs[i].version[0]) for i in self._keep_inputs
-        }
-        if self._keep_outputs:  # their edge is this node, or leads to it: no cycle
-            kept = [(i, outputs[i]) for i in self._keep_outputs]
-            self._outputs = {i: (y.data, None, y.version, y.version[0]) for i, y in kept}
+        self.shape, self.dtype = out.data.shape, out.data.dtype
+        self._inputs, self._outputs = {}, {}
+        for i in self._keep_inputs:
+            x = inputs[i]
+            self._inputs[i] = x.data, edges[i], x.version, x.version[0]
+        for i in self._keep_outputs:
+            y = others[i - 1] if i else out
+            self._outputs[i] = y.data, None, y.version, y.version[0]  # its edge is this node, or leads to it: no cycle
 
     def save_inputs(self, *indices: int) -> None:
         """Keep these inputs for backward."""

@@ -40,8 +40,9 @@ class FusedFunction(Function):
     def backward(self, *gys: Any, **_: Any) -> tuple[Tensor | None, ...]:
         """First order by the kernel; when recorded, through `compose`."""
         if not modes.recording:
-            gradients = self.backward_arrays(*[None if gy is None else gy.data for gy in gys])
-            return tuple([g if g is None or isinstance(g, Written) else Tensor(np.asarray(g)) for g in gradients])
+            arrays = (gys[0].data,) if len(gys) == 1 else [gy if gy is None else gy.data for gy in gys]
+            gradients = self.backward_arrays(*arrays)
+            return tuple([g if g is None or type(g) is Written else Tensor(np.asarray(g)) for g in gradients])
         if type(self).compose is FusedFunction.compose:
             self.compose()
         # Aliases keep the partial derivatives apart when one input was computed from another.

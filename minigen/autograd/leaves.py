@@ -69,7 +69,10 @@ def accumulate(leaf: Tensor, g: Tensor, create_graph: bool) -> None:
         leaf.grad = g if leaf.grad is None else leaf.grad + g
     elif place is not None and (leaf.grad is None or leaf.grad is place):
         if type(g) is not Written:
-            put(place, g.data, leaf.grad is not None)
+            if leaf.grad is None:
+                np.copyto(place.data, g.data)
+            else:
+                add(place, g.data)
         place.bump_version()  # whoever still holds the last step's gradient is told
         leaf.grad = place
     elif leaf.grad is not None:
@@ -78,11 +81,8 @@ def accumulate(leaf: Tensor, g: Tensor, create_graph: bool) -> None:
         leaf.grad = Tensor(g.data.copy())  # g may be shared with other leaves
 
 
-def put(place: Tensor, array: np.ndarray, add: bool) -> None:
-    """Write, or add, `array` into a place. Raises GradientError when it lies in the place itself, and is not marked."""
-    if not add:
-        np.copyto(place.data, array)
-        return
+def add(place: Tensor, array: np.ndarray) -> None:
+    """Add `array` to what is in a place. Raises GradientError when it lies in the place itself, and is not marked."""
     if np.may_share_memory(place.data, array):  # a kernel has written here, and adding would count its gradient twice
         raise GradientError(
             f"backward: a gradient {array.shape} lies in the memory of its leaf's own gradient, but is not marked as "
