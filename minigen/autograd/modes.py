@@ -36,15 +36,20 @@ def set_grad_enabled(enabled: bool) -> Iterator[None]:
         modes.recording = previous
 
 
-@contextmanager
-def sweeping(recording: bool, collecting: bool) -> Iterator[None]:
-    """A backward sweep runs inside the `with` block."""
-    previous = modes.recording, modes.collecting
-    modes.recording, modes.collecting = recording, collecting
-    try:
-        yield
-    finally:
-        modes.recording, modes.collecting = previous
+class sweeping:
+    """`with sweeping(recording, collecting):` a backward sweep runs. A class, since a small sweep takes 10 µs in all."""
+
+    __slots__ = ("now", "previous")
+
+    def __init__(self, recording: bool, collecting: bool) -> None:
+        self.now = recording, collecting
+
+    def __enter__(self) -> None:
+        self.previous = modes.recording, modes.collecting
+        modes.recording, modes.collecting = self.now
+
+    def __exit__(self, *_: object) -> None:
+        modes.recording, modes.collecting = self.previous
 
 
 def no_grad():

@@ -7,8 +7,8 @@ https://arxiv.org/abs/1504.00941, section 4.2, who made it a test of memory: an 
     pixel       of 784 steps of one grey level; what the first strokes were has to be kept for hundreds of steps
     permuted    of the same pixels in an order that was drawn once, so that neighbours are no longer neighbours
 
-which a GRU or an LSTM reads to its end (the equations are in models/language/char_rnn.py). Its last state h_T gives the logits,
-p(y|x) = softmax(W h_T + b), and it is trained to minimise the cross-entropy -1/N Σ_n log p(y_n|x_n).
+which a GRU or an LSTM reads to its end (the equations are in models/language/char_rnn.py). Its last state h_T gives
+the logits, p(y|x) = softmax(W h_T + b), and it is trained to minimise the cross-entropy -1/N Σ_n log p(y_n|x_n).
 
 A gate with bias b keeps a state for about 1 + e^b steps. So that there are memories of every length from the start,
 the biases of z in a GRU are drawn uniform in [0, log(T - 1)], which spreads the lengths evenly over 2, 4, 8, … T steps;
