@@ -43,11 +43,12 @@ def kernels() -> list[tuple[str, str]]:
     if config.backend == "numpy":
         return [("backend", "numpy (plain, asked for by MINIGEN_BACKEND)")]
     try:
-        from minigen.kernels.compiler.cache import cache_folder
+        from minigen.kernels.compiler import cache, choice
     except Exception as error:  # a broken installation raises anything
         return [("backend", f"numpy (plain, because Numba can not be used: {error})")]
-    folder = cache_folder()
-    return [("backend", "numba"), ("kernel cache", f"{folder}{'' if folder.exists() else ' (nothing compiled yet)'}")]
+    folder = cache.cache_folder()
+    backend = "numba" if choice.INNER else "numba (its public interface alone, which is slower)"
+    return [("backend", backend), ("kernel cache", f"{folder}{'' if folder.exists() else ' (nothing compiled yet)'}")]
 
 
 def simd() -> str:

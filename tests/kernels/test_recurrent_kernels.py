@@ -125,7 +125,7 @@ def test_activations_in_float32(value: float) -> None:
 
 def test_a_few_steps_with_large_weights_are_left_to_the_twin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    monkeypatch.setattr(layers, "walkers", lambda *_: pytest.fail("prepared"))
+    monkeypatch.setattr(layers, "prepared", lambda *_: pytest.fail("prepared"))
     make = Maker((1, 1, 5, 128), False, False)
     w_x, w_h, b = make.weights(3, 4)
     assert layers.gru(make.x, make.state(), w_x, w_h, b, None)[0].shape == (1, 1, 128)

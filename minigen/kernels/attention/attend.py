@@ -48,6 +48,7 @@ class Plan(NamedTuple):
     sizes: Sizes
     forward: tuple[int, ...]
     backward: tuple[int, ...]
+    scale: np.float32
     bias: np.ndarray  # without a mask
     zeros: np.ndarray
 
@@ -66,7 +67,7 @@ def planned(heads: int, queries: int, keys: int, width: int, causal: bool, maske
     rows, weights, key_rows = lines * columns, lines * sizes.row, (keys + ROWS) * columns
     forward = ends(rows, packed, key_rows, weights, ROWS * PANEL, lines)
     backward = ends(rows, rows, rows, key_rows, packed, packed, weights, weights, key_rows, key_rows, lines)
-    return Plan(sizes, forward, backward, bias, np.zeros(panels * PANEL, FLOAT))
+    return Plan(sizes, forward, backward, np.float32(width**-0.5), bias, np.zeros(panels * PANEL, FLOAT))
 
 
 def ends(*sizes: int) -> tuple[int, ...]:
@@ -106,7 +107,7 @@ def attend(
         spaces = memory.reshape(workers, -1)
         attend_share(
             workers, workers, q, k, v, q_at, k_at, v_at, plan.bias if mask is None else mask_bias(mask, sizes.panels),
-            plan.zeros, sizes, np.float32(sizes.width**-0.5), y.reshape(-1), log_sums.reshape(-1), spaces,
+            plan.zeros, sizes, plan.scale, y.reshape(-1), log_sums.reshape(-1), spaces,
             spaces.view(np.int32), plan.forward,
         )  # fmt: skip
     return y, log_sums
@@ -131,6 +132,6 @@ def attend_grad(
         attend_grad_share(
             workers, workers, flat(gy), q, k, v, flat(y), flat(log_sums), q_at, k_at, v_at, gq_at, gk_at, gv_at,
             plan.bias if mask is None else mask_bias(mask, sizes.panels), plan.zeros, sizes,
-            np.float32(sizes.width**-0.5), gq, gk, gv, memory.reshape(workers, -1), plan.backward,
+            plan.scale, gq, gk, gv, memory.reshape(workers, -1), plan.backward,
         )  # fmt: skip
     return out

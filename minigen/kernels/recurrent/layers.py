@@ -5,9 +5,7 @@ sequence depends on another: so each worker takes an equal share of the sequence
 (`walk.py`). A few steps with large weights, as in generating text, and float64 are left to the twins.
 """
 
-import contextlib
 import functools
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -43,18 +41,18 @@ def left_to_twin(n: int, steps: int, w_h: Array) -> bool:
 
 
 class Prepared(NamedTuple):
-    """How to walk: how many workers there are, the plan, numbers of packed weights, and of each worker's workspace."""
+    """How to walk: the plan, how many workers there are, and how much memory they need."""
 
-    workers: int
     plan: Walk
-    weights: int
-    workspace: int
+    workers: int
     zeros: Array  # a row to start sums from
+    weights: int  # numbers of the packed weights
+    numbers: int  # of them and of a workspace for each worker
 
 
 @functools.lru_cache(maxsize=1024)
 def prepared(
-    n: int, steps: int, w_h: tuple[int, ...], masked: bool, back: bool, looked_up: bool, threads: int
+    n: int, steps: int, w_h: tuple[int, ...], masked: bool, threads: int, back: bool = False, looked_up: bool = False
 ) -> Prepared:
     """Prepare a walk through weights (H, G · H), or back through their transpose."""
     (terms, columns), panel = w_h[::-1] if back else w_h, panel_width(FLOAT32)
@@ -64,31 +62,16 @@ def prepared(
         n, steps, size, terms, columns, apart(terms, gap), apart(panels * panel, gap), panels, panel,
         vector_width(FLOAT32), *((1, w_h[1]) if back else (w_h[1], 1)), masked, looked_up,
     )  # fmt: skip
-    rows = max(-(-n // workers), ROWS // 2)
+    rows, weights = max(-(-n // workers), ROWS // 2), panels * panel * terms
     workspace = rows * (plan.left_row + plan.right_row) + apart(size, gap)
-    return Prepared(workers, plan, panels * panel * terms, workspace, np.zeros(panels * panel, np.float32))
+    return Prepared(plan, workers, np.zeros(panels * panel, np.float32), weights, weights + workers * workspace)
 
 
-class Walkers(NamedTuple):
-    """What the workers of one call share; `workspaces` has a row for each of them."""
-
-    workers: int
-    plan: Walk
-    packed: Array
-    zeros: Array
-    workspaces: Array
-
-
-@contextlib.contextmanager
-def walkers(
-    kernel: str, n: int, steps: int, w_h: Array, mask: Mask, back: bool = False, looked_up: bool = False
-) -> Iterator[Walkers]:
-    """Have workers ready to walk through w_h (H, G · H), or back through its transpose."""
-    ready = prepared(n, steps, w_h.shape, mask is not None, back, looked_up, config.threads)
-    workers, plan, weights, workspace, zeros = ready
-    with scratch(kernel, weights + workers * workspace, w_h.dtype) as memory:
-        pack_share(config.threads, config.threads, flat(w_h), plan, memory[:weights])
-        yield Walkers(workers, plan, memory[:weights], zeros, memory[weights:].reshape(workers, workspace))
+def packed(w_h: Array, walk: Prepared, memory: Array) -> tuple[Array, Array]:
+    """(the weights, packed, and a workspace for each worker), both in the memory."""
+    weights = memory[: walk.weights]
+    pack_share(config.threads, config.threads, flat(w_h), walk.plan, weights)
+    return weights, memory[walk.weights :].reshape(walk.workers, -1)
 
 
 def apart(numbers: int, gap: int) -> int:
@@ -120,10 +103,12 @@ def rnn(x: Array, h0: Array, w_x: Array, w_h: Array, b: Array, relu: bool, mask:
     if left_to_twin(n, steps, w_h):
         return reference.rnn(x, h0, w_x, w_h, b, relu, mask)
     y, table, ids = inputs(x, w_x, b)
-    with walkers("rnn", n, steps, w_h, mask, looked_up=x.ndim == 2) as (workers, plan, packed, zeros, workspaces):
+    walk = prepared(n, steps, w_h.shape, mask is not None, config.threads, looked_up=x.ndim == 2)
+    with scratch("rnn", walk.numbers, w_h.dtype) as memory:
+        weights, workspaces = packed(w_h, walk, memory)
         rnn_share(
-            workers, workers, table, ids, packed, zeros, flat(h0), relu, flat_mask(mask), plan, y.reshape(-1),
-            workspaces,
+            walk.workers, walk.workers, table, ids, weights, walk.zeros, flat(h0), relu, flat_mask(mask),
+            walk.plan, y.reshape(-1), workspaces,
         )  # fmt: skip
     return y.reshape(n, steps, size)
 
@@ -134,10 +119,12 @@ def rnn_grad(gy: Array, y: Array, w_h: Array, relu: bool, mask: Mask) -> tuple[A
     if left_to_twin(n, steps, w_h):
         return reference.rnn_grad(gy, y, w_h, relu, mask)
     gz, gh0 = np.empty(y.shape, y.dtype), np.empty((n, size), y.dtype)
-    with walkers("rnn_grad", n, steps, w_h, mask, back=True) as (workers, plan, packed, _, workspaces):
+    walk = prepared(n, steps, w_h.shape, mask is not None, config.threads, back=True)
+    with scratch("rnn_grad", walk.numbers, w_h.dtype) as memory:
+        weights, workspaces = packed(w_h, walk, memory)
         rnn_grad_share(
-            workers, workers, flat(gy), flat(y), packed, relu, flat_mask(mask), plan, gz.reshape(-1), gh0.reshape(-1),
-            workspaces,
+            walk.workers, walk.workers, flat(gy), flat(y), weights, relu, flat_mask(mask),
+            walk.plan, gz.reshape(-1), gh0.reshape(-1), workspaces,
         )  # fmt: skip
     return gz, gh0
 
@@ -153,9 +140,11 @@ def lstm(x: Array, h0: Array, c0: Array, w_x: Array, w_h: Array, b: Array, mask:
         return reference.lstm(x, h0, c0, w_x, w_h, b, mask)
     gates, table, ids = inputs(x, w_x, b)
     y, cells = np.empty((n, steps, size), dtype), np.empty((n, steps, size), dtype)
-    with walkers("lstm", n, steps, w_h, mask, looked_up=x.ndim == 2) as (workers, plan, packed, zeros, workspaces):
+    walk = prepared(n, steps, w_h.shape, mask is not None, config.threads, looked_up=x.ndim == 2)
+    with scratch("lstm", walk.numbers, w_h.dtype) as memory:
+        weights, workspaces = packed(w_h, walk, memory)
         lstm_share(
-            workers, workers, table, ids, packed, zeros, flat(h0), flat(c0), flat_mask(mask), plan,
+            walk.workers, walk.workers, table, ids, weights, walk.zeros, flat(h0), flat(c0), flat_mask(mask), walk.plan,
             y.reshape(-1), gates.reshape(-1), cells.reshape(-1), workspaces,
         )  # fmt: skip
     return y, gates.reshape(n, steps, 4 * size), cells
@@ -173,10 +162,12 @@ def lstm_grad(
         return reference.lstm_grad(gy, gc, gates, cells, c0, w_h, mask)
     gz, gh0 = np.empty(gates.shape, cells.dtype), np.empty((n, size), cells.dtype)
     gc0 = np.zeros((n, size), cells.dtype) if gc is None else np.array(gc, order="C")
-    with walkers("lstm_grad", n, steps, w_h, mask, back=True) as (workers, plan, packed, _, workspaces):
+    walk = prepared(n, steps, w_h.shape, mask is not None, config.threads, back=True)
+    with scratch("lstm_grad", walk.numbers, w_h.dtype) as memory:
+        weights, workspaces = packed(w_h, walk, memory)
         lstm_grad_share(
-            workers, workers, flat(gy), flat(gates), flat(cells), flat(c0), packed, flat_mask(mask), plan,
-            gz.reshape(-1), gh0.reshape(-1), gc0.reshape(-1), workspaces,
+            walk.workers, walk.workers, flat(gy), flat(gates), flat(cells), flat(c0), weights, flat_mask(mask),
+            walk.plan, gz.reshape(-1), gh0.reshape(-1), gc0.reshape(-1), workspaces,
         )  # fmt: skip
     return gz, gh0, gc0
 
@@ -193,11 +184,13 @@ def gru(x: Array, h0: Array, w_x: Array, w_h: Array, b: Array, mask: Mask) -> tu
         return reference.gru(x, h0, w_x, w_h, b, mask)
     gates, table, ids = inputs(x, w_x, b[: 3 * size])
     y, q = np.empty((n, steps, size), dtype), np.empty((n, steps, size), dtype)
-    with walkers("gru", n, steps, w_h, mask, looked_up=x.ndim == 2) as (workers, plan, packed, zeros, workspaces):
-        bias = zeros.copy()
+    walk = prepared(n, steps, w_h.shape, mask is not None, config.threads, looked_up=x.ndim == 2)
+    with scratch("gru", walk.numbers, w_h.dtype) as memory:
+        weights, workspaces = packed(w_h, walk, memory)
+        bias = walk.zeros.copy()
         bias[2 * size : 3 * size] = b[3 * size :]
         gru_share(
-            workers, workers, table, ids, packed, bias, flat(h0), flat_mask(mask), plan,
+            walk.workers, walk.workers, table, ids, weights, bias, flat(h0), flat_mask(mask), walk.plan,
             y.reshape(-1), gates.reshape(-1), q.reshape(-1), workspaces,
         )  # fmt: skip
     return y, gates.reshape(n, steps, 3 * size), q
@@ -212,9 +205,11 @@ def gru_grad(gy: Array, gates: Array, q: Array, y: Array, h0: Array, w_h: Array,
     if left_to_twin(n, steps, w_h):
         return reference.gru_grad(gy, gates, q, y, h0, w_h, mask)
     gz, gh0 = np.empty(gates.shape, y.dtype), np.empty((n, size), y.dtype)
-    with walkers("gru_grad", n, steps, w_h, mask, back=True) as (workers, plan, packed, _, workspaces):
+    walk = prepared(n, steps, w_h.shape, mask is not None, config.threads, back=True)
+    with scratch("gru_grad", walk.numbers, w_h.dtype) as memory:
+        weights, workspaces = packed(w_h, walk, memory)
         gru_grad_share(
-            workers, workers, flat(gy), flat(gates), flat(q), flat(y), flat(h0), packed, flat_mask(mask), plan,
-            gz.reshape(-1), gh0.reshape(-1), workspaces,
+            walk.workers, walk.workers, flat(gy), flat(gates), flat(q), flat(y), flat(h0), weights, flat_mask(mask),
+            walk.plan, gz.reshape(-1), gh0.reshape(-1), workspaces,
         )  # fmt: skip
     return gz, gh0

@@ -10,43 +10,51 @@ import numpy as np
 LINE_BYTES = 64  # of the cache: a vector that lies across two lines takes two accesses
 
 
-class Workspace(threading.local):
-    """The memory of a thread, and who has it."""
+class Workspace:
+    """The memory of a thread, and the name of the kernel that has it, "" for none."""
 
-    memory = np.empty(0, np.uint8)  # begins at a line of the cache
-    holder = ""
+    __slots__ = ("array", "holder", "memory")
+
+    def __init__(self) -> None:
+        self.memory = np.empty(0, np.uint8)  # begins at a line of the cache
+        self.holder = ""
+
+    def __enter__(self) -> np.ndarray:
+        return self.array
+
+    def __exit__(self, *exception: object) -> None:
+        self.holder = ""
 
 
-workspace = Workspace()
+class Workspaces(threading.local):
+    """The workspace of the thread that asks."""
+
+    def __init__(self) -> None:
+        self.own = Workspace()
 
 
-class scratch:
+workspaces = Workspaces()
+
+
+def scratch(kernel: str, count: int, dtype: np.dtype) -> Workspace:
     """`with scratch("matmul", 1000, dtype) as memory`: an array of so many numbers, that begins at a line of the cache.
 
     What is in it is left over from before. Raises RuntimeError when a kernel that has the workspace calls one that asks
     for it: they would overwrite each other's numbers.
     """
-
-    __slots__ = ("count", "dtype", "kernel")
-
-    def __init__(self, kernel: str, count: int, dtype: np.dtype) -> None:
-        self.kernel, self.count, self.dtype = kernel, count, dtype
-
-    def __enter__(self) -> np.ndarray:
-        if workspace.holder:
-            raise RuntimeError(
-                f"{self.kernel} asks for {self.count} numbers of scratch memory while {workspace.holder} has it; let "
-                f"{workspace.holder} end its `with scratch` first, or work in an array of its own"
-            )
-        size = self.count * self.dtype.itemsize
-        if workspace.memory.size < size:
-            memory = np.empty(size + LINE_BYTES, np.uint8)
-            workspace.memory = memory[-memory.ctypes.data % LINE_BYTES :]
-        workspace.holder = self.kernel
-        return workspace.memory[:size].view(self.dtype)
-
-    def __exit__(self, *exception: object) -> None:
-        workspace.holder = ""
+    own = workspaces.own
+    if own.holder:
+        raise RuntimeError(
+            f"{kernel} asks for {count} numbers of scratch memory while {own.holder} has it; let {own.holder} end its "
+            "`with scratch` first, or work in an array of its own"
+        )
+    size = count * dtype.itemsize
+    if own.memory.size < size:
+        memory = np.empty(size + LINE_BYTES, np.uint8)
+        own.memory = memory[-memory.ctypes.data % LINE_BYTES :]
+    own.array = np.ndarray((count,), dtype, own.memory)
+    own.holder = kernel
+    return own
 
 
 def padded_numbers(sizes: list[tuple[int, int]], dtype: np.dtype) -> int:

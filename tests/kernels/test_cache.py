@@ -2,18 +2,14 @@
 
 import fcntl
 import os
-import platform
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import numba
-import numpy as np
 import pytest
 
-import minigen
-from minigen.kernels.compiler import cache, jit, numba_plain
+from minigen.kernels.compiler import cache
 
 SIGNATURES = """
 import sys
@@ -29,12 +25,11 @@ assert packed.tolist() == [0, 1, 0, 0, 2, 3, 0, 0], packed
 """
 
 
-def start(code: str, *arguments: str, package: Path | None = None, **environment: str) -> subprocess.Popen:
-    """A process that runs `code`, with minigen from `package` when given."""
-    path = {} if package is None else {"PYTHONPATH": str(package)}
+def start(code: str, *arguments: str, **environment: str) -> subprocess.Popen:
+    """A process that runs `code`."""
     return subprocess.Popen(
-        [sys.executable, "-c", code, *arguments], env=os.environ | environment | path, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=package,
+        [sys.executable, "-c", code, *arguments], env=os.environ | environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
 
@@ -45,22 +40,21 @@ def finish(process: subprocess.Popen) -> tuple[str, str]:
     return out, err
 
 
-def copies(folder: Path) -> Path:
-    """A copy of the package, to edit."""
-    shutil.copytree(
-        Path(minigen.__file__).parent, folder / "minigen", ignore=shutil.ignore_patterns("__pycache__", "files")
-    )
-    return folder
-
-
-def test_folder_is_keyed_by_every_source(tmp_path: Path) -> None:
-    package = copies(tmp_path)
-    code = "from minigen.kernels.compiler.cache import cache_folder; print(cache_folder())"
-    before = finish(start(code, package=package, MINIGEN_CACHE="/somewhere"))[0]
-    assert finish(start(code, package=package, MINIGEN_CACHE="/somewhere"))[0] == before
-    with (tmp_path / "minigen" / "kernels" / "scalar.py").open("a") as source:
-        source.write("# edited\n")
-    assert finish(start(code, package=package, MINIGEN_CACHE="/somewhere"))[0] != before
+def test_folder_is_keyed_by_every_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those in sub-folders too, and by where they are."""
+    kernels = tmp_path / "kernels"
+    shutil.copytree(cache.KERNELS, kernels, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(cache, "KERNELS", kernels)
+    names = [cache.cache_folder(), cache.cache_folder()]
+    assert names[0] == names[1]
+    for folder in [".", *(path.name for path in kernels.iterdir() if path.is_dir())]:
+        with (kernels / folder / "__init__.py").open("a") as source:
+            source.write("# edited\n")
+        names.append(cache.cache_folder())
+    (kernels / "rows" / "scalar.py").rename(kernels / "tile" / "scalar.py")
+    names.append(cache.cache_folder())
+    (kernels / "rows" / "notes.txt").write_text("no source")
+    assert len(set(names)) == len(names) - 1 and cache.cache_folder() == names[-1]
 
 
 def test_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,56 +165,3 @@ print(mine.f.stats.cache_path)
     )  # fmt: skip
     out, _ = finish(process)
     assert Path(out.strip()) == tmp_path / "__pycache__"
-
-
-def test_constants_and_unsigned_numbers_are_not_compiled_apart() -> None:
-    @jit.jit
-    def twice(i):
-        return i + i
-
-    @jit.jit
-    def call(n):
-        return twice(0) + twice(n) + twice(np.uint64(n))
-
-    assert call(3) == 12
-    assert len(twice.signatures) == 1
-
-
-def test_parts_are_compiled_inside_kernels_only() -> None:
-    @jit.part
-    def twice(x):
-        return x + x
-
-    @jit.part
-    def four_times(x):
-        return twice(twice(x))
-
-    @jit.jit
-    def call(x):
-        return four_times(x) + twice(x)
-
-    assert call(3) == 18 and call(0.5) == 3
-    with pytest.raises(TypeError, match="twice is a part of kernels"):
-        twice(3)
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc's malloc")
-def test_freed_memory_is_kept() -> None:
-    """An array's pages are faulted in once, not each time the array is made anew."""
-    code = """
-import resource
-import numpy as np
-import minigen.kernels.compiler.jit
-def faults():
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    np.ones(4_000_000, np.float32)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-print(*[faults() for _ in range(4)])
-"""
-    counts = [int(count) for count in finish(start(code))[0].split()]
-    assert counts[0] > 0 and max(counts[2:]) < 100
-
-
-def test_kernels_never_assume_numbers_are_finite() -> None:
-    assert numba_plain.FASTMATH.isdisjoint({"nnan", "ninf", "fast"})
-    assert numba.njit is not jit.jit
