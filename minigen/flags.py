@@ -44,13 +44,13 @@ def suggestion(word: str, known: Iterable[str]) -> str:
 
 
 def field_flags(kind: type) -> dict[str, str]:
-    """The flag of each field of a dataclass, by name: max_steps → --max-steps, and n → -n."""
+    """The flag of each field of a dataclass, by name."""
     return {field.name: flag_of(field.name) for field in dataclasses.fields(kind)}
 
 
 def flag_of(field: str) -> str:
-    """The flag of one field."""
-    return f"-{field}" if len(field) == 1 else f"--{field.replace('_', '-')}"
+    """The flag of one field: n → -n, max_steps → --max-steps, and class_, which Python lets no field be, → --class."""
+    return f"-{field}" if len(field) == 1 else f"--{field.rstrip('_').replace('_', '-')}"
 
 
 def add_fields(parser: argparse.ArgumentParser, kind: type, title: str) -> None:
@@ -64,13 +64,14 @@ def add_fields(parser: argparse.ArgumentParser, kind: type, title: str) -> None:
         wanted, flag = without_none(types_[field.name]), flag_of(field.name)
         default = "none" if field.default is None or field.default == "" else field.default
         help_text = f"{comments.get(field.name, '')} (default: {default})".strip().replace("%", "%%")
+        common: dict[str, Any] = {"dest": field.name, "default": argparse.SUPPRESS, "help": help_text}
         if wanted is bool:
-            group.add_argument(flag, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=help_text)
+            group.add_argument(flag, action=argparse.BooleanOptionalAction, **common)
         elif typing.get_origin(wanted) is typing.Literal:
-            group.add_argument(flag, choices=typing.get_args(wanted), default=argparse.SUPPRESS, help=help_text)
+            group.add_argument(flag, choices=typing.get_args(wanted), **common)
         else:
             metavar = {int: "N", float: "X"}.get(wanted, "TEXT")
-            group.add_argument(flag, type=converter(wanted), metavar=metavar, default=argparse.SUPPRESS, help=help_text)
+            group.add_argument(flag, type=converter(wanted), metavar=metavar, **common)
 
 
 def given_fields(namespace: argparse.Namespace, kind: type) -> dict[str, Any]:

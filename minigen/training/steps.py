@@ -79,9 +79,8 @@ class Steps:
         return self
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
-        for step, batch in self.loader.steps(self.step, self.total):
-            if self.stopped:  # also when it was so in the checkpoint
-                break
+        last = self.step if self.stopped else self.total  # a run that was stopped early goes no further
+        for step, batch in self.loader.steps(self.step, last):
             self.step = step
             yield batch
             if self.progress.step != step:
@@ -89,7 +88,7 @@ class Steps:
             interrupted = self.progress.interrupted  # a Ctrl-C after this line is for the next step
             if self.sample_due or interrupted:
                 self.run.save(self.state, step)
-            if interrupted:
+            if interrupted or self.stopped:
                 break
 
     def __exit__(

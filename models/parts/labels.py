@@ -5,6 +5,7 @@ import numpy as np
 import minigen as mg
 from minigen import data, layers, metrics, plots
 from minigen.errors import DataError
+from minigen.models.parts.modes import evaluating
 from minigen.training import RunFolder
 
 
@@ -18,10 +19,8 @@ def labelled(name: str, part: str, size: int | None) -> data.ImageDataset:
 
 def outputs(model: layers.Module, images: data.Dataset, batch_size: int = 1000) -> tuple[np.ndarray, np.ndarray]:
     """Logits (N, classes) and labels (N,) of all `images`; the network is in evaluation mode for it."""
-    model.eval()
-    with mg.no_grad():
+    with evaluating(model):
         pairs = [(model(mg.tensor(x)).numpy(), y) for x, y in data.DataLoader(images, batch_size)]
-    model.train()
     logits, labels = zip(*pairs, strict=True)
     return np.concatenate(logits), np.concatenate(labels)
 

@@ -55,7 +55,7 @@ def load(run):
     return counter
 
 def sample(run, request, rng):
-    return np.repeat(load(run).weight / 100, request.n, axis=0)
+    return np.repeat(load(run).weight / 100 + 0.1 * (getattr(request, "class_", None) or 0), request.n, axis=0)
 
 def evaluate(run):
     return {"count": float(load(run).weight[0, 0, 0, 0])}
@@ -82,7 +82,7 @@ PICKY = (
 @dataclass(frozen=True)
 class Request:
     n: int = 4  # images
-    label: int | None = None  # the digit to draw; 50 % grey without
+    class_: int | None = None  # the digit to draw; 50 % grey without
 """,
 )
 

@@ -39,11 +39,14 @@ def test_what_a_model_can_be_asked_for_is_said_by_its_file(capsys: pytest.Captur
     with pytest.raises(SystemExit):
         cli.main(["sample", "here", "--help"])
     out = " ".join(capsys.readouterr().out.split())
-    for text in ("-n N images (default: 4)", "--label N the digit to draw; 50 % grey without (default: none)"):
+    for text in ("-n N images (default: 4)", "--class N the digit to draw; 50 % grey without (default: none)"):
         assert text in out
     assert "--prompt" not in out
-    assert cli.main(["sample", "here", "--label", "3"]) == 0
-    assert cli.main(["sample", "here", "--label", "three"]) == 2
+    assert cli.main(["sample", "here", "--class", "3"]) == 0
+    picture = Path("here/grid.png").read_bytes()
+    assert cli.main(["sample", "here"]) == 0
+    assert Path("here/grid.png").read_bytes() != picture
+    assert cli.main(["sample", "here", "--class", "three"]) == 2
     assert cli.main(["sample", "--help"]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert "picky -n --label" in out and "talker --temperature --top-k --top-p --prompt -n" in out and "mute" not in out
+    assert "picky -n --class" in out and "talker --temperature --top-k --top-p --prompt -n" in out and "mute" not in out
