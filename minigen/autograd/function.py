@@ -136,7 +136,7 @@ class Function:
         saved = self._inputs.get(index)
         if saved is None:
             raise GradientError(f"{self.name}: input {index} was not saved; call self.save_inputs({index}) in forward")
-        return self.unchanged(saved, f"input {index}")
+        return self.unchanged(saved, "input", index)
 
     def saved_input(self, index: int) -> Tensor:
         """Input `index` as a tensor; linked to the graph while the sweep is recorded."""
@@ -146,7 +146,7 @@ class Function:
 
     def saved_output_array(self, index: int = 0) -> np.ndarray:
         """The output as an array, checked to be what it was at forward."""
-        return self.unchanged(self._outputs[index], f"output {index}" if self.several else "its output")
+        return self.unchanged(self._outputs[index], "output", index)
 
     def saved_output(self, index: int = 0) -> Tensor:
         """The output as a tensor; linked to the graph while the sweep is recorded."""
@@ -164,10 +164,11 @@ class Function:
             self.several = (*self.several[:index], weakref.ref(node), *self.several[index + 1 :])
         return node
 
-    def unchanged(self, saved: Saved, what: str) -> np.ndarray:
+    def unchanged(self, saved: Saved, kind: str, index: int) -> np.ndarray:
         """A saved array; GradientError when an in-place operation has changed it since forward."""
         array, _, counter, version = saved
         if counter[0] != version:
+            what = f"{kind} {index}" if kind == "input" or self.several else "its output"
             raise GradientError(
                 f"{self.name}: {what}, {array.shape}, was changed in place (version {counter[0]}, saved at {version}) "
                 "after it was used; its gradient would be wrong. Change a copy, or do backward first"
