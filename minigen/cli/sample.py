@@ -15,12 +15,15 @@ from minigen.files import write_atomic
 from minigen.random import generator
 from minigen.training import RunFolder
 
+MISSING = "sample needs a run folder, as in: minigen sample runs/vae-1"
+
 
 def sample(argv: list[str]) -> int:
     """Draw images from a trained model into one picture, or let it write text."""
-    if not argv or argv[0].startswith("-"):
+    if argv[:1] in ([], ["-h"], ["--help"]):
         return overview(argv)
-    folder = Path(argv[0])
+    at = folder_position(argv)
+    folder = Path(argv[at])
     run = RunFolder.open(folder)
     module = load_model(run.model)
     if not hasattr(module, "Request"):
@@ -33,17 +36,25 @@ def sample(argv: list[str]) -> int:
     parser.add_argument("--seed", type=flags.converter(int), default=0, metavar="N", help="(default: 0)")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     flags.add_fields(parser, module.Request, run.model)
-    arguments = parser.parse(argv[1:])
+    arguments = parser.parse([*argv[:at], *argv[at + 1 :]])
     request = module.Request(**flags.given_fields(arguments, module.Request))
     if request.n < 1:
         raise ArgumentError(f"-n is {request.n}; ask for at least 1")
     return (draw if hasattr(module, "sample") else write)(module, run, request, arguments)
 
 
+def folder_position(argv: list[str]) -> int:
+    """Which argument is the run folder, on which the flags depend: the first that holds a run, or else the first."""
+    position = next((i for i, argument in enumerate(argv) if Path(argument, "recipe.json").is_file()), 0)
+    if argv[position].startswith("-"):
+        raise ArgumentError(MISSING)
+    return position
+
+
 def overview(argv: list[str]) -> int:
     """`minigen sample --help`: which model takes which flags. Raises ArgumentError when that was not asked for."""
     if argv[:1] not in (["-h"], ["--help"]):
-        raise ArgumentError("sample needs a run folder first, as in: minigen sample runs/vae-1")
+        raise ArgumentError(MISSING)
     print("usage: minigen sample FOLDER [flags]\n")
     print(f"{first_line(sample)}\n\nflags, by the model in FOLDER; minigen sample FOLDER --help tells more:")
     for name in model_names():

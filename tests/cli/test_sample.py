@@ -16,6 +16,13 @@ def test_sample_writes_a_picture_of_n_images():
     assert Path("here/grid.png").exists()
 
 
+def test_flags_may_come_before_the_folder():
+    cli.main(["train", "toy", "--out", "here"])
+    assert cli.main(["sample", "-n", "4", "-o", "four.png", "--seed", "0", "here"]) == 0
+    assert cli.main(["sample", "here", "-n", "4", "-o", "same.png"]) == 0
+    assert Path("four.png").read_bytes() == Path("same.png").read_bytes()
+
+
 def test_sample_writes_text_as_it_comes(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch):
     cli.main(["train", "talker", "--out", "here"])
     capsys.readouterr()
