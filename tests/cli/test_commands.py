@@ -129,7 +129,7 @@ def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     def interrupted(argv: list[str]) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "command", lambda name: interrupted)
+    monkeypatch.setitem(cli.COMMANDS, "info", interrupted)
     assert cli.main(["info"]) == 130
     assert capsys.readouterr().err == "minigen: interrupted\n"
 
