@@ -49,7 +49,7 @@ ONLY_IMPORTED_BY |= {"torch": "benchmarks", "jax": "benchmarks"}
 OUTSIDE = ("models", "benchmarks")  # folders at the top of the repository that are installed as parts of minigen
 HEAVY = {"numba", "llvmlite", "matplotlib", "rich", "safetensors", "PIL", "argparse"}
 # May be imported inside functions: what is heavy, an extra, or not there on every system.
-PUT_OFF = (*HEAVY, "urllib", "http", "torch", "jax", "resource", "minigen.kernels.compiler")
+PUT_OFF = (*HEAVY, "importlib.metadata", "urllib", "http", "torch", "jax", "resource", "minigen.kernels.compiler")
 
 SOURCES = sorted(path for folder in ("minigen", *OUTSIDE) for path in (ROOT / folder).rglob("*.py"))
 ALL = sorted([*SOURCES, *(ROOT / "tests").rglob("*.py")])

@@ -12,7 +12,6 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -287,6 +286,8 @@ def kind(value: Any) -> str:
 
 def version() -> str:
     """The installed minigen's version, or "unknown" when it runs uninstalled from its sources."""
+    from importlib import metadata  # a twentieth of what importing minigen takes
+
     try:
         return metadata.version("minigen")
     except metadata.PackageNotFoundError:
