@@ -224,7 +224,7 @@ def multiply_class(
 
 @part
 def gather_task(task, x, plan, classes, taps, panels, panel, bias, slope, out, padded):
-    """The result of a few images, or of a band of one. `padded` is room for their padded rows."""
+    """The result of a few images, or of a band of one. `padded` takes their padded rows."""
     bands = -(-plan.windows_h // plan.task_rows)
     image, low = task // bands * plan.task_images, task % bands * plan.task_rows
     images = min(plan.task_images, plan.images - image)
