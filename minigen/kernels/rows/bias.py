@@ -44,7 +44,7 @@ def _bias_leaky_grad(run, length, gy, y, slope, cut, gz, sums):
             sums[block, c] = zero
         for i in range(low, high):
             for c in range(left, right):
-                t = leaky_grad(gy[i], c, y[i, c], slope)
+                t = leaky_grad(gy, (i, c), y[i, c], slope)
                 gz[i, c] = t
                 sums[block, c] += t
 

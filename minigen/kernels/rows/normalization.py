@@ -130,7 +130,7 @@ def _grad_sums(run, length, gy, x, table, slope, cut, sums):
         for i in range(low, high):
             for c in range(left, right):
                 d = x[i, c] - table[0, c]
-                t = leaky_grad(gy[i], c, d * table[1, c] + table[2, c], slope)
+                t = leaky_grad(gy, (i, c), d * table[1, c] + table[2, c], slope)
                 total[c] += t
                 product[c] += t * d
 
@@ -166,7 +166,7 @@ def _input_grad(run, length, gy, x, table, slope, cut, gx):
         for i in range(low, high):
             for c in range(left, right):
                 d = x[i, c] - table[0, c]
-                t = leaky_grad(gy[i], c, d * table[1, c] + table[2, c], slope)
+                t = leaky_grad(gy, (i, c), d * table[1, c] + table[2, c], slope)
                 gx[i, c] = table[1, c] * t + (table[3, c] * d + table[4, c])
 
 
