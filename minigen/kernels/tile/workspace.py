@@ -11,15 +11,16 @@ LINE_BYTES = 64  # of the cache: a vector that lies across two lines takes two a
 
 
 class Workspace:
-    """The memory of a thread, and the name of the kernel that has it, "" for none."""
+    """The memory of a thread, the name of the kernel that has it, "" for none, and of the one that asked last."""
 
-    __slots__ = ("array", "holder", "memory")
+    __slots__ = ("array", "asking", "holder", "memory")
 
     def __init__(self) -> None:
         self.memory = np.empty(0, np.uint8)  # begins at a line of the cache
-        self.holder = ""
+        self.holder = self.asking = ""
 
     def __enter__(self) -> np.ndarray:
+        self.holder = self.asking  # not before: a Ctrl-C that comes in between would leave it held for ever
         return self.array
 
     def __exit__(self, *exception: object) -> None:
@@ -53,7 +54,7 @@ def scratch(kernel: str, count: int, dtype: np.dtype) -> Workspace:
         memory = np.empty(size + LINE_BYTES, np.uint8)
         own.memory = memory[-memory.ctypes.data % LINE_BYTES :]
     own.array = np.ndarray((count,), dtype, own.memory)
-    own.holder = kernel
+    own.asking = kernel
     return own
 
 
