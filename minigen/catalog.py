@@ -19,7 +19,10 @@ def model_paths() -> dict[str, str]:
     """
     package = importlib.import_module("minigen.models")
     files = [file for folder in package.__path__ for file in Path(folder).glob("*/*.py")]
-    rooms = {file.stem: file.parent.name for file in files if file.parent.name != SHARED and file.stem[0] != "_"}
+    files = [file for file in files if file.parent.name != SHARED and file.stem[0] != "_"]
+    rooms = {file.stem: file.parent.name for file in files}
+    if len(rooms) < len(files):
+        raise ArgumentError(f"two models have one name, in rooms of {package.__path__}; rename one of them")
     return {name: f"{package.__name__}.{rooms[name]}.{name}" for name in sorted(rooms)}
 
 
@@ -39,7 +42,8 @@ def load_model(name: str) -> ModuleType:
 def load(folder: str | Path) -> Any:
     """The trained model of a run folder, in evaluation mode: the Module, with the averaged weights where it has some.
 
-    Its `.preprocessing` says and does what must become of your data before the model can be called with it:
+    Its `.preprocessing` says and does what must become of your data before its networks can be fed with it; which they
+    are, and how they are called, is said by the class in the model's file. A classifier, for example:
 
         model = mg.load("runs/classifier-1")
         logits = model(mg.tensor(model.preprocessing(images)))

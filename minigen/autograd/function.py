@@ -51,7 +51,7 @@ class Function:
     _keep_outputs: tuple[int, ...] = ()
     _inputs: dict[int, Saved]
     _outputs: dict[int, Saved]
-    several: "tuple[weakref.ref[Output] | None, ...]" = ()  # for each output that has a gradient, if there are several
+    several: "tuple[weakref.ref[Output] | None, ...]" = ()  # one for each output, if there are several
 
     def forward(self, *arrays: Any, **_: Any) -> Any:  # of any signature, to a type checker
         """The result of the operation on ndarrays, an ndarray or a tuple of them. Must not change its inputs."""

@@ -1,7 +1,7 @@
 """Listening to a computation: every operation, every step of a sweep, every call of a module, as it happens.
 
-An Observer is told what goes in and what comes out; `with observe(observer):` lets it listen. It changes nothing, and
-while nobody listens it costs nothing. Pictures of graphs, timings and the blame for NaN are observers:
+An Observer is told what goes in and what comes out; `with observe(observer):` lets it listen. No result is changed by
+it, and while nobody listens it costs nothing. Pictures of graphs, timings and the blame for NaN are observers:
 
     class Names(Observer):
         def function_ends(self, node, inputs, outputs):
@@ -11,9 +11,10 @@ while nobody listens it costs nothing. Pictures of graphs, timings and the blame
         loss = model(x).sum()
         loss.backward()
 
-The second observer in here is `AnomalyDetector`, which finds the operation that made a NaN.
+One observer stands in here, `AnomalyDetector`, which finds the operation that made a NaN.
 """
 
+import os
 import sys
 import threading
 import traceback
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from minigen.autograd.function import Function
     from minigen.autograd.tensor import Tensor
 
-PACKAGE = str(Path(__file__).parent.parent)
-MODELS = str(Path(PACKAGE, "models"))  # which are written as users write
+PACKAGE = str(Path(__file__).parent.parent) + os.sep
+MODELS = PACKAGE + "models" + os.sep  # which are written as users write
 
 
 class Observer:
@@ -115,8 +116,13 @@ class AnomalyDetector(Observer, threading.local):
         if result.dtype.kind != "f" or np.isfinite(result.data).all():
             return
         kind = "NaN" if np.isnan(result.data).any() else "infinity"
-        inside = "".join(f"{outer.name}, backward of the one called at {outer.line}: " for outer in self.sweep)
-        raise NotFinite(f"{inside}{node.name}, {phase}: {kind} in the result; shapes {shapes}; called at {node.line}")
+        inside = "".join(f"{outer.name}, backward of the one called {at(outer)}: " for outer in self.sweep)
+        raise NotFinite(f"{inside}{node.name}, {phase}: {kind} in the result; shapes {shapes}; called {at(node)}")
+
+
+def at(node: "Function") -> str:
+    """Where a node was called, as far as the detector heard it."""
+    return f"at {node.line}" if node.line else "before detect_anomaly began; let it hear the forward too"
 
 
 DETECTOR = AnomalyDetector()

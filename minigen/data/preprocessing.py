@@ -40,7 +40,9 @@ def image_preprocessing(shape: tuple[int, ...], range: tuple[float, float] = UNI
             x = x[..., None]
         x = x[None] if x.ndim == 3 else x
         if x.shape[1:] != shape:
-            raise ShapeError(f"images are {given}, but the model was trained on (N, {', '.join(map(str, shape))})")
+            raise ShapeError(
+                f"images are {given}, but the model was trained on (N, {', '.join(map(str, shape))}); bring them to it"
+            )
         if x.dtype != np.uint8:
             x = x.astype(np.float32)
             if not (x.min(initial=0) >= 0 and x.max(initial=1) <= 1):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigen.autograd.modes import no_grad
+from minigen.autograd.observe import Observer, observe
 from minigen.autograd.tensor import Tensor
 from minigen.config import config
 from minigen.errors import ShapeError
@@ -98,9 +99,10 @@ def summary(model: Module, input_shape: Sequence[int], dtype: Any = None) -> Sum
     shape = tuple(input_shape)
     parameters = model.parameters()
     kind = dtype or (parameters[0].dtype if parameters else config.dtype)
-    rows: list[Row] = []
-    with watched(model, rows), no_grad():
+    watcher = Watcher(model)
+    with one_by_one(model), observe(watcher), no_grad():
         model(Tensor(np.zeros((1, *shape), kind)))
+    rows = watcher.rows
     called = {row.name for row in rows}
     for name, module in model.named_modules():
         if own_parameters(module) and name not in called:
@@ -116,38 +118,37 @@ def summary(model: Module, input_shape: Sequence[int], dtype: Any = None) -> Sum
     )
 
 
+class Watcher(Observer):
+    """Adds a row at every call of a layer: a module without parts, or with parameters of its own."""
+
+    def __init__(self, model: Module) -> None:
+        self.rows: list[Row] = []
+        layers = [(name, m) for name, m in model.named_modules() if not m.children() or own_parameters(m)]
+        self.names = {id(module): name for name, module in layers}
+
+    def module_ends(self, module: Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        name = self.names.get(id(module))
+        main = result[0] if isinstance(result, tuple) and result else result  # a recurrent layer gives its state, too
+        if name is None or not isinstance(main, Tensor):
+            return
+        first = all(row.name != name for row in self.rows)
+        x_shape = np.shape(args[0].data if isinstance(args[0], Tensor) else args[0])
+        count, parameters = module.multiply_adds(x_shape, main.shape), own_parameters(module) if first else 0
+        self.rows.append(Row(name, type(module).__name__, main.shape[1:], parameters, count, main.data.nbytes))
+
+
 @contextmanager
-def watched(model: Module, rows: list[Row]) -> Iterator[None]:
-    """Add a row to `rows` at every call of a layer: a module without parts, or with parameters of its own."""
-    modes = [(module, module.training) for module in model.modules()]
-    layers = [(name, m) for name, m in model.named_modules() if not m.children() or own_parameters(m)]
+def one_by_one(model: Module) -> Iterator[None]:
+    """The model in evaluation mode, each layer run by itself; afterwards all is as it was."""
+    modes, fuse = [(module, module.training) for module in model.modules()], config.fuse
     model.eval()
+    config.fuse = False
     try:
-        for name, module in layers:
-            vars(module)["forward"] = recording(name, module, rows)
         yield
     finally:
-        for _, module in layers:
-            vars(module).pop("forward", None)
+        config.fuse = fuse
         for module, training in modes:
             module.training = training
-
-
-def recording(name: str, module: Module, rows: list[Row]) -> Any:
-    """The module's forward, which also adds a row."""
-    forward = module.forward
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        y = forward(*args, **kwargs)
-        main = y[0] if isinstance(y, tuple) and y else y  # a recurrent layer gives its state, too
-        if isinstance(main, Tensor):
-            first = all(row.name != name for row in rows)
-            x_shape = np.shape(args[0].data if isinstance(args[0], Tensor) else args[0])
-            count, parameters = module.multiply_adds(x_shape, main.shape), own_parameters(module) if first else 0
-            rows.append(Row(name, type(module).__name__, main.shape[1:], parameters, count, main.data.nbytes))
-        return y
-
-    return call
 
 
 def own_parameters(module: Module) -> int:

@@ -104,9 +104,9 @@ def smooth(values: np.ndarray, width: int) -> np.ndarray:
 
 
 def step_limits(steps: Sequence[int]) -> tuple[float, float]:
-    """All of the run, with a little room, whether or not a curve covers it."""
-    room = max(0.02 * (max(steps) - min(steps)), 0.5)
-    return min(steps) - room, max(steps) + room
+    """All of the run, with a little margin, whether or not a curve covers it."""
+    margin = max(0.02 * (max(steps) - min(steps)), 0.5)
+    return min(steps) - margin, max(steps) + margin
 
 
 def frame(axes: "Axes", values: np.ndarray) -> None:
@@ -115,9 +115,9 @@ def frame(axes: "Axes", values: np.ndarray) -> None:
     if values.size < NOISY:
         return
     low, high = np.quantile(values, [0.005, 0.98])
-    room = 0.08 * (high - low) + 1e-12
+    margin = 0.08 * (high - low) + 1e-12
     if values.max() > high + 2 * (high - low):
-        axes.set_ylim(min(values.min(), low) - room, high + (high - low) * 0.25 + room)
+        axes.set_ylim(min(values.min(), low) - margin, high + (high - low) * 0.25 + margin)
 
 
 def label(name: str) -> str:

@@ -12,7 +12,7 @@
             if steps.check_due:
                 steps.record(validation_loss=measure(model, held_out))
             if steps.sample_due:
-                plots.save_grid(steps.picture(), draw(model))
+                plots.save_grid(steps.picture_path(), draw(model))
 
 When the body of such a step has ended, its checkpoint is written: after its pictures, so that no kill can come between.
 """
@@ -45,7 +45,8 @@ class Steps:
     round is so many steps; None: an epoch of the loader.
 
     A checkpoint is written at the end of a round, of the last step, and of the step in which Ctrl-C was pressed (a
-    second one ends at once). After an exception nothing is saved. Raises ArgumentError when a body ended without `log`.
+    second one ends at once). After an exception nothing is saved. Raises ArgumentError when a body ended without `log`, or
+    a round without the figure that early stopping or a plateau waits for.
     """
 
     def __init__(
@@ -71,20 +72,26 @@ class Steps:
         self.ema = next((owner for owner in self.state.values() if isinstance(owner, EMA)), None)
         self.stopping = next((owner for owner in self.state.values() if isinstance(owner, EarlyStopping)), None)
         self.step = 0
+        self.entered = False
+        self.told = False  # whether the figure that decides was recorded in this round
 
     def __enter__(self) -> "Steps":
         self.step = self.run.restore(self.state)
         self.progress = Progress(self.total, self.step, description=self.run.model)
         self.progress.__enter__()
+        self.entered = True
         return self
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
+        if not self.entered:
+            raise ArgumentError("Steps: iterate inside `with Steps(…) as steps:`, which restores what was saved")
         last = self.step if self.stopped else self.total  # a run that was stopped early goes no further
         for step, batch in self.loader.steps(self.step, last):
             self.step = step
             yield batch
             if self.progress.step != step:
                 raise ArgumentError(f"Steps: step {step} ended without steps.log(…); call it once in every step")
+            self.check_told()
             interrupted = self.progress.interrupted  # a Ctrl-C after this line is for the next step
             if self.sample_due or interrupted:
                 self.run.save(self.state, step)
@@ -97,6 +104,16 @@ class Steps:
         self.progress.__exit__(kind, error, trace)
         self.run.stopped_early = self.stopped
         self.run.interrupted = self.progress.interrupted and self.step < self.total and not self.stopped
+
+    def check_told(self) -> None:
+        """Raise ArgumentError at the end of a round in which the figure that decides was not recorded."""
+        if self.check_due:
+            if (self.stopping is not None or self.plateaus) and not self.told:
+                raise ArgumentError(
+                    f"Steps: early stopping or a plateau waits for {self.watch}, but step {self.step} ended a round "
+                    f"without steps.record({self.watch}=…); record it there, or name another figure by watch="
+                )
+            self.told = False
 
     @property
     def stopped(self) -> bool:
@@ -114,10 +131,11 @@ class Steps:
         return self.check_due or self.step == self.total or self.stopped
 
     def log(self, every: int, **figures: Any) -> None:
-        """The weights are those of this step now, and `figures` (numbers, or tensors of one element) what it measured.
+        """Call it once in each step, when the weights have changed: averages and schedules take that step, too.
 
-        They are shown, and in each step that `every` divides they are a row of metrics.csv. Call it once a step. Raises
-        GradientError at the end of a round when an array of the state holds NaN or infinity.
+        figures: what the step measured, numbers or tensors of one element. They are shown, and in each step that
+        `every` divides they are a row of metrics.csv. Raises GradientError at the end of a round when an array of the
+        state holds NaN or infinity.
         """
         for schedule in self.schedules:
             schedule.step()
@@ -133,6 +151,7 @@ class Steps:
         """A row of metrics.csv now."""
         self.run.log(self.step, **figures)
         if self.watch in figures:
+            self.told = True
             value = scalar(figures[self.watch], self.watch)
             for plateau in self.plateaus:
                 plateau.step(value)
@@ -143,10 +162,10 @@ class Steps:
         """`with steps.averaged():` the model has its averaged weights, where the state holds an EMA."""
         return nullcontext() if self.ema is None else self.ema.applied()
 
-    def picture(self) -> Path:
+    def picture_path(self) -> Path:
         """Where this step's picture belongs."""
         return self.run.sample_path(self.step)
 
-    def text(self) -> Path:
+    def text_path(self) -> Path:
         """Where this step's text belongs."""
         return self.run.sample_path(self.step, ".txt")

@@ -14,8 +14,8 @@ sees images and samples in separate batches; it has dropout, and no batch norm t
 statistics. Samples are drawn with the generator's running statistics, so that an image depends on its z alone.
 
 What to expect on MNIST: strokes within the first epoch, some digits after two, most of a sheet readable and all ten
-classes on it after ten, which take half an hour on two cores. The losses do not fall: d_loss stays near 1.3, g_loss
-near 0.8; see gan.py for what does tell how it goes.
+classes on it after ten, which take some twelve minutes on two cores. The losses do not fall: d_loss stays near 1.3,
+g_loss near 0.8; see gan.py for what does tell how it goes.
 """
 
 import math

@@ -234,7 +234,7 @@ def train(recipe: Recipe, run: Run) -> None:
             if steps.sample_due:
                 with steps.averaged():
                     new = write(model, tokenizer, recipe, 100, Choice(), mg.random.generator(recipe.seed))
-                save_text(steps.text(), "\n".join(" ".join(new[i : i + 10]) for i in range(0, 100, 10)))
+                save_text(steps.text_path(), "\n".join(" ".join(new[i : i + 10]) for i in range(0, 100, 10)))
 
 
 def load(run: RunFolder) -> TextGAN:
@@ -251,7 +251,7 @@ def preprocessing(run: RunFolder) -> data.Preprocessing:
     def shown(text: str) -> np.ndarray:
         return one_hot(letters([word[:length] for word in words(text)], tokenizer, length), tokenizer.size)
 
-    description = f"a text → one-hot letters of its words (N, {length}, {tokenizer.size})"
+    description = f"a text → one-hot letters of its words, cut after {length} (N, {length}, {tokenizer.size})"
     return data.Preprocessing(description, shown, tokenizer)
 
 

@@ -152,7 +152,7 @@ def train(recipe: Recipe, run: Run) -> None:
                 steps.record(validation_loss=nats.mean(), validation_accuracy=hits.mean())
             if steps.sample_due:
                 with steps.averaged():
-                    save_text(steps.text(), example(model, tokenizer, validation[:300], recipe.masked))
+                    save_text(steps.text_path(), example(model, tokenizer, validation[:300], recipe.masked))
 
 
 def load(run: RunFolder) -> BERT:

@@ -144,7 +144,7 @@ def train(recipe: Recipe, run: Run) -> None:
                     steps.record(validation_loss=measure(model, validation, thinned=10))
             if steps.sample_due:
                 with steps.averaged():
-                    save_text(steps.text(), write(model, tokenizer, SAMPLE, mg.random.generator(recipe.seed)))
+                    save_text(steps.text_path(), write(model, tokenizer, SAMPLE, mg.random.generator(recipe.seed)))
 
 
 def load(run: RunFolder) -> GPT:

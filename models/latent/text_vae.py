@@ -201,7 +201,7 @@ def train(recipe: Recipe, run: Run) -> None:
                 steps.record(**{f"validation_{name}": value for name, value in figures.items()})
             if steps.sample_due:
                 with steps.averaged():
-                    save_text(steps.text(), show(model, tokenizer, held_out, mg.random.generator(recipe.seed)))
+                    save_text(steps.text_path(), show(model, tokenizer, held_out, mg.random.generator(recipe.seed)))
 
 
 def load(run: RunFolder) -> TextVAE:

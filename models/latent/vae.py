@@ -189,7 +189,7 @@ def train(recipe: Recipe, run: Run) -> None:
                 steps.record(**figures)
             if steps.sample_due:
                 with steps.averaged():
-                    plots.save_grid(steps.picture(), draw(model, 64, mg.random.generator(recipe.seed)))
+                    plots.save_grid(steps.picture_path(), draw(model, 64, mg.random.generator(recipe.seed)))
 
 
 def load(run: RunFolder) -> VAE:

@@ -13,7 +13,7 @@ Every training image is shifted by up to two pixels, anew each time it is seen. 
 and only watched (`validation_…` in metrics.csv); the test images are looked at once, at the end.
 
 What to expect on MNIST: about 99.4 % of the test images read right after the six epochs of the default recipe, which
-take some three minutes on two cores.
+take some two minutes on two cores.
 """
 
 from dataclasses import dataclass

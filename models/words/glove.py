@@ -152,7 +152,7 @@ def train(recipe: Recipe, run: Run) -> None:
             if steps.check_due:
                 steps.record(validation_loss=measure(model, validation, recipe))
             if steps.sample_due:
-                save_text(steps.text(), overview(Words(words, model.vectors())))
+                save_text(steps.text_path(), overview(Words(words, model.vectors())))
 
 
 def load(run: RunFolder) -> GloVe:

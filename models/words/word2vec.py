@@ -158,7 +158,7 @@ def train(recipe: Recipe, run: Run) -> None:
             if steps.check_due:
                 steps.record(validation_loss=measure(model, validation, pairs, recipe))
             if steps.sample_due:
-                save_text(steps.text(), overview(Words(words, model.word.weight.data)))
+                save_text(steps.text_path(), overview(Words(words, model.word.weight.data)))
 
 
 def load(run: RunFolder) -> Word2Vec:

@@ -59,9 +59,9 @@ def test_a_product_that_is_turned(sizes: tuple[int, int, int], dtype: type) -> N
     a, b = matrix(m, k, dtype, "F"), matrix(k, n, dtype)
     assert dense.turning_pays(a, b) == (n != 33 and k >= 1024)
     agree("matmul", a, b, scale=k)
-    room = np.empty((m, n), dtype)
-    assert kernels.matmul(a, b, out=room) is room
-    np.testing.assert_array_equal(room, kernels.matmul(np.ascontiguousarray(a), b))  # the same sums, term by term
+    out = np.empty((m, n), dtype)
+    assert kernels.matmul(a, b, out=out) is out
+    np.testing.assert_array_equal(out, kernels.matmul(np.ascontiguousarray(a), b))  # the same sums, term by term
     agree("matmul", a, b, np.ones(n, dtype), scale=k)
 
 

@@ -46,7 +46,7 @@ def trained(folder: Path, ema: float | None = None) -> layers.Linear:
             model.weight.data[:] += 1
             steps.log(every=2, loss=1 / steps.step)
             if steps.sample_due:
-                steps.text().write_text("walked")
+                steps.text_path().write_text("walked")
     run.finish(length=4.0)
     return model
 

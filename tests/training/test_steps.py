@@ -93,7 +93,7 @@ def test_a_step_is_saved_after_its_body_and_only_if_that_did_not_fail(run: Run):
             steps.log(every=1, loss=0)
             if steps.check_due:
                 assert run.checkpoint_path.exists() == (steps.step == 8)
-                steps.picture().write_bytes(b"")
+                steps.picture_path().write_bytes(b"")
             if steps.step == 8:
                 raise MemoryError
     assert saved(run)[0] == 4 and [path.name for path in run.samples()] == ["step-000004.png", "step-000008.png"]
@@ -212,10 +212,16 @@ def test_early_stopping_stops_says_so_and_stays_stopped(run: Run, capsys: pytest
     assert run.history()["step"][-1] == 16
 
 
-def test_another_figure_than_the_watched_one_stops_nothing(run: Run):
+def test_a_round_without_the_figure_that_decides_is_an_error(run: Run):
     training = all_followers(epochs=5, watch="validation_accuracy")
-    follow(training, run, FALLS_THEN_RISES)
-    assert run.step == 20 and not run.stopped_early
+    with pytest.raises(ArgumentError, match=r"waits for validation_accuracy, but step 4 ended .* another figure"):
+        follow(training, run, FALLS_THEN_RISES)
+
+
+def test_iterating_without_entering_is_an_error(run: Run):
+    training = Training(epochs=1)
+    with pytest.raises(ArgumentError, match=r"inside `with Steps"):
+        next(iter(Steps(run, training.loader, training.state, epochs=1)))
 
 
 def test_a_schedule_is_moved_on_once_a_step(run: Run):

@@ -91,7 +91,7 @@ def mark_used(folder: Path) -> None:
 
 
 def remove_unused(root: Path) -> None:
-    """Remove the cache folders in `root` that no process used for a month, or is using now."""
+    """Remove the cache folders in `root` that no process used for a month, unless one is using it now."""
     if fcntl is None:
         return
     for folder in root.iterdir():

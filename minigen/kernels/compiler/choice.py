@@ -5,6 +5,7 @@ process of its own first holds some kernels against their twins (`minigen/kernel
 crash does harm; what it found is kept beside the compiled kernels. MINIGEN_NUMBA=inner or plain decides without asking.
 """
 
+import contextlib
 import os
 import platform
 import subprocess
@@ -36,7 +37,9 @@ def choose() -> str:
         return asked
     form, failure = by_import() if numba.__version__.startswith(TESTED) else by_self_test()
     if form not in FORMS:
-        raise ImportError(f"kernels fail their self-test with Numba {numba.__version__}: {failure}")
+        raise ImportError(
+            f"kernels fail their self-test with Numba {numba.__version__}: {failure}; install Numba {TESTED[-1]}x"
+        )
     if form == "plain":
         warnings.warn(
             f"minigen: Numba {numba.__version__} lacks something that fast kernels are built on ({failure}); using its "
@@ -60,15 +63,18 @@ def by_self_test() -> tuple[str, str]:
     folder = usable_folder()
     file = None if folder is None else folder / f"numba-{sys.implementation.cache_tag}-{platform.machine()}"
     if file is not None and file.exists():
-        form, _, failure = file.read_text().partition(" ")
+        form, _, failure = file.read_text(encoding="utf-8").partition(" ")
         return form, failure
     print(f"minigen: Numba {numba.__version__} is new here; trying it takes up to a minute, once", file=sys.stderr)
     failures = []
-    for form in FORMS:
-        failure = self_test(form)
-        if failure is None:
-            return noted(file, form, *failures)
-        failures.append(failure)
+    try:
+        for form in FORMS:
+            failure = self_test(form)
+            if failure is None:
+                return noted(file, form, *failures)
+            failures.append(failure)
+    except (OSError, subprocess.SubprocessError) as error:  # it says nothing of Numba, so it is tried again
+        return "plain", f"trying it was not possible: {error}"
     return noted(file, "none", *failures)
 
 
@@ -76,21 +82,22 @@ def noted(file: Path | None, form: str, *failures: str) -> tuple[str, str]:
     """The result of the self-tests, of which the first failure is told, put into the file."""
     failure = failures[0] if failures else ""
     if file is not None:
-        write_atomic(file, f"{form} {failure}".encode())
+        with contextlib.suppress(OSError):  # of a full disk: then it is tried again
+            write_atomic(file, f"{form} {failure}".encode())
     return form, failure
 
 
 def self_test(form: str) -> str | None:
-    """Why the self-test fails in this form, in a process of its own; None when it passes."""
+    """Why the self-test fails in this form, in a process of its own; None when it passes.
+
+    Raises OSError or SubprocessError when it could not be run to its end.
+    """
     path = os.pathsep.join(sys.path)
     environment = os.environ | {"MINIGEN_NUMBA": form, "MINIGEN_BACKEND": "numba", "PYTHONPATH": path}
     command = [sys.executable, "-m", "minigen.kernels.self_test"]
-    try:
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        return str(error)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
     said = done.stderr.strip().splitlines()
     return None if done.returncode == 0 else said[-1] if said else f"it ended with status {done.returncode}"
 

@@ -1,7 +1,8 @@
 """The decorators by Numba's public interface alone, for a Numba whose inner ones are not what `numba_inner.py` needs.
 
 The same kernels and the same numbers, within rounding, but slower: every function is compiled apart and again inside
-its callers, tasks are started from Python's threads, and products are plain loops.
+its callers, tasks are started from Python's threads, and products are plain loops. Threads of Python, which compiled
+code lets go on, in the place of `prange`: an error inside a task reaches its caller, and a kernel is compiled once.
 """
 
 import functools
@@ -13,7 +14,7 @@ from typing import Any
 import numba
 
 from minigen.config import available_cores, config
-from minigen.kernels.compiler.cache import claimed_folder, numba_cache_in
+from minigen.kernels.compiler.cache import announce, claimed_folder, numba_cache_in
 
 FASTMATH = {"contract", "reassoc", "nsz", "arcp"}  # never nnan or ninf: NaN and Inf must stay visible
 OPTIONS: dict[str, Any] = {"fastmath": FASTMATH, "error_model": "numpy"}
@@ -41,7 +42,10 @@ def jit(function: Callable[..., Any]) -> Any:
     """
     folder = claimed_folder("plain")
     if folder is None:
+        announce()
         return numba.njit(nogil=True, **OPTIONS)(function)
+    if not any(folder.rglob("*.nbi")):
+        announce()
     with numba_cache_in(folder):
         return numba.njit(nogil=True, cache=True, **OPTIONS)(function)
 

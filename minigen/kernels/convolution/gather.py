@@ -6,7 +6,7 @@ Three products, each in tasks that own their part of the result, so that the bit
     scatter:  a pixel times the weights is a window, added into the result (input gradient with few input channels)
     outer:    windows transposed times pixels (weight gradient)
 
-`convolution.py` decides which product a convolution is and fills in the plan. Arrays here are flat; positions count
+`conv2d.py` decides which product a convolution is and fills in the plan. Arrays here are flat; positions count
 numbers, not bytes. A partial tile goes through `spare`, from where only the rows and columns that exist are taken.
 """
 

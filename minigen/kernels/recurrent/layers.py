@@ -1,8 +1,8 @@
 """Recurrent layers over whole sequences: RNN, LSTM, GRU, and their gradients back to the sums inside the gates.
 
-x · w_x + b of all steps is one large product (`dense.py`). What is left of a step depends on the step before, but no
-sequence depends on another: so each worker takes an equal share of the sequences through all steps
-(`walk.py`). A few steps with large weights, as in generating text, and float64 are left to the twins.
+x · w_x + b of all steps is one large product (`tile/dense.py`). What is left of a step depends on the step before, but
+no sequence depends on another: so each worker takes an equal share of the sequences through all steps (`walk.py`).
+A few steps with large weights, as in generating text, and float64 are left to the twins.
 """
 
 import functools
