@@ -45,8 +45,8 @@ class Steps:
     round is so many steps; None: an epoch of the loader.
 
     A checkpoint is written at the end of a round, of the last step, and of the step in which Ctrl-C was pressed (a
-    second one ends at once). After an exception nothing is saved. Raises ArgumentError when a body ended without `log`, or
-    a round without the figure that early stopping or a plateau waits for.
+    second one ends at once). After an exception nothing is saved. Raises ArgumentError when a body ended without
+    `log`, or a round without the figure that early stopping or a plateau waits for.
     """
 
     def __init__(

@@ -9,7 +9,7 @@ from typing import Any
 import numba
 from threadpoolctl import threadpool_limits
 
-SETTINGS: Any = numba.config  # what the environment's NUMBA_… variables set
+SETTINGS: Any = vars(numba)["config"]  # what the environment's NUMBA_… variables set
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 KEPT_ARRAY_BYTES, KEPT_FREE_BYTES = 1 << 25, 1 << 30
 

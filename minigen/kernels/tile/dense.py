@@ -1,9 +1,9 @@
 """The product of two matrices, on the same threads as every other kernel.
 
 NumPy's BLAS has threads of its own, which would fight with ours for the cores, so it is kept at one
-(`compiler/process.py`). A product worth both cores is computed here instead: C is cut into tiles of at most ROWS x panel
-numbers, each of which stays in registers while the whole sum over k runs (`microkernel.py`), and every worker takes an
-equal run of tiles.
+(`compiler/process.py`). A product worth both cores is computed here instead: C is cut into tiles of at most ROWS x
+panel numbers, each of which stays in registers while the whole sum over k runs (`microkernel.py`), and every worker
+takes an equal run of tiles.
 
 C is made in bands of rows, a band panel by panel (a panel is as many columns as a tile has), a panel tile by tile.
 First the panel of B is packed, its rows one after the other, since all tiles of the band read it; but rows that are
