@@ -12,7 +12,7 @@ from minigen.autograd import ops
 from minigen.autograd.function import Function, Output
 from minigen.autograd.fused import FusedFunction
 from minigen.autograd.verify.gradcheck import gradcheck
-from minigen.autograd.verify.sample import Sample
+from minigen.autograd.verify.sample import Fixed, Sample
 from minigen.autograd.verify.samples import SAMPLES
 from minigen.autograd.verify.verification import verify
 
@@ -49,6 +49,11 @@ def test_every_operation_has_a_sample_and_an_oracle():
 
 def test_every_operation_is_exported():
     assert [name for name in ops.__all__ if not hasattr(mg, name)] == []
+
+
+def test_an_input_is_fixed_only_where_no_gradient_can_be_checked():
+    fixed = {case.operation for case in SAMPLES if any(isinstance(maker, Fixed) for maker in case.inputs)}
+    assert fixed == {"batch_norm", "hinge_loss"}  # running values are no inputs of the graph; targets are -1 or 1
 
 
 def test_sample_names_are_distinct():

@@ -23,7 +23,8 @@ def list_runs(argv: list[str]) -> int:
     folder = parser.parse(argv).folder
     if not folder.is_dir():
         raise ArgumentError(f"there is no folder {folder} with runs in it; make one with: minigen train MODEL")
-    paths = sorted((path.parent for path in folder.glob("*/recipe.json")), key=by_number)
+    itself = [folder] if (folder / "recipe.json").is_file() else []
+    paths = itself or sorted((path.parent for path in folder.glob("*/recipe.json")), key=by_number)
     if not paths:
         print(f"no runs in {folder}")
         return 0

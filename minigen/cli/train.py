@@ -148,9 +148,8 @@ def run_training(module: ModuleType, recipe: Any, run: Run) -> int:
     """Train, then say where the pictures lie, and show the last text that was written on the way."""
     train_and_evaluate(module, recipe, run)
     last = run.samples()[-1:]
-    for path in [*last, run.path / "curves.png"]:
-        if path.exists():
-            print(f"  {path}")
+    for path in [*last, *run.pictures()]:
+        print(f"  {path}")
     for path in last:
         if path.suffix == ".txt":
             print(path.read_text(encoding="utf-8"), end="")
