@@ -26,6 +26,8 @@ def test_the_runs_in_a_folder_are_listed(folders: Path, capsys: pytest.CaptureFi
     assert contents(folders) == before
     assert cli.main(["list", "full"]) == 0
     assert capsys.readouterr().out == "no runs in full\n"
+    assert cli.main(["list", "done"]) == 0  # a run folder itself
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["run", "done"]
 
 
 def test_runs_are_compared(capsys: pytest.CaptureFixture):
