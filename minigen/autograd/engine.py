@@ -15,7 +15,7 @@ import numpy as np
 from minigen.autograd.function import Edge, Function, Output
 from minigen.autograd.leaves import accumulate, summed
 from minigen.autograd.modes import modes, sweeping
-from minigen.autograd.observe import listening
+from minigen.autograd.observe import observed
 from minigen.autograd.tensor import Tensor
 from minigen.config import config
 from minigen.errors import GradientError, ShapeError
@@ -143,11 +143,9 @@ def sweep(
                 accumulate(tensor, gy, create_graph)
             if targets is not None and id(node) in targets:
                 found[id(node)] = gy
-            if type(node) is Output:
+            if type(node) is Output:  # released with its source
                 add_gradient(pending, owned, (id(node.edges[0]), node.index), gy, create_graph)
-            elif not visit(node, (gy,), send, leads):
-                continue
-            if not retain_graph:
+            elif visit(node, (gy,), send, leads) and not retain_graph:
                 node.release()
     return found
 
@@ -161,7 +159,7 @@ def visit(node: Function, gys: Sequence[Tensor | None], send: Deliver, leads: se
             node.needs = needs
             return False
     try:
-        gradients = observed(node, gys) if modes.observers or config.debug else node.backward(*gys)
+        gradients = observed_backward(node, gys) if modes.observers or config.debug else node.backward(*gys)
         if len(gradients) != len(node.edges):
             raise GradientError(
                 f"{node.name}.backward gave {len(gradients)} gradients for {len(node.edges)} inputs; return one for "
@@ -181,17 +179,13 @@ def visit(node: Function, gys: Sequence[Tensor | None], send: Deliver, leads: se
         node.needs = needs
 
 
-def observed(node: Function, gys: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
+def observed_backward(node: Function, gys: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
     """node.backward, with those who listen told of its start and its end."""
-    observers, gxs = listening(), None
-    for observer in observers:
-        observer.backward_starts(node, gys)
-    try:
-        gxs = node.backward(*gys)
-        return gxs
-    finally:
-        for observer in observers:
-            observer.backward_ends(node, gys, gxs)
+    return observed(
+        lambda: node.backward(*gys),
+        lambda observer: observer.backward_starts(node, gys),
+        lambda observer, gxs: observer.backward_ends(node, gys, gxs),
+    )
 
 
 def add_gradient(pending: dict[Any, Tensor], owned: set[Any], key: Key, g: Tensor, create_graph: bool) -> None:

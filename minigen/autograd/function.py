@@ -79,7 +79,7 @@ class Function:
             for observer in listening():
                 observer.function_starts(self, tensors)
         y = self.forward(*[x.data for x in tensors])
-        if type(y) is tuple:
+        if isinstance(y, tuple):
             out = self.several_outputs(y, tensors)
         else:
             if type(y) is not np.ndarray:
@@ -97,9 +97,11 @@ class Function:
 
     def several_outputs(self, ys: tuple[np.ndarray, ...], inputs: list[Tensor]) -> tuple[Tensor, ...]:
         """The results of forward as tensors, each with a node of its own in the graph, which leads to this one."""
+        if not ys:
+            raise GradientError(f"{self.name}: forward gave no output; return an array, or a tuple of one or more")
         outputs = tuple([Tensor(np.asarray(y)) for y in ys])
-        for y in outputs:
-            share_version(y, inputs)
+        for i, y in enumerate(outputs):
+            share_version(y, [*inputs, *outputs[:i]])
         if True in self.needs:
             self.link(inputs, *outputs)
             self.several = (None,) * len(outputs)
@@ -151,7 +153,8 @@ class Function:
     def saved_output(self, index: int = 0) -> Tensor:
         """The output as a tensor; linked to the graph while the sweep is recorded."""
         array = self.saved_output_array(index)
-        return linked(array, self.output_node(index, array), self._outputs[index][2], self.name)
+        edge = self.output_node(index, array) if array.dtype in FLOAT_DTYPES else None
+        return linked(array, edge, self._outputs[index][2], self.name)
 
     def output_node(self, index: int, array: np.ndarray) -> "Function":
         """The node that stands for output `index` in the graph: this one, unless there are several outputs."""
@@ -185,6 +188,10 @@ class Function:
 
     def release(self) -> None:
         """Drop everything but the description: what was saved, options, and the way to earlier nodes."""
+        for reference in self.several:
+            node = None if reference is None else reference()
+            if node is not None:  # an output leads nowhere without its source
+                node.release()
         shape, dtype = self.shape, self.dtype
         self.__dict__.clear()
         self.freed, self.shape, self.dtype = True, shape, dtype
@@ -210,11 +217,12 @@ class Output(Function):
         self.title = title
 
 
-def share_version(out: Tensor, inputs: list[Tensor]) -> None:
+def share_version(out: Tensor, others: list[Tensor]) -> None:
     """A view and its base share one version counter, so that a change through either is seen."""
-    base = out.data.base
-    for x in inputs:
-        if base is not None and (base is x.data or base is x.data.base):
+    array, base = out.data, out.data.base
+    for x in others:
+        both = base is not None and (base is x.data or base is x.data.base)
+        if both or array is x.data or array is x.data.base:
             out.version = x.version
             return
 

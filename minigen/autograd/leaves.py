@@ -29,8 +29,18 @@ class Destination(NamedTuple):
     add: bool = False
 
     def holds(self, array: np.ndarray) -> "np.ndarray | Written":
-        """What backward returns when the kernel has done so; `array` is what the kernel returned."""
-        return array if self.out is None else Written(self.out)
+        """What backward returns when the kernel has done so; `array` is what the kernel returned.
+
+        Raises GradientError when that lies elsewhere although there was a place: the kernel has not put it there.
+        """
+        if self.out is None:
+            return array
+        if array is not self.out and not np.may_share_memory(array, self.out):
+            raise GradientError(
+                f"backward: a gradient {array.shape} was to be written into its place, but lies elsewhere; hand the "
+                "destination's `out` and `add` to the kernel, or return the array itself"
+            )
+        return Written(self.out)
 
 
 ANYWHERE = Destination()

@@ -18,10 +18,10 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from minigen.autograd.function import Function
     from minigen.autograd.tensor import Tensor
 
+T = TypeVar("T")
 PACKAGE = str(Path(__file__).parent.parent) + os.sep
 MODELS = PACKAGE + "models" + os.sep  # which are written as users write
 
@@ -56,7 +57,10 @@ class Observer:
     def backward_ends(
         self, node: "Function", gys: Sequence["Tensor | None"], gxs: "Sequence[Tensor | None] | None"
     ) -> None:
-        """It has run and gave the gradients of the inputs; None: it raised. Its operations were told in between."""
+        """It has run and gave the gradients of the inputs; None: it raised. Its operations were told in between.
+
+        Where a kernel adds a gradient straight into its leaf's place, the leaf's whole gradient so far stands there.
+        """
 
     def module_starts(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """module.forward is about to run."""
@@ -68,7 +72,8 @@ class Observer:
 @contextmanager
 def observe(observer: Observer) -> Iterator[Observer]:
     """`with observe(observer):` the observer hears what this thread computes inside the block."""
-    previous, modes.observers = modes.observers, (*modes.observers, observer)
+    previous = modes.observers
+    modes.observers = previous if observer in previous else (*previous, observer)
     try:
         yield observer
     finally:
@@ -77,7 +82,19 @@ def observe(observer: Observer) -> Iterator[Observer]:
 
 def listening() -> tuple[Observer, ...]:
     """Who listens in this thread. `config.debug` lets the anomaly detector listen everywhere."""
-    return (*modes.observers, DETECTOR) if config.debug else modes.observers
+    everywhere = config.debug and DETECTOR not in modes.observers
+    return (*modes.observers, DETECTOR) if everywhere else modes.observers
+
+
+def observed(run: Callable[[], T], starts: Callable[[Observer], None], ends: Callable[[Observer, T | None], None]) -> T:
+    """run(), with everyone who listens told of its start and, whatever is raised, of its end; None: it raised."""
+    result: T | None = None
+    with ExitStack() as stack:
+        for observer in listening():
+            starts(observer)
+            stack.callback(lambda observer=observer: ends(observer, result))
+        result = run()
+    return result
 
 
 # ---------------------------------------------------------------- NaN and infinity

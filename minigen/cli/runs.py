@@ -62,7 +62,7 @@ def compare(argv: list[str]) -> int:
         raise ArgumentError("compare needs two or more different runs, as in: minigen compare runs/vae-1 runs/vae-2")
     histories = {name: run.history() for name, run in runs.items()}
     print("\n".join(comparison(runs)))
-    if any(histories.values()):
+    if any(len(history) > 1 for history in histories.values()):  # there is more in it than the steps
         plots.save_runs(arguments.out, histories, " · ".join(dict.fromkeys(run.model for run in runs.values())))
         print(arguments.out)
     return 0

@@ -14,7 +14,7 @@ import numpy as np
 from minigen.autograd import leaves
 from minigen.autograd.conversion import as_array, check_differentiable, numeric_dtype
 from minigen.autograd.modes import modes
-from minigen.autograd.observe import listening
+from minigen.autograd.observe import observed
 from minigen.autograd.tensor import Tensor
 from minigen.config import FLOAT_DTYPES
 from minigen.errors import ArgumentError, CheckpointError, DTypeError
@@ -76,15 +76,11 @@ class Module:
 
     def observed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """`forward`, with those who listen told of its start and its end."""
-        observers, result = listening(), None
-        for observer in observers:
-            observer.module_starts(self, args, kwargs)
-        try:
-            result = self.forward(*args, **kwargs)
-        finally:
-            for observer in observers:
-                observer.module_ends(self, args, kwargs, result)
-        return result
+        return observed(
+            lambda: self.forward(*args, **kwargs),
+            lambda observer: observer.module_starts(self, args, kwargs),
+            lambda observer, result: observer.module_ends(self, args, kwargs, result),
+        )
 
     # Attributes
 

@@ -11,6 +11,7 @@ Nothing here writes; minigen.training.run does.
 
 import dataclasses
 import json
+import math
 import types
 import typing
 from pathlib import Path
@@ -61,7 +62,7 @@ class RunFolder:
                 raise TypeError("model must be a string and recipe an object")
         except OSError as error:
             raise disk_error("read", file, error) from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise RunError(f"{file} is damaged ({error}); restore it from a copy, or train again") from error
         if model not in (None, name):
             raise RunError(f"{path} is a run of {name}, not of {model}; use: minigen train {name} --resume {path}")
@@ -129,9 +130,9 @@ def read_summary(path: Path) -> tuple[int, float, dict[str, Any]]:
     try:
         document = json.loads(path.read_bytes())
         step, seconds, results = int(document["step"]), float(document["seconds"]), dict(document["results"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return 0, 0.0, {}
-    return step, seconds, results
+    return (step, seconds, results) if math.isfinite(seconds) else (0, 0.0, {})
 
 
 def is_required(field: "dataclasses.Field[Any]") -> bool:

@@ -208,3 +208,32 @@ def test_debug_lets_the_anomaly_detector_listen_everywhere(monkeypatch: pytest.M
     with pytest.raises(GradientError, match=r"Sqrt, backward of the one called at .* infinity"):
         mg.sqrt(leaf(0.0)).sum().backward()
     assert mg.exp(leaf(0.0)).item() == 1.0
+
+
+def test_an_observer_that_raises_leaves_the_others_in_order():
+    class Stops(Observer):
+        def backward_starts(self, node: Any, gys: Any) -> None:
+            raise ZeroDivisionError
+
+    diary = Diary()
+    with pytest.raises(ZeroDivisionError), observe(diary), mg.detect_anomaly(), observe(Stops()):
+        leaf(1.0).sum().backward()
+    assert diary.entries[-2:] == ["backward Sum[", "]Sum None"]
+    with pytest.raises(GradientError, match=r"^Log, forward: NaN"), mg.detect_anomaly():
+        mg.log(leaf(-1.0))
+
+
+def test_who_listens_twice_is_told_once(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(mg.config, "debug", True)
+    diary = Diary()
+    with observe(diary), observe(diary), mg.detect_anomaly():
+        _ = -leaf(1.0)
+        with pytest.raises(GradientError, match=r"^Sqrt, backward of the one called at [^:]*:[^:]*: [^:]*: Divide"):
+            mg.sqrt(leaf(0.0)).sum().backward()
+    assert diary.entries.count("Negative(") == 1
+
+
+def test_a_forward_that_the_detector_did_not_hear_has_no_line():
+    y = mg.sqrt(leaf(0.0)).sum()
+    with pytest.raises(GradientError, match="called before detect_anomaly began"), mg.detect_anomaly():
+        y.backward()

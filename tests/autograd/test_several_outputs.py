@@ -2,7 +2,7 @@
 
 import gc
 import weakref
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -54,8 +54,8 @@ class Sorted(Function):
         self.order_of = np.argsort(x)
         return x[self.order_of], self.order_of
 
-    def backward(self, gy: Tensor | None, _: None) -> tuple[Tensor | None, ...]:
-        assert gy is not None
+    def backward(self, gy: Tensor | None, places: Tensor | None) -> tuple[Tensor | None, ...]:
+        assert gy is not None and places is None
         return (gy[np.argsort(self.order_of)],)
 
 
@@ -169,3 +169,67 @@ def test_names_in_pictures_and_messages():
     sin, cos = SinCos()(leaf(0.3))
     assert [y.node.name for y in (sin, cos) if y.node is not None] == ["SinCos[0]", "SinCos[1]"]
     assert "node=SinCos[1]" in repr(cos)
+
+
+def test_a_gradient_of_an_output_leaves_the_way_back_from_it():
+    x = leaf(0.3)
+    sin, cos = SinCos()(x)
+    (g,) = mg.grad((sin * sin + cos).sum(), [sin])
+    assert g.tolist() == [2 * np.sin(0.3)]
+    sin.backward(g)
+    np.testing.assert_allclose(gradient(x), 2 * np.sin([0.3]) * np.cos([0.3]))
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [lambda y: (y[:2], y[1:]), lambda y: (y, y), lambda y: (y, y[1:]), lambda y: (y[1:], y)],
+    ids=["two views", "twice", "whole and view", "view and whole"],
+)
+def test_a_change_through_another_output_is_noticed(pair: Any):
+    class Pair(Function):
+        def forward(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
+            self.save_output(1)
+            return pair(np.exp(x))
+
+        def backward(self, *gys: Tensor | None) -> tuple[Tensor | None, ...]:
+            return (self.saved_output(1),)
+
+    first, second = Pair()(leaf(1.0, 2.0, 3.0))
+    first.detach()[1] = 100.0
+    with pytest.raises(GradientError, match=r"Pair: output 1, .* was changed in place"):
+        second.sum().backward()
+
+
+def test_a_saved_output_of_integers_is_no_way_for_a_gradient():
+    class Kept(Sorted):
+        def forward(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            self.save_output(1)
+            return super().forward(x)
+
+        def backward(self, gy: Tensor | None, places: Tensor | None) -> tuple[Tensor | None, ...]:
+            assert places is None and not self.saved_output(1).requires_grad
+            return super().backward(gy, None)
+
+    x = leaf(3.0, 1.0, 2.0)
+    y, _ = Kept()(x)
+    (g,) = mg.grad((y * y).sum(), x, create_graph=True)
+    assert one(mg.grad(g.sum(), x)) == [2.0, 2.0, 2.0]
+
+
+def test_named_outputs_and_none():
+    class Two(NamedTuple):
+        first: np.ndarray
+        second: np.ndarray
+
+    class Named(SinCos):
+        def forward(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return Two(*super().forward(x))
+
+    class Nothing(Function):
+        def forward(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
+            return ()
+
+    sin, cos = Named()(leaf(0.3))
+    assert (sin.item(), cos.item()) == (np.sin(0.3), np.cos(0.3))
+    with pytest.raises(GradientError, match="Nothing: forward gave no output"):
+        Nothing()(leaf(0.3))

@@ -26,6 +26,14 @@ def test_the_runs_in_a_folder_are_listed(folders: Path, capsys: pytest.CaptureFi
     assert contents(folders) == before
     assert cli.main(["list", "full"]) == 0
     assert capsys.readouterr().out == "no runs in full\n"
+    for text in (
+        '{"step": 1e999, "seconds": 1, "results": {}}',
+        '{"step": 1, "seconds": NaN, "results": {}}',
+        "[" * 10_000,
+    ):
+        Path("spoken/run.json").write_text(text)
+        assert cli.main(["list", "."]) == 0
+        assert "0.0 s" in capsys.readouterr().out
     assert cli.main(["list", "done"]) == 0  # a run folder itself
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["run", "done"]
 

@@ -22,6 +22,7 @@ from minigen.kernels.compiler.cache import usable_folder
 
 TESTED = ("0.68.",)  # releases of Numba, as they begin
 FORMS = ("inner", "plain")
+SIGKILL = 9
 PATIENCE_SECONDS = 600  # for a self-test, which compiles
 
 
@@ -98,6 +99,10 @@ def self_test(form: str) -> str | None:
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
     )
+    if done.returncode == -SIGKILL:
+        raise subprocess.SubprocessError("it was killed")  # by somebody, or for want of memory
+    if done.returncode < 0:
+        return f"it was ended by signal {-done.returncode}"
     said = done.stderr.strip().splitlines()
     return None if done.returncode == 0 else said[-1] if said else f"it ended with status {done.returncode}"
 
