@@ -104,6 +104,16 @@ def test_a_new_numba_is_tried_once(failures: dict[str, str], tmp_path: Path, mon
         assert tried == forms
 
 
+def test_a_self_test_that_was_killed_says_nothing_of_numba(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    killed = "import os, signal\nif os.environ.get('MINIGEN_NUMBA') == 'inner': os.kill(os.getpid(), signal.SIGKILL)"
+    (tmp_path / "sitecustomize.py").write_text(killed)
+    (tmp_path / "noted").mkdir()
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.setattr(choice, "usable_folder", lambda: tmp_path / "noted")
+    assert choice.by_self_test() == ("plain", "trying it was not possible: it was killed")
+    assert [*(tmp_path / "noted").iterdir()] == []
+
+
 @pytest.mark.parametrize("form", choice.FORMS)
 def test_both_forms_pass_the_self_test(form: str) -> None:
     assert choice.self_test(form) is None
@@ -114,7 +124,7 @@ def test_both_forms_pass_the_self_test(form: str) -> None:
     [
         # numbers: lanes of a vector stay where they are
         ("import llvmlite.ir as ir\nir.IRBuilder.shuffle_vector = lambda self, a, b, mask: a", "matmul differs"),
-        ("import os\nif os.environ.get('MINIGEN_NUMBA') == 'inner': os.abort()", "status -6"),
+        ("import os\nif os.environ.get('MINIGEN_NUMBA') == 'inner': os.abort()", "it was ended by signal 6"),
         ("import numba.core.caching as caching\ndel caching.FunctionCache", "FunctionCache"),
     ],
 )
