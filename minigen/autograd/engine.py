@@ -246,7 +246,7 @@ def seed_gradient(output: Tensor, gradient: Tensor | np.ndarray | None) -> Tenso
                 f"backward: output has shape {output.shape}; only a one-element output has an implied gradient. Reduce "
                 "it (.sum(), .mean()) or pass gradient= of the same shape"
             )
-        return Tensor(np.ones_like(output.data))
+        return Tensor(np.ones(output.data.shape, output.data.dtype))
     g = gradient if isinstance(gradient, Tensor) else Tensor(np.asarray(gradient))
     if g.shape != output.shape:
         raise ShapeError(f"backward: gradient has shape {g.shape}, the output {output.shape}; they must be equal")

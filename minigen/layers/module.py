@@ -123,7 +123,7 @@ class Module:
 
     def children(self) -> list["Module"]:
         """The direct parts, in the order of assignment."""
-        return [child for _, child in self.named_children()]
+        return [value for value in vars(self).values() if isinstance(value, Module)]
 
     def named_modules(self) -> list[tuple[str, "Module"]]:
         """(dotted name, module) of this module, named "", and of everything inside it, depth first."""

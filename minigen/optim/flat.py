@@ -66,7 +66,8 @@ class FlatParameters:
         for i, p in enumerate(self.parameters):
             if p.grad is None or not p.requires_grad:
                 continue
-            leaves.gather(p, self.places[i], self.operation)
+            if p.grad is not self.places[i]:
+                leaves.gather(p, self.places[i], self.operation)
             active.append(i)
         return active
 
