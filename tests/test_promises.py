@@ -1,0 +1,41 @@
+"""Runs every promise, and holds docs/promises.md to them: `python tests/test_promises.py` writes the page anew."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+from promises import Promise
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "promises.md"
+HEAD = """# What happens when something is off
+
+Each line is a test (`tests/test_promises.py`). "Warns" is once in a process, and can be switched off
+(`MINIGEN_ADVICE=0`, `mg.config.advice = False`).
+"""
+SUBJECTS = {
+    path.stem.removeprefix("promises_"): path.stem for path in sorted(Path(__file__).parent.glob("promises_*.py"))
+}
+CASES: dict[str, list[Promise]] = {name: importlib.import_module(module).CASES for name, module in SUBJECTS.items()}
+
+
+def page() -> str:
+    parts = [HEAD]
+    for subject, cases in CASES.items():
+        rows = "\n".join(case.row for case in cases)
+        parts.append(
+            f"## {subject.replace('_', ' ').capitalize()}\n\n| Case | What minigen does |\n|---|---|\n{rows}\n"
+        )
+    return "\n".join(parts)
+
+
+@pytest.mark.parametrize("case", [case for cases in CASES.values() for case in cases], ids=lambda case: case.case[:60])
+def test_promise(case: Promise, tmp_path: Path):
+    case.check(tmp_path)
+
+
+def test_the_page_says_what_is_tested():
+    assert PAGE.read_text() == page()
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
