@@ -1,7 +1,7 @@
-"""Settings of the whole process: default dtype, threads, kernel backend, debug, fusion.
+"""Settings of the whole process: default dtype, threads, kernel backend, debug, fusion, advice.
 
-Read once from the environment (MINIGEN_DTYPE, MINIGEN_THREADS, MINIGEN_BACKEND, MINIGEN_DEBUG, MINIGEN_FUSE);
-`config` can be changed afterwards, except the backend, which is fixed when the first kernel is used.
+Read once from the environment (MINIGEN_DTYPE, MINIGEN_THREADS, MINIGEN_BACKEND, MINIGEN_DEBUG, MINIGEN_FUSE,
+MINIGEN_ADVICE); `config` can be changed afterwards, except the backend, which is fixed when the first kernel is used.
 """
 
 import functools
@@ -28,6 +28,7 @@ class Config:
     backend: "numba" (compiled kernels) or "numpy" (their plain twins).
     debug: full tracebacks in the command line, and anomaly detection in `backward`.
     fuse: `Sequential` runs a layer and the ReLU or LeakyReLU after it as one operation.
+    advice: warn, once each, of calls that are allowed but hardly ever meant (see `minigen.advice`).
     """
 
     dtype: np.dtype
@@ -35,6 +36,7 @@ class Config:
     backend: str
     debug: bool
     fuse: bool = True
+    advice: bool = True
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "dtype":
@@ -66,7 +68,8 @@ class Config:
             raise ArgumentError(f"MINIGEN_BACKEND is {backend!r}; use numba or numpy")
         debug = environ.get("MINIGEN_DEBUG", "") not in ("", "0")
         fuse = environ.get("MINIGEN_FUSE", "1") not in ("", "0")
-        return cls(np.dtype(dtype), int(threads), backend, debug, fuse)
+        advice = environ.get("MINIGEN_ADVICE", "1") not in ("", "0")
+        return cls(np.dtype(dtype), int(threads), backend, debug, fuse, advice)
 
 
 def available_cores() -> int:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-BASE = {"checks", "config", "errors", "files", "random"}
+BASE = {"advice", "checks", "config", "errors", "files", "random"}
 ENGINE = BASE | {"kernels", "autograd"}
 SERVICES = {"optim", "data", "metrics", "training", "plots"}
 LIBRARY = ENGINE | {"layers"} | SERVICES
@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "errors": set(),
     "checks": {"errors"},
     "config": {"errors"},
+    "advice": {"config"},
     "files": {"errors"},
     "random": {"errors"},
     "kernels": BASE,

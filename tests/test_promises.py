@@ -12,20 +12,19 @@ HEAD = """# What happens when something is off
 Each line is a test (`tests/test_promises.py`). "Warns" is once in a process, and can be switched off
 (`MINIGEN_ADVICE=0`, `mg.config.advice = False`).
 """
-SUBJECTS = {
-    path.stem.removeprefix("promises_"): path.stem for path in sorted(Path(__file__).parent.glob("promises_*.py"))
+FILES = sorted(Path(__file__).parent.glob("promises_*.py"))
+CASES: dict[str, list[Promise]] = {
+    path.stem.removeprefix("promises_"): importlib.import_module(path.stem).CASES for path in FILES
 }
-CASES: dict[str, list[Promise]] = {name: importlib.import_module(module).CASES for name, module in SUBJECTS.items()}
 
 
 def page() -> str:
-    parts = [HEAD]
+    """docs/promises.md, a table for each subject."""
+    lines = [HEAD]
     for subject, cases in CASES.items():
-        rows = "\n".join(case.row for case in cases)
-        parts.append(
-            f"## {subject.replace('_', ' ').capitalize()}\n\n| Case | What minigen does |\n|---|---|\n{rows}\n"
-        )
-    return "\n".join(parts)
+        title = subject.replace("_", " ").capitalize()
+        lines += [f"## {title}", "", "| Case | What minigen does |", "|---|---|", *(case.row for case in cases), ""]
+    return "\n".join(lines)
 
 
 @pytest.mark.parametrize("case", [case for cases in CASES.values() for case in cases], ids=lambda case: case.case[:60])

@@ -14,17 +14,15 @@ it, and while nobody listens it costs nothing. Pictures of graphs, timings and t
 One observer stands in here, `AnomalyDetector`, which finds the operation that made a NaN.
 """
 
-import os
-import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from minigen.advice import user_frame
 from minigen.autograd.modes import modes
 from minigen.config import config
 from minigen.errors import GradientError
@@ -34,8 +32,6 @@ if TYPE_CHECKING:
     from minigen.autograd.tensor import Tensor
 
 T = TypeVar("T")
-PACKAGE = str(Path(__file__).parent.parent) + os.sep
-MODELS = PACKAGE + "models" + os.sep  # which are written as users write
 
 
 class Observer:
@@ -156,11 +152,6 @@ def detect_anomaly():
 
 def user_line() -> str:
     """`file:line, code` of the innermost frame outside this package, the models apart."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None:
-        file = frame.f_code.co_filename
-        if not file.startswith(PACKAGE) or file.startswith(MODELS):
-            break
-        frame = frame.f_back
+    frame = user_frame()
     summary = traceback.extract_stack(frame, limit=1)[0]
     return f"{summary.filename}:{summary.lineno}: {summary.line}"
