@@ -7,31 +7,50 @@ import numpy as np
 
 from minigen.data import idx
 from minigen.data.augment import random_flip, random_shift
+from minigen.data.collate import collate
 from minigen.data.dataset import UNIT_RANGE, ArrayDataset, Dataset, ImageDataset
 from minigen.data.fashion_mnist import fashion_mnist
 from minigen.data.images import image_folder, npz
 from minigen.data.loader import DataLoader
 from minigen.data.mnist import mnist
 from minigen.data.preprocessing import Preprocessing, image_preprocessing, text_preprocessing
+from minigen.data.samplers import (
+    BatchSampler,
+    RandomSampler,
+    Sampler,
+    SequentialSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+)
 from minigen.data.sequences import SequenceDataset, StreamDataset, WindowDataset
 from minigen.data.shakespeare import shakespeare
+from minigen.data.subsets import ConcatDataset, Subset, random_split
 from minigen.data.text import load_text, split_text
 from minigen.data.tokenizers import ByteTokenizer, CharTokenizer, Tokenizer, WordTokenizer, tokenizer_from
 from minigen.errors import ArgumentError, DataError
 
 __all__ = [
     "ArrayDataset",
+    "BatchSampler",
     "ByteTokenizer",
     "CharTokenizer",
+    "ConcatDataset",
     "DataLoader",
     "Dataset",
     "ImageDataset",
     "Preprocessing",
+    "RandomSampler",
+    "Sampler",
     "SequenceDataset",
+    "SequentialSampler",
     "StreamDataset",
+    "Subset",
+    "SubsetRandomSampler",
     "Tokenizer",
+    "WeightedRandomSampler",
     "WindowDataset",
     "WordTokenizer",
+    "collate",
     "fashion_mnist",
     "idx",
     "image_folder",
@@ -42,6 +61,7 @@ __all__ = [
     "npz",
     "random_flip",
     "random_shift",
+    "random_split",
     "shakespeare",
     "split_text",
     "text_preprocessing",

@@ -1,12 +1,13 @@
-"""What a data set is here: an object with a length, whose items are tuples of arrays.
+"""What a data set is here: an object with a length, whose items are had by their number, dataset[i].
 
-`dataset[index]`, with an int, a slice or an array of ints, gives one tuple of arrays, one row for each index. Images
-stay as they are stored, uint8, and are scaled as they are taken: a quarter of the memory, and one pass over a batch.
+Those of this module hold arrays. They take slices and arrays of numbers, too, and give one row for each: `batch(rows)`
+tells a DataLoader so. Images stay as they are stored, uint8, and are scaled as they are taken: a quarter of the memory,
+and one pass over a batch.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -21,10 +22,10 @@ class Dataset(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: Index, /) -> tuple[np.ndarray, ...]: ...
+    def __getitem__(self, index: Any, /) -> Any: ...
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ImageDataset:
     """Images with or without labels, held in memory.
 
@@ -69,6 +70,19 @@ class ImageDataset:
         x = scale(self.images[index], self.range)
         return (x,) if self.labels is None else (x, self.labels[index])
 
+    def batch(self, rows: Index) -> tuple[np.ndarray, ...]:
+        """Several items as one batch, x (N, H, W, C)."""
+        return self[rows]
+
+    def __repr__(self) -> str:
+        height, width, channels = self.image_shape
+        labels = "no labels" if self.labels is None else f"{len(self.classes):,} classes"
+        low, high = self.range
+        return (
+            f"ImageDataset({self.name}: {len(self):,} images {height}×{width}×{channels}, {labels}, "
+            f"range {low:g}…{high:g})"
+        )
+
     @property
     def image_shape(self) -> tuple[int, ...]:
         """(H, W, C)."""
@@ -92,6 +106,14 @@ class ArrayDataset:
 
     def __getitem__(self, index: Index) -> tuple[np.ndarray, ...]:
         return tuple(array[index] for array in self.arrays)
+
+    def batch(self, rows: Index) -> tuple[np.ndarray, ...]:
+        """Several rows of every array."""
+        return self[rows]
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{array.dtype} {array.shape}" for array in self.arrays)
+        return f"ArrayDataset({len(self):,} rows: {shapes})"
 
 
 def scale(images: np.ndarray, range: tuple[float, float]) -> np.ndarray:

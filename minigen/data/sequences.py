@@ -29,6 +29,19 @@ class _Windows:
         """(x, y) of the windows that start there, copied."""
         return np.array(self._windows[:-1][start], order="C"), np.array(self._windows[1:][start], order="C")
 
+    def __len__(self) -> int:
+        return len(self._windows) - 1
+
+    def __getitem__(self, index: Index) -> tuple[np.ndarray, np.ndarray]:
+        return self.at(index)
+
+    def batch(self, rows: Index) -> tuple[np.ndarray, np.ndarray]:
+        """Several items as one batch, x and y (N, length)."""
+        return self[rows]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self):,} windows of {self.length} of {len(self.tokens):,} tokens)"
+
 
 class WindowDataset(_Windows):
     """Every window of a text: item i is x = tokens[i : i+length], y = tokens[i+1 : i+1+length], both int64.
@@ -37,12 +50,6 @@ class WindowDataset(_Windows):
     (N, length) at random, without drawing one twice in an epoch of T - length windows. Raises DataError for a text of
     fewer than length + 1 tokens.
     """
-
-    def __len__(self) -> int:
-        return len(self._windows) - 1
-
-    def __getitem__(self, index: Index) -> tuple[np.ndarray, np.ndarray]:
-        return self.at(index)
 
 
 class StreamDataset(_Windows):
@@ -124,6 +131,14 @@ class SequenceDataset:
         if self.permutation is not None:
             x = np.take(x, self.permutation, axis=-2)
         return x, *labels
+
+    def batch(self, rows: Index) -> tuple[np.ndarray, ...]:
+        """Several items as one batch, x (N, T, C)."""
+        return self[rows]
+
+    def __repr__(self) -> str:
+        steps, features = self.shape
+        return f"SequenceDataset({steps} steps of {features} of {self.images!r})"
 
 
 def check_permutation(permutation: np.ndarray, length: int) -> np.ndarray:
