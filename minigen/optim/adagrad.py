@@ -1,12 +1,12 @@
 """Adagrad: the gradient divided by the root of the sum of all its squares so far."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
 from minigen import kernels
-from minigen.autograd.tensor import Tensor
-from minigen.checks import check_number
+from minigen.optim.groups import Parameters, number
 from minigen.optim.optimizer import Optimizer
 
 
@@ -18,15 +18,19 @@ class Adagrad(Optimizer):
     """
 
     moments = ("square",)
+    options: ClassVar = {"eps": number(0), "weight_decay": number(0)}
     square: np.ndarray
 
-    def __init__(
-        self, parameters: Iterable[Tensor], lr: float = 1e-2, eps: float = 1e-10, weight_decay: float = 0.0
-    ) -> None:
-        self.eps = check_number(self.name, "eps", eps, 0)
-        self.weight_decay = check_number(self.name, "weight_decay", weight_decay, 0)
-        super().__init__(parameters, lr)
+    def __init__(self, parameters: Parameters, lr: float = 1e-2, eps: float = 1e-10, weight_decay: float = 0.0) -> None:
+        super().__init__(parameters, lr, eps=eps, weight_decay=weight_decay)
 
-    def update(self, span: slice, count: int) -> None:
+    def update(self, span: slice, count: int, options: Mapping[str, Any]) -> None:
         flat = self.flat
-        kernels.adagrad(flat.data[span], flat.gradients[span], self.square[span], self.lr, self.eps, self.weight_decay)
+        kernels.adagrad(
+            flat.data[span],
+            flat.gradients[span],
+            self.square[span],
+            options["lr"],
+            options["eps"],
+            options["weight_decay"],
+        )

@@ -1,15 +1,17 @@
 """Adam and AdamW: steps of the size of the mean gradient over its root mean square."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import zip_longest
+from typing import Any, ClassVar
 
 import numpy as np
 
 from minigen import kernels
 from minigen.autograd.tensor import Tensor
-from minigen.checks import check_items, check_number
+from minigen.checks import check_items
 from minigen.errors import ArgumentError
-from minigen.optim.flat import check_parameters
-from minigen.optim.optimizer import Optimizer
+from minigen.optim.groups import Parameters, check_betas, groups_of, names_apart, number
+from minigen.optim.optimizer import Optimizer, Stretch
 
 
 class Adam(Optimizer):
@@ -20,41 +22,33 @@ class Adam(Optimizer):
     """
 
     moments = ("m", "v")
+    options: ClassVar = {"betas": check_betas, "eps": number(0), "weight_decay": number(0)}
     m: np.ndarray
     v: np.ndarray
     decoupled = False
 
     def __init__(
         self,
-        parameters: Iterable[Tensor],
+        parameters: Parameters,
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        if not isinstance(betas, (tuple, list)) or len(betas) != 2:
-            raise ArgumentError(f"{self.name}: betas is {betas!r}; use a pair of numbers, such as (0.9, 0.999)")
-        beta1, beta2 = betas
-        self.betas = check_number(self.name, "beta1", beta1, 0, 1), check_number(self.name, "beta2", beta2, 0, 1)
-        self.eps = check_number(self.name, "eps", eps, 0)
-        self.weight_decay = check_number(self.name, "weight_decay", weight_decay, 0)
-        super().__init__(parameters, lr)
+        super().__init__(parameters, lr, betas=betas, eps=eps, weight_decay=weight_decay)
 
-    def update(self, span: slice, count: int) -> None:
-        self.apply(span, count, self.weight_decay)
-
-    def apply(self, span: slice, count: int, weight_decay: float) -> None:
-        """`update` with that weight decay."""
-        flat = self.flat
+    def update(self, span: slice, count: int, options: Mapping[str, Any]) -> None:
+        flat, (beta1, beta2) = self.flat, options["betas"]
         kernels.adam(
             flat.data[span],
             flat.gradients[span],
             self.m[span],
             self.v[span],
-            self.lr,
-            *self.betas,
-            self.eps,
-            weight_decay,
+            options["lr"],
+            beta1,
+            beta2,
+            options["eps"],
+            options["weight_decay"],
             self.decoupled,
             count,
         )
@@ -63,8 +57,8 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam whose weight decay acts on the parameters, not through the moments: first p ← p - lr weight_decay p.
 
-    no_decay: those of the parameters that are not decayed, by custom biases and norms. They are put behind the others,
-    so that an update is still one pass over each kind; a saved state belongs to the same no_decay.
+    no_decay: those of the parameters that are not decayed, by custom biases and norms. They are put behind the others
+    of their group, so that an update is still one pass over each kind; a saved state belongs to the same no_decay.
     Loshchilov, Hutter (2019), Decoupled weight decay regularization, Algorithm 2; lr multiplies the decay, as in
     PyTorch. Raises ArgumentError for a tensor in no_decay that is not in parameters.
     """
@@ -73,7 +67,7 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        parameters: Iterable[Tensor],
+        parameters: Parameters,
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -81,15 +75,22 @@ class AdamW(Adam):
         no_decay: Iterable[Tensor] = (),
     ) -> None:
         exempt = {id(p) for p in check_items(self.name, "no_decay", no_decay, Tensor, "pass a list of tensors")}
-        listed = sorted(check_parameters(parameters, self.name), key=lambda p: id(p) in exempt)
-        decayed = [p for p in listed if id(p) not in exempt]
-        if len(decayed) + len(exempt) > len(listed):
+        groups = groups_of(parameters, self.name)
+        found: set[int] = set()
+        for group in groups:
+            tensors, names = names_apart(group["params"], self.name)
+            order = sorted(range(len(tensors)), key=lambda i: id(tensors[i]) in exempt)
+            group["params"] = [(names[i], tensors[i]) for i in order]
+            found |= {id(p) for p in tensors}
+        if exempt - found:
             raise ArgumentError(f"{self.name}: no_decay holds a tensor that is not a parameter; list only parameters")
-        self.decayed = sum(p.size for p in decayed)  # so many numbers of flat.data, from the first on
-        super().__init__(listed, lr, betas, eps, weight_decay)
+        super().__init__(groups, lr, betas, eps, weight_decay)
+        bare = [sum(p.size for p in group["params"] if id(p) in exempt) for group in self.groups]
+        self.cuts = [end - size for end, size in zip(self.ends, bare, strict=True)]  # behind the decayed of each group
 
-    def update(self, span: slice, count: int) -> None:
-        cut = min(max(self.decayed, span.start), span.stop)
-        for part, decay in ((slice(span.start, cut), self.weight_decay), (slice(cut, span.stop), 0.0)):
-            if part.start < part.stop:
-                self.apply(part, count, decay)
+    def pieces(self) -> Iterator[Stretch]:
+        for (end, options), cut in zip_longest(super().pieces(), self.cuts):
+            if cut is not None:  # of a group that was not added later
+                yield cut, options
+                options = {**options, "weight_decay": 0.0}
+            yield end, options

@@ -5,7 +5,7 @@ Each parameter's `.data` becomes a view into the first array, and a view of the 
 by `gather`, which copies it in, so that a result never depends on where the numbers lay.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -25,15 +25,11 @@ class FlatParameters:
     given twice, or mixed dtypes.
     """
 
-    def __init__(self, parameters: Iterable[Tensor], operation: str) -> None:
+    def __init__(self, parameters: Iterable[Tensor], operation: str, names: Sequence[str | None] = ()) -> None:
         self.operation = operation
         self.parameters = check_parameters(parameters, operation)
-        dtypes = {str(p.dtype) for p in self.parameters}
-        if len(dtypes) > 1 or self.parameters[0].dtype not in FLOAT_DTYPES:
-            raise ArgumentError(
-                f"{operation}: parameters are {' and '.join(sorted(dtypes))}; use one float dtype, "
-                "or one optimizer for each"
-            )
+        self.names = list(names) or [None] * len(self.parameters)
+        self.check_dtypes()
         self.offsets = [0, *np.cumsum([p.size for p in self.parameters]).tolist()]
         self.data = np.empty(self.offsets[-1], self.parameters[0].dtype)
         self.gradients = np.zeros_like(self.data)
@@ -45,7 +41,25 @@ class FlatParameters:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies, by deepcopy or pickle, get flat arrays of their own: copied views would be views of nothing."""
-        return FlatParameters, (self.parameters, self.operation)
+        return FlatParameters, (self.parameters, self.operation, self.names)
+
+    def called(self, i: int) -> str:
+        """Parameter i, for messages: "parameter 3, scale, (1,)"."""
+        return ", ".join(filter(None, [f"parameter {i}", self.names[i], str(self.parameters[i].shape)]))
+
+    def check_dtypes(self) -> None:
+        """Raise ArgumentError, which names the first parameter that differs, unless all are of one float dtype."""
+        dtypes = [str(p.dtype) for p in self.parameters]
+        for i, p in enumerate(self.parameters):
+            if p.dtype not in FLOAT_DTYPES:
+                raise ArgumentError(f"{self.operation}: {self.called(i)}, is {dtypes[i]}; only floats are optimized")
+        usual = max(dtypes, key=dtypes.count)
+        for i, dtype in enumerate(dtypes):
+            if dtype != usual:
+                raise ArgumentError(
+                    f"{self.operation}: {self.called(i)}, is {dtype}, while others are {usual}; "
+                    f"convert it (model.astype(np.{usual})), or use one optimizer for each dtype"
+                )
 
     def views(self, array: np.ndarray) -> list[np.ndarray]:
         """The part of a flat array that belongs to each parameter, in its shape."""
@@ -71,13 +85,18 @@ class FlatParameters:
             active.append(i)
         return active
 
-    def runs(self, active: list[int], keys: np.ndarray | None = None) -> list[tuple[slice, int]]:
-        """Maximal stretches of neighbouring active parameters with equal `keys`: (their span in flat arrays, key)."""
+    def runs(
+        self, active: list[int], keys: np.ndarray | None = None, cuts: Collection[int] = ()
+    ) -> list[tuple[slice, int]]:
+        """Maximal stretches of neighbouring active parameters with equal `keys`: (their span in flat arrays, key).
+
+        None goes over one of the places `cuts` in the flat arrays.
+        """
         runs: list[tuple[slice, int]] = []
         for i in active:
             start, stop = self.offsets[i], self.offsets[i + 1]
             key = 0 if keys is None else int(keys[i])
-            if runs and runs[-1][0].stop == start and runs[-1][1] == key:
+            if runs and runs[-1][0].stop == start and runs[-1][1] == key and start not in cuts:
                 start = runs.pop()[0].start
             runs.append((slice(start, stop), key))
         return runs

@@ -1,12 +1,12 @@
 """RMSprop: the gradient divided by a running root mean square of itself."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
 from minigen import kernels
-from minigen.autograd.tensor import Tensor
-from minigen.checks import check_number
+from minigen.optim.groups import Parameters, number
 from minigen.optim.optimizer import Optimizer
 
 
@@ -17,38 +17,37 @@ class RMSprop(Optimizer):
     Networks for Machine Learning; eps and momentum as in PyTorch.
     """
 
-    moments = ("square", "velocity")
+    moments = ("square",)
+    options: ClassVar = {"alpha": number(0, 1), "eps": number(0), "weight_decay": number(0), "momentum": number(0, 1)}
     square: np.ndarray
     velocity: np.ndarray
 
     def __init__(
         self,
-        parameters: Iterable[Tensor],
+        parameters: Parameters,
         lr: float = 1e-2,
         alpha: float = 0.99,
         eps: float = 1e-8,
         weight_decay: float = 0.0,
         momentum: float = 0.0,
     ) -> None:
-        self.alpha = check_number(self.name, "alpha", alpha, 0, 1)
-        self.eps = check_number(self.name, "eps", eps, 0)
-        self.weight_decay = check_number(self.name, "weight_decay", weight_decay, 0)
-        self.momentum = check_number(self.name, "momentum", momentum, 0, 1)
         self.velocity = np.empty(0)  # not used without momentum
-        if self.momentum == 0:
-            self.moments = ("square",)
-        super().__init__(parameters, lr)
+        super().__init__(parameters, lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum)
+        if any(group["momentum"] for group in self.groups):
+            self.add_moment("velocity")
 
-    def update(self, span: slice, count: int) -> None:
+    def update(self, span: slice, count: int, options: Mapping[str, Any]) -> None:
+        if options["momentum"]:  # it may have been set only now
+            self.add_moment("velocity")
         flat = self.flat
         kernels.rmsprop(
             flat.data[span],
             flat.gradients[span],
             self.square[span],
             self.velocity[span],
-            self.lr,
-            self.alpha,
-            self.eps,
-            self.momentum,
-            self.weight_decay,
+            options["lr"],
+            options["alpha"],
+            options["eps"],
+            options["momentum"],
+            options["weight_decay"],
         )

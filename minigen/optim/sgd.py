@@ -1,13 +1,13 @@
 """Stochastic gradient descent, with momentum or Nesterov's momentum."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
 from minigen import kernels
-from minigen.autograd.tensor import Tensor
-from minigen.checks import check_number
 from minigen.errors import ArgumentError
+from minigen.optim.groups import Parameters, flag, number
 from minigen.optim.optimizer import Optimizer
 
 
@@ -18,35 +18,37 @@ class SGD(Optimizer):
     in deep learning, section 2; as in PyTorch, lr multiplies v where it is used rather than where it is summed.
     """
 
-    moments = ("velocity",)
+    options: ClassVar = {"momentum": number(0, 1), "nesterov": flag, "weight_decay": number(0)}
     velocity: np.ndarray
 
     def __init__(
         self,
-        parameters: Iterable[Tensor],
+        parameters: Parameters,
         lr: float,
         momentum: float = 0.0,
         nesterov: bool = False,
         weight_decay: float = 0.0,
     ) -> None:
-        self.momentum = check_number(self.name, "momentum", momentum, 0, 1)
-        self.weight_decay = check_number(self.name, "weight_decay", weight_decay, 0)
-        self.nesterov = bool(nesterov)
-        if nesterov and momentum == 0:
-            raise ArgumentError("SGD: nesterov=True needs momentum above 0")
         self.velocity = np.empty(0)  # not used without momentum
-        if self.momentum == 0:
-            self.moments = ()
-        super().__init__(parameters, lr)
+        super().__init__(parameters, lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay)
+        if any(group["momentum"] for group in self.groups):
+            self.add_moment("velocity")
 
-    def update(self, span: slice, count: int) -> None:
+    @classmethod
+    def check_together(cls, name: str, options: Mapping[str, Any]) -> None:
+        if options["nesterov"] and options["momentum"] == 0:
+            raise ArgumentError(f"{name}: nesterov=True needs momentum above 0")
+
+    def update(self, span: slice, count: int, options: Mapping[str, Any]) -> None:
+        if options["momentum"]:  # it may have been set only now
+            self.add_moment("velocity")
         flat = self.flat
         kernels.sgd(
             flat.data[span],
             flat.gradients[span],
             self.velocity[span],
-            self.lr,
-            self.momentum,
-            self.nesterov,
-            self.weight_decay,
+            options["lr"],
+            options["momentum"],
+            options["nesterov"],
+            options["weight_decay"],
         )

@@ -349,7 +349,7 @@ def test_parameters_that_can_not_be_optimized():
         ([p, p], "given twice"),
         ([np.zeros(3)], "ndarray"),
         ([p * 2], "computed from others"),
-        ([p, mg.tensor([1.0], requires_grad=True, dtype=np.float64)], "float32 and float64"),
+        ([p, mg.tensor([1.0], requires_grad=True, dtype=np.float64)], "float64, while others are float32"),
         ([mg.tensor([1])], "int64"),
     ]
     for parameters, message in wrong:
