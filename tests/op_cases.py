@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import op_cases_attention
+import op_cases_choosing
+import op_cases_elementwise
 import op_cases_images
 import op_cases_sequence
 from op_cases_images import then_leaky
@@ -192,10 +194,10 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "gaussian_kl": row_loss(lambda mu, logvar: 0.5 * np.sum(mu**2 + np.exp(logvar) - 1 - logvar)),
     "l1_penalty": lambda *xs: sum(np.abs(x).sum() for x in xs),
     "l2_penalty": lambda *xs: sum((x**2).sum() for x in xs),
-    **op_cases_attention.ORACLES,
-    **op_cases_images.ORACLES,
-    **op_cases_sequence.ORACLES,
 }
+SUBJECTS = (op_cases_attention, op_cases_choosing, op_cases_elementwise, op_cases_images, op_cases_sequence)
+for subject in SUBJECTS:
+    ORACLES |= subject.ORACLES
 
 
 def oracle(case: Sample, arrays: list[Array]) -> list[Array]:
@@ -244,7 +246,7 @@ def twins(torch: Any) -> dict[str, Callable[..., Any]]:
 
     return {
         **as_is,
-        **op_cases_sequence.twins(torch),
+        **{name: twin for subject in SUBJECTS for name, twin in subject.twins(torch).items()},
         "power": lambda a, n=None, b=None: torch.pow(a, n if b is None else b),
         "softmax": lambda x, axis=-1: torch.softmax(x, axis),
         "log_softmax": lambda x, axis=-1: torch.log_softmax(x, axis),
@@ -276,6 +278,4 @@ def twins(torch: Any) -> dict[str, Callable[..., Any]]:
         "gaussian_kl": kl,
         "l1_penalty": lambda *xs: sum(x.abs().sum() for x in xs),
         "l2_penalty": lambda *xs: sum((x**2).sum() for x in xs),
-        **op_cases_attention.twins(torch),
-        **op_cases_images.twins(torch),
     }

@@ -6,7 +6,7 @@ class here, when all operations are there. To a type checker they are a base cla
 methods that reach for what Tensor itself defines.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from inspect import signature
 from typing import Any
 
@@ -14,13 +14,14 @@ import numpy as np
 
 from minigen.autograd import engine, ops
 from minigen.autograd.conversion import check_numeric
+from minigen.autograd.methods import Methods
 from minigen.autograd.modes import modes
 from minigen.autograd.ops.operands import raw_index
-from minigen.autograd.tensor import Axis, Operand, Tensor
+from minigen.autograd.tensor import Operand, Tensor
 from minigen.errors import DTypeError, GradientError, ShapeError
 
 
-class Operators:
+class Operators(Methods):
     """What is put into Tensor at the end of this file."""
 
     def backward(
@@ -54,15 +55,15 @@ class Operators:
         return function(*inputs)
 
     def __array_function__(self, function: Any, types: Any, args: tuple, kwargs: dict) -> "Tensor":
-        name = function.__name__
-        if name not in ops.NUMPY_FUNCTIONS:
+        name, operation = function.__name__, ops.NUMPY_FUNCTIONS.get(function)
+        if operation is None:
             raise DTypeError(f"np.{name}: not available on Tensors; use a minigen function, or x.detach().numpy()")
-        operation = getattr(ops, name)
         try:
             signature(operation).bind(*args, **kwargs)
         except TypeError as error:
-            raise DTypeError(f"np.{name} on a Tensor: {error}; see help(minigen.{name}) for its arguments") from None
-        if len(args) > 2 and name in ops.REDUCTIONS:  # the third one is dtype or out in NumPy
+            own = f"help(minigen.{operation.__name__})"
+            raise DTypeError(f"np.{name} on a Tensor: {error}; see {own} for its arguments") from None
+        if len(args) > 2 and function in ops.REDUCTIONS:  # the third one is dtype or out in NumPy
             raise DTypeError(f"np.{name} on a Tensor: pass only x and axis by position, keepdims= and ddof= by name")
         return operation(*args, **kwargs)
 
@@ -70,6 +71,28 @@ class Operators:
 
     def __iter__(self: Any) -> Iterator["Tensor"]:
         return (self[i] for i in range(len(self)))
+
+    def __contains__(self: Any, value: Operand) -> bool:
+        return bool((self == value).data.any())
+
+    def __format__(self: Any, spec: str) -> str:
+        """A number as Python formats it, f"{loss:.3f}"; a tensor with more elements only without a specification."""
+        if self.size == 1 and (spec or self.ndim == 0):
+            return format(self.item(), spec)
+        if spec:
+            raise ShapeError(
+                f"format: a tensor of shape {self.shape} can not be written as {spec!r}, which is for one number; "
+                "format x[i], x.mean(), or each of x.tolist()"
+            )
+        return str(self)
+
+    def __index__(self: Any) -> int:
+        if self.size != 1 or self.dtype.kind not in "iu":
+            raise DTypeError(
+                f"index: a tensor of shape {self.shape} and dtype {self.dtype} is no whole number; use int(x), or an "
+                "integer tensor with one element"
+            )
+        return self.item()
 
     def __getitem__(self: Any, index: Any) -> "Tensor":
         return ops.getitem(self, index)
@@ -132,6 +155,45 @@ class Operators:
     def __rmatmul__(self, other: Operand) -> "Tensor":
         return ops.matmul(other, self)
 
+    def __floordiv__(self, other: Operand) -> "Tensor":
+        return ops.floor_divide(self, other)
+
+    def __rfloordiv__(self, other: Operand) -> "Tensor":
+        return ops.floor_divide(other, self)
+
+    def __mod__(self, other: Operand) -> "Tensor":
+        return ops.remainder(self, other)
+
+    def __rmod__(self, other: Operand) -> "Tensor":
+        return ops.remainder(other, self)
+
+    def __divmod__(self, other: Operand) -> tuple["Tensor", "Tensor"]:
+        return ops.floor_divide(self, other), ops.remainder(self, other)
+
+    def __rdivmod__(self, other: Operand) -> tuple["Tensor", "Tensor"]:
+        return ops.floor_divide(other, self), ops.remainder(other, self)
+
+    def __round__(self, ndigits: int | None = None) -> "Tensor":
+        return ops.round(self, ndigits or 0)
+
+    def __and__(self, other: Operand) -> "Tensor":
+        return ops.bitwise_and(self, other)
+
+    __rand__ = __and__
+
+    def __or__(self, other: Operand) -> "Tensor":
+        return ops.bitwise_or(self, other)
+
+    __ror__ = __or__
+
+    def __xor__(self, other: Operand) -> "Tensor":
+        return ops.bitwise_xor(self, other)
+
+    __rxor__ = __xor__
+
+    def __invert__(self) -> "Tensor":
+        return ops.bitwise_not(self)
+
     def __eq__(self, other: Operand) -> "Tensor":  # pyright: ignore[reportIncompatibleMethodOverride]
         return ops.equal(self, other)
 
@@ -152,81 +214,8 @@ class Operators:
 
     __hash__ = object.__hash__  # by identity, although == compares elements
 
-    # Functions as methods
 
-    def astype(self, dtype: Any) -> "Tensor":
-        """Elements converted to another dtype; differentiable between float dtypes."""
-        return ops.astype(self, dtype)
-
-    def exp(self) -> "Tensor":
-        """exp of each element."""
-        return ops.exp(self)
-
-    def log(self) -> "Tensor":
-        """Natural logarithm of each element."""
-        return ops.log(self)
-
-    def sqrt(self) -> "Tensor":
-        """Square root of each element."""
-        return ops.sqrt(self)
-
-    def abs(self) -> "Tensor":
-        """Absolute value of each element."""
-        return ops.abs(self)
-
-    def tanh(self) -> "Tensor":
-        """Hyperbolic tangent of each element."""
-        return ops.tanh(self)
-
-    def sigmoid(self) -> "Tensor":
-        """1 / (1 + exp(-x)) of each element."""
-        return ops.sigmoid(self)
-
-    def relu(self) -> "Tensor":
-        """max(x, 0) of each element."""
-        return ops.relu(self)
-
-    def clip(self, min: float | None = None, max: float | None = None) -> "Tensor":
-        """Each element limited to [min, max]."""
-        return ops.clip(self, min, max)
-
-    def sum(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
-        """Sum over `axis`, all axes by default."""
-        return ops.sum(self, axis, keepdims)
-
-    def mean(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
-        """Mean over `axis`, all axes by default."""
-        return ops.mean(self, axis, keepdims)
-
-    def var(self, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> "Tensor":
-        """Variance over `axis`, all axes by default."""
-        return ops.var(self, axis, keepdims, ddof)
-
-    def max(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
-        """Largest element over `axis`, all axes by default."""
-        return ops.max(self, axis, keepdims)
-
-    def min(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
-        """Smallest element over `axis`, all axes by default."""
-        return ops.min(self, axis, keepdims)
-
-    def reshape(self, *shape: Any) -> "Tensor":
-        """The same elements in another shape; one length may be -1."""
-        return ops.reshape(self, shape[0] if len(shape) == 1 and isinstance(shape[0], Sequence) else shape)
-
-    def transpose(self, *axes: Any) -> "Tensor":
-        """Axes permuted, reversed by default."""
-        return ops.transpose(self, axes[0] if len(axes) == 1 and isinstance(axes[0], Sequence) else axes or None)
-
-    def swapaxes(self, axis1: int, axis2: int) -> "Tensor":
-        """Two axes exchanged."""
-        return ops.swapaxes(self, axis1, axis2)
-
-    def squeeze(self, axis: Axis = None) -> "Tensor":
-        """Axes of length one removed."""
-        return ops.squeeze(self, axis)
-
-
-for name, member in vars(Operators).items():
-    if callable(member) or isinstance(member, property):
-        setattr(Tensor, name, member)
+for kind in (Methods, Operators):
+    for name, member in vars(kind).items():
+        if callable(member) or isinstance(member, property):
+            setattr(Tensor, name, member)

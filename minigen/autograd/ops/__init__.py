@@ -18,14 +18,54 @@ from minigen.autograd.ops.arithmetic import (
     subtract,
     where,
 )
+from minigen.autograd.ops.arrangement import (
+    chunk,
+    clone,
+    flatten,
+    meshgrid,
+    moveaxis,
+    repeat,
+    repeat_interleave,
+    roll,
+    tile,
+)
 from minigen.autograd.ops.attention import scaled_dot_product_attention, self_attention
 from minigen.autograd.ops.cast import astype
 from minigen.autograd.ops.comparison import equal, greater, greater_equal, less, less_equal, not_equal
 from minigen.autograd.ops.convolution import conv2d, conv_transpose2d
+from minigen.autograd.ops.counting import all, any, count_nonzero
+from minigen.autograd.ops.creation import arange, eye, full, full_like, linspace, ones, ones_like, zeros, zeros_like
+from minigen.autograd.ops.drawing import rand, randint, randn, randperm
 from minigen.autograd.ops.dropout import dropout
 from minigen.autograd.ops.elementary import cos, exp, expm1, log, log1p, sin, sqrt
 from minigen.autograd.ops.embedding import embedding
+from minigen.autograd.ops.indexing import (
+    gather,
+    index_add,
+    index_select,
+    masked_fill,
+    masked_select,
+    nonzero,
+    one_hot,
+    scatter,
+    scatter_add,
+    take_along_axis,
+)
 from minigen.autograd.ops.linalg import einsum, linear, matmul
+from minigen.autograd.ops.logarithms import log2, log10, logaddexp, reciprocal, rsqrt, square
+from minigen.autograd.ops.logic import (
+    bitwise_and,
+    bitwise_not,
+    bitwise_or,
+    bitwise_xor,
+    isfinite,
+    isinf,
+    isnan,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+)
 from minigen.autograd.ops.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -39,10 +79,15 @@ from minigen.autograd.ops.loss import (
     mse_loss,
     nll_loss,
 )
+from minigen.autograd.ops.matrices import diag, diagonal, dot, outer, trace, tril, triu
 from minigen.autograd.ops.normalization import batch_norm, layer_norm
+from minigen.autograd.ops.norms import cdist, cosine_similarity, norm, normalize, std
+from minigen.autograd.ops.ordering import argmax, argmin, argsort, searchsorted, sort, topk, unique
 from minigen.autograd.ops.pooling import avg_pool2d, max_pool2d, upsample_nearest
+from minigen.autograd.ops.products import cumprod, prod
 from minigen.autograd.ops.recurrent import gru, lstm, rnn
 from minigen.autograd.ops.reduction import cumsum, logsumexp, max, mean, min, sum, var
+from minigen.autograd.ops.rounding import ceil, floor, floor_divide, remainder, round, sign, trunc
 from minigen.autograd.ops.shape import (
     concatenate,
     expand,
@@ -58,6 +103,7 @@ from minigen.autograd.ops.shape import (
     transpose,
 )
 from minigen.autograd.ops.softmax import log_softmax, softmax
+from minigen.autograd.ops.trigonometry import acos, asin, atan, atan2, cosh, sinh, tan
 
 __all__ = [
     "abs",
@@ -144,20 +190,37 @@ __all__ = [
     "var",
     "where",
 ]
+__all__ += ["zeros", "ones", "full", "arange", "linspace", "eye", "zeros_like", "ones_like", "full_like"]
+__all__ += ["rand", "randn", "randint", "randperm"]
+__all__ += ["gather", "take_along_axis", "scatter", "scatter_add", "index_select", "index_add"]
+__all__ += ["masked_fill", "masked_select", "one_hot", "nonzero"]
+__all__ += ["argmax", "argmin", "sort", "argsort", "topk", "searchsorted", "unique"]
+__all__ += ["clone", "flatten", "moveaxis", "tile", "repeat", "repeat_interleave", "roll", "chunk", "meshgrid"]
+__all__ += ["any", "all", "count_nonzero", "prod", "cumprod", "std", "norm", "normalize", "cosine_similarity", "cdist"]
+__all__ += ["sign", "floor", "ceil", "round", "trunc", "floor_divide", "remainder"]
+__all__ += ["tan", "asin", "acos", "atan", "atan2", "sinh", "cosh"]
+__all__ += ["log2", "log10", "logaddexp", "square", "reciprocal", "rsqrt"]
+__all__ += ["isnan", "isinf", "isfinite", "logical_and", "logical_or", "logical_xor", "logical_not"]
+__all__ += ["bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not"]
+__all__ += ["tril", "triu", "diag", "diagonal", "trace", "outer", "dot"]
 
 UFUNCS: dict[np.ufunc, Callable] = {
     getattr(np, function.__name__): function
     for function in (
         *(abs, add, divide, equal, exp, expm1, greater, greater_equal, less, less_equal, log, log1p, matmul, maximum),
         *(minimum, multiply, negative, not_equal, power, sin, cos, sqrt, subtract, tanh),
+        *(tan, sinh, cosh, log2, log10, logaddexp, square, reciprocal, sign, floor, ceil, trunc),
+        *(floor_divide, remainder, isnan, isinf, isfinite, logical_and, logical_or, logical_xor, logical_not),
+        *(bitwise_and, bitwise_or, bitwise_xor, bitwise_not),
     )
-}
+} | {np.arcsin: asin, np.arccos: acos, np.arctan: atan, np.arctan2: atan2}
 
-REDUCTIONS = ("sum", "mean", "var", "max", "min")
-NUMPY_FUNCTIONS = frozenset(  # those whose arguments mean the same here; np.split's and np.pad's do not
-    (
-        *REDUCTIONS,
-        *("cumsum", "clip", "where", "einsum", "concatenate", "stack", "flip"),
-        *("reshape", "transpose", "swapaxes", "squeeze", "expand_dims"),
+REDUCTIONS = tuple(getattr(np, f.__name__) for f in (sum, mean, var, std, max, min, prod, any, all, argmax, argmin))
+NUMPY_FUNCTIONS: dict[Callable, Callable] = {  # whose arguments mean the same here; np.split's, np.pad's, np.sort's not
+    getattr(np, function.__name__): function
+    for function in (
+        *(sum, mean, var, std, max, min, prod, any, all, argmax, argmin, count_nonzero, cumsum, cumprod, round),
+        *(clip, where, einsum, concatenate, stack, flip, reshape, transpose, swapaxes, squeeze, expand_dims, moveaxis),
+        *(zeros_like, ones_like, full_like, take_along_axis, tile, roll, tril, triu, diag, diagonal, trace, outer, dot),
     )
-)
+} | {np.repeat: repeat_interleave, np.broadcast_to: expand}

@@ -390,9 +390,9 @@ def random_sizes(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray
 
 
 def outputs_of(result: Any) -> list[Tensor]:
-    """What f returned, a Tensor or several, as a list. Raises GradientError when it is anything else."""
+    """The Tensor, or several, that f returned, but for places and truths beside them. GradientError for others."""
     ys = list(result) if isinstance(result, (tuple, list)) else [result]
     for y in ys:
         if not isinstance(y, Tensor):
             raise GradientError(f"gradcheck: f returned {type(y).__name__}; return a Tensor or a tuple of Tensors")
-    return ys
+    return ys if len(ys) == 1 else [y for y in ys if y.dtype.kind == "f"]

@@ -117,6 +117,12 @@ CALLS: dict[str, Callable[..., Any]] = {
     "scaled_dot_product_attention": lambda q, k, v, mask=None, **options: ops.scaled_dot_product_attention(
         q, k, v, mask=mask, **options
     ),
+    "gather": lambda x, index, axis: ops.gather(x, axis, index),
+    "index_add": lambda x, index, source, axis, **options: ops.index_add(x, axis, index, source, **options),
+    "index_select": lambda x, index, axis: ops.index_select(x, axis, index),
+    "repeat": lambda x, sizes: ops.repeat(x, *sizes),
+    "scatter": lambda x, index, src, axis: ops.scatter(x, axis, index, src),
+    "scatter_add": lambda x, index, src, axis: ops.scatter_add(x, axis, index, src),
     "self_attention": lambda qkv, mask=None, **options: ops.self_attention(qkv, mask=mask, **options),
     "stack": lambda *xs, **options: ops.stack(xs, **options),
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minigen.autograd.verify import samples_attention, samples_sequence
+from minigen.autograd.verify import samples_attention, samples_choosing, samples_elementwise, samples_sequence
 from minigen.autograd.verify.sample import (
     Fixed,
     Sample,
@@ -248,4 +248,10 @@ SAMPLES: tuple[Sample, ...] = (
     *loss(),
     *samples_sequence.sequences(),
     *samples_attention.attention(),
+    *samples_choosing.choosing(),
+    *samples_choosing.arrangement(),
+    *samples_choosing.matrices(),
+    *samples_elementwise.elementwise(),
+    *samples_elementwise.products(),
+    *samples_elementwise.lengths(),
 )

@@ -1,0 +1,121 @@
+"""New tensors: their values and dtypes as in PyTorch, random ones from their generator alone, bad calls refused."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minigen as mg
+from minigen.errors import ArgumentError, DTypeError, MinigenError, ShapeError
+
+
+def rng() -> np.random.Generator:
+    return mg.random.generator(3)
+
+
+SAME = (
+    *(("zeros", (2, 3)), ("zeros", ((2, 3),)), ("ones", (4,)), ("ones", ([2, 0],)), ("full", ((2,), 1.5))),
+    *(
+        ("full", ((2, 2), 3)),
+        ("full", ((1,), True)),
+        ("arange", (5,)),
+        ("arange", (2, 7, 2)),
+        ("arange", (1.0, 2.0, 0.25)),
+    ),
+    *(("arange", (3, 0, -1)), ("arange", (2.5,)), ("linspace", (0, 1, 5)), ("linspace", (-1.0, 3.0, 1)), ("eye", (3,))),
+    *(("eye", (2, 4)), ("linspace", (0, 1, 0)), ("arange", (0,)), ("arange", (0, 1, 0.3))),
+)
+
+
+@pytest.mark.parametrize(("name", "arguments"), SAME, ids=lambda part: str(part))
+def test_as_in_pytorch(name: str, arguments: tuple):
+    torch = pytest.importorskip("torch")
+    ours, theirs = getattr(mg, name)(*arguments), getattr(torch, name)(*arguments).numpy()
+    np.testing.assert_allclose(ours.data, theirs, rtol=1e-6, strict=True)
+    assert not ours.requires_grad
+
+
+@pytest.mark.parametrize("name", ["zeros", "ones", "rand", "randn"])
+def test_options(name: str):
+    options: dict[str, Any] = {"rng": rng()} if name.startswith("rand") else {}
+    t = getattr(mg, name)(2, 3, dtype=np.float64, requires_grad=True, **options)
+    assert (t.shape, t.dtype, t.requires_grad, t.is_leaf) == ((2, 3), np.float64, True, True)
+
+
+def test_like_another():
+    x = mg.tensor(np.arange(6).reshape(2, 3), dtype=np.int32)
+    for y, value in ((mg.zeros_like(x), 0), (mg.ones_like(x), 1), (mg.full_like(x, 7), 7)):
+        assert (y.shape, y.dtype, np.unique(y.data).tolist()) == ((2, 3), np.int32, [value])
+    assert mg.zeros_like(x, np.float64, requires_grad=True).requires_grad
+    assert np.ones_like(mg.zeros(2)).tolist() == [1.0, 1.0]  # NumPy's function, on a tensor
+
+
+def test_default_dtype_is_that_of_the_settings():
+    before = mg.config.dtype
+    try:
+        mg.config.dtype = np.dtype(np.float64)
+        made = [
+            mg.zeros(1),
+            mg.full((1,), 0.1),
+            mg.arange(0, 1, 0.5),
+            mg.linspace(0, 1, 2),
+            mg.eye(1),
+            mg.rand(1, rng=rng()),
+        ]
+        assert {t.dtype for t in made} == {np.dtype(np.float64)}
+    finally:
+        mg.config.dtype = before
+
+
+def test_random_numbers_follow_from_the_generator():
+    calls = (
+        *(lambda g: mg.rand(4, rng=g), lambda g: mg.randn((2, 3), rng=g), lambda g: mg.randint(-3, 9, (50,), rng=g)),
+        *(lambda g: mg.randint(5, (50,), rng=g), lambda g: mg.randperm(9, rng=g)),
+    )
+    for call in calls:
+        first, again = call(rng()), call(rng())
+        np.testing.assert_array_equal(first.data, again.data)
+        g = rng()
+        call(g)
+        assert call(g).tolist() != first.tolist()
+    assert sorted(calls[4](rng()).tolist()) == list(range(9))
+    assert {*calls[2](rng()).tolist()} <= {*range(-3, 9)}
+    assert {*calls[3](rng()).tolist()} == {*range(5)}
+    u = mg.rand(10_000, rng=rng()).data
+    assert u.dtype == np.float32
+    assert 0 <= u.min() < 0.01 < 0.99 < u.max() < 1
+    assert abs(mg.randn(10_000, rng=rng()).std().item() - 1) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: mg.rand(2, 3), DTypeError, r"rand: .*rng=minigen\.random\.generator\(seed\)"),
+        (lambda: mg.randperm(3), DTypeError, "randperm: .*rng="),
+        (lambda: mg.randint(0, 5, (2,)), DTypeError, "randint: .*rng="),
+        (lambda: mg.randn(3, rng()), ArgumentError, "randn: the generator stands among the lengths; .* rng="),
+        (lambda: mg.zeros(-1), ShapeError, r"zeros: shape \(-1,\) has a negative length"),
+        (lambda: mg.zeros(2.5), ShapeError, "zeros: shape 2.5 must be whole numbers"),
+        (lambda: mg.ones((2, 3), (4,)), ShapeError, "ones: .* must be whole numbers"),
+        (lambda: mg.zeros(1 << 40, 1 << 20), ShapeError, "zeros: too large"),
+        (lambda: mg.zeros(1 << 40, 1 << 40), ShapeError, "zeros: .* too large"),
+        (lambda: mg.arange(1e30), ShapeError, "arange: too large"),
+        (lambda: mg.arange(0, 5, 0), ArgumentError, "arange: step 0 does not lead from 0 to 5"),
+        (lambda: mg.arange(0, 5, -1), ArgumentError, "arange: step -1 does not lead"),
+        (lambda: mg.arange("a"), DTypeError, "arange: 'a' is no number"),  # pyright: ignore[reportArgumentType]
+        (lambda: mg.arange(np.nan), ArgumentError, "arange: each bound is nan"),
+        (lambda: mg.linspace(0, 1, 2.5), ArgumentError, "linspace: steps is 2.5"),  # pyright: ignore[reportArgumentType]
+        (lambda: mg.eye(-1), ArgumentError, "eye: n is -1"),
+        (lambda: mg.full((2,), "x"), DTypeError, "full: 'x' is no number"),
+        (lambda: mg.full_like(mg.tensor([1]), 0.5), DTypeError, "full_like: 0.5 does not fit into int64"),
+        (lambda: mg.full((2,), 300, dtype=np.uint8), DTypeError, "full: 300 does not fit into uint8"),
+        (lambda: mg.zeros(2, dtype=int, requires_grad=True), DTypeError, "requires_grad: int64 has no gradient"),
+        (lambda: mg.zeros(2, dtype=complex), DTypeError, "zeros: dtype complex128 is not supported"),
+        (lambda: mg.randint(5, 5, (2,), rng=rng()), ArgumentError, "randint: low 5 must be below high 5"),
+        (lambda: mg.randint(0, 300, (2,), rng=rng(), dtype=np.uint8), ArgumentError, "do not fit into uint8"),
+        (lambda: mg.randn(2, dtype=int, rng=rng()), DTypeError, "randn: dtype int64 is no float"),
+    ],
+)
+def test_what_is_refused(call: Any, error: type[MinigenError], message: str):
+    with pytest.raises(error, match=message):
+        call()
