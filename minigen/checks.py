@@ -62,6 +62,13 @@ def check_count(operation: str, name: str, value: Any, low: int = 1) -> int:
     return int(value)
 
 
+def check_whole(operation: str, name: str, value: Any) -> int:
+    """A whole number of either sign."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise ArgumentError(f"{operation}: {name} is {shown(value)}; use a whole number")
+    return int(value)
+
+
 def check_pair(operation: str, name: str, value: Any, low: int = 1) -> tuple[int, int]:
     """One whole number ≥ low, meant for both, or a pair of them for height and width."""
     pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)

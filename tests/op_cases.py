@@ -14,6 +14,7 @@ import op_cases_attention
 import op_cases_choosing
 import op_cases_elementwise
 import op_cases_images
+import op_cases_loss
 import op_cases_sequence
 from op_cases_images import then_leaky
 
@@ -89,40 +90,6 @@ def dropout(x: Array, seed: Array, p: float, training: bool = True) -> Array:
     return reference.dropout(x, key(generator(int(seed))), p) if training and p else x
 
 
-def loss(term: Callable[..., Any]) -> Callable[..., Any]:
-    """A loss by its value for one element (or one row, when `rows`), with the three reductions."""
-
-    def reduced(*arrays: Array, reduction: str, **options: Any) -> Any:
-        values = np.array([term(*items, **options) for items in zip(*[a.ravel() for a in arrays], strict=True)])
-        return reduce(values.reshape(arrays[0].shape), reduction)
-
-    return reduced
-
-
-def row_loss(term: Callable[..., Any]) -> Callable[..., Any]:
-    """A loss by its value for one row."""
-
-    def reduced(*arrays: Array, reduction: str, **options: Any) -> Any:
-        return reduce(np.array([term(*row, **options) for row in zip(*arrays, strict=True)]), reduction)
-
-    return reduced
-
-
-def reduce(values: Array, reduction: str) -> Any:
-    return {"mean": values.mean, "sum": values.sum, "none": lambda: values}[reduction]()
-
-
-def cross_entropy(logits: Array, label: int, label_smoothing: float = 0.0) -> float:
-    q = [label_smoothing / len(logits) + (1 - label_smoothing) * (k == label) for k in range(len(logits))]
-    log_sum = math.log(sum(math.exp(x) for x in logits))
-    return -math.fsum(q_k * (x - log_sum) for q_k, x in zip(q, logits, strict=True))
-
-
-def huber(x: float, t: float, delta: float = 1.0) -> float:
-    d = abs(x - t)
-    return d * d / 2 if d <= delta else delta * (d - delta / 2)
-
-
 def power(a: Array, exponents: Any = None, b: Any = None) -> Array:
     pairs = np.broadcast(a, np.asarray(exponents if b is None else b, float))
     return np.array([x**n for x, n in pairs]).reshape(pairs.shape)
@@ -183,19 +150,15 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "layer_norm": layer_norm,
     "dropout": dropout,
     "embedding": lambda index, table: np.array([table[i] for i in index.flat]).reshape(*index.shape, -1),
-    "mse_loss": loss(lambda x, t: (x - t) ** 2),
-    "l1_loss": loss(lambda x, t: abs(x - t)),
-    "huber_loss": loss(huber),
-    "binary_cross_entropy": loss(lambda p, t: -t * math.log(p) - (1 - t) * math.log(1 - p)),
-    "binary_cross_entropy_with_logits": loss(lambda x, t: math.log(1 + math.exp(x)) - t * x),
-    "hinge_loss": loss(lambda x, t: max(0, 1 - t * x)),
-    "cross_entropy": row_loss(cross_entropy),
-    "nll_loss": row_loss(lambda row, label: -row[label]),
-    "gaussian_kl": row_loss(lambda mu, logvar: 0.5 * np.sum(mu**2 + np.exp(logvar) - 1 - logvar)),
-    "l1_penalty": lambda *xs: sum(np.abs(x).sum() for x in xs),
-    "l2_penalty": lambda *xs: sum((x**2).sum() for x in xs),
 }
-SUBJECTS = (op_cases_attention, op_cases_choosing, op_cases_elementwise, op_cases_images, op_cases_sequence)
+SUBJECTS = (
+    op_cases_attention,
+    op_cases_choosing,
+    op_cases_elementwise,
+    op_cases_images,
+    op_cases_loss,
+    op_cases_sequence,
+)
 for subject in SUBJECTS:
     ORACLES |= subject.ORACLES
 
@@ -210,10 +173,7 @@ SAME_IN_TORCH = (
     *("add", "subtract", "multiply", "divide", "maximum", "minimum", "where", "negative", "abs", "clip", "matmul"),
     *("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "sigmoid", "erf"),
 )
-SAME_IN_FUNCTIONAL = (
-    *("softplus", "gelu", "silu", "relu", "leaky_relu", "elu", "mse_loss", "l1_loss", "huber_loss"),
-    *("binary_cross_entropy", "binary_cross_entropy_with_logits"),
-)
+SAME_IN_FUNCTIONAL = ("softplus", "gelu", "silu", "relu", "leaky_relu", "elu")
 
 
 def twins(torch: Any) -> dict[str, Callable[..., Any]]:
@@ -234,15 +194,6 @@ def twins(torch: Any) -> dict[str, Callable[..., Any]]:
     def batch_norm(x: Any, w: Any, b: Any, mean: Any, var: Any, **options: Any) -> Any:
         rows = F.batch_norm(x.reshape(-1, x.shape[-1]), mean.clone(), var.clone(), w, b, **options)
         return rows.reshape(x.shape)
-
-    def hinge(x: Any, t: Any, reduction: str) -> Any:
-        return reduced((1 - t * x).clip(0), reduction)
-
-    def kl(mu: Any, logvar: Any, reduction: str) -> Any:
-        return reduced(-0.5 * (1 + logvar - mu**2 - logvar.exp()).sum(-1), reduction)
-
-    def reduced(x: Any, reduction: str) -> Any:
-        return x if reduction == "none" else getattr(x, reduction)()
 
     return {
         **as_is,
@@ -272,10 +223,4 @@ def twins(torch: Any) -> dict[str, Callable[..., Any]]:
         "batch_norm": then_leaky(batch_norm),
         "layer_norm": lambda x, w, b, eps=1e-5: F.layer_norm(x, x.shape[-1:], w, b, eps),
         "embedding": F.embedding,
-        "cross_entropy": F.cross_entropy,
-        "nll_loss": F.nll_loss,
-        "hinge_loss": hinge,
-        "gaussian_kl": kl,
-        "l1_penalty": lambda *xs: sum(x.abs().sum() for x in xs),
-        "l2_penalty": lambda *xs: sum((x**2).sum() for x in xs),
     }

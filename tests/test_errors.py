@@ -220,7 +220,11 @@ LOSSES = [
     (lambda: mg.cross_entropy(x(0, 3), np.array([])), ShapeError, "cross_entropy: the batch is empty"),
     (lambda: mg.cross_entropy(x(2, 0), LABELS), MinigenError, "cross_entropy"),
     (lambda: mg.cross_entropy(x(2, 3), LABELS, label_smoothing=1.0), ArgumentError, "cross_entropy: label_smoothing"),
-    (lambda: mg.cross_entropy(x(2, 3), LABELS, "a"), ArgumentError, "label_smoothing is 'a'; .* from 0, below 1"),
+    (
+        lambda: mg.cross_entropy(x(2, 3), LABELS, label_smoothing="a"),
+        ArgumentError,
+        "label_smoothing is 'a'; .* from 0, below 1",
+    ),
     (lambda: mg.nll_loss(x(2, 2), np.array([0, 2])), DataError, "nll_loss: labels hold 2"),
     (lambda: mg.nll_loss(x(2, 2), LABELS, reduction="max"), ArgumentError, "nll_loss: reduction"),
     (lambda: mg.gaussian_kl(x(3, 2), x(3)), ShapeError, "gaussian_kl: shapes"),

@@ -39,7 +39,7 @@ def test_numbers_take_the_dtype_of_the_tensor(name: str, number: Any, swapped: b
         (lambda x: mg.elu(x, np.float64(0.2)), np.float32),
         (lambda x: x ** np.float64(1.5), np.float32),
         (lambda x: mg.pad(x, 1, np.float64(2.0)), np.float32),
-        (lambda x: mg.huber_loss(x, x * 2, np.float64(0.3)), np.float32),
+        (lambda x: mg.huber_loss(x, x * 2, delta=np.float64(0.3)), np.float32),
         (lambda x: mg.where(x > 0, x, 1.0), np.float32),
         (lambda x: x * mg.tensor([1, 2, 3]), np.float32),
         (lambda x: x * mg.tensor(np.ones(3)), np.float64),

@@ -8,6 +8,22 @@ from minigen.layers.convolution import Conv2d, ConvTranspose2d
 from minigen.layers.dropout import Dropout
 from minigen.layers.embedding import Embedding
 from minigen.layers.linear import Linear
+from minigen.layers.loss import (
+    BCELoss,
+    BCEWithLogitsLoss,
+    CosineEmbeddingLoss,
+    CrossEntropyLoss,
+    CTCLoss,
+    GaussianNLLLoss,
+    HuberLoss,
+    KLDivLoss,
+    L1Loss,
+    MarginRankingLoss,
+    MSELoss,
+    NLLLoss,
+    SmoothL1Loss,
+    TripletMarginLoss,
+)
 from minigen.layers.module import Module, Parameter
 from minigen.layers.normalization import BatchNorm, LayerNorm
 from minigen.layers.pooling import AvgPool2d, MaxPool2d, Upsample
@@ -50,6 +66,20 @@ __all__ = [
     "GELU",
     "SiLU",
     "Softmax",
+    "BCELoss",
+    "BCEWithLogitsLoss",
+    "CosineEmbeddingLoss",
+    "CrossEntropyLoss",
+    "CTCLoss",
+    "GaussianNLLLoss",
+    "HuberLoss",
+    "KLDivLoss",
+    "L1Loss",
+    "MarginRankingLoss",
+    "MSELoss",
+    "NLLLoss",
+    "SmoothL1Loss",
+    "TripletMarginLoss",
     "init",
     "summary",
     "Summary",

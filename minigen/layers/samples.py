@@ -14,6 +14,7 @@ import numpy as np
 from minigen import layers
 from minigen.autograd.tensor import Tensor
 from minigen.autograd.verify.sample import Maker, away, distinct, integers, normal
+from minigen.layers import samples_loss
 from minigen.random import generator
 
 
@@ -144,7 +145,8 @@ def network() -> layers.Sequential:
     )
 
 
-SAMPLES: tuple[LayerSample, ...] = (
+SAMPLES: tuple[LayerSample | samples_loss.LossSample, ...] = (
     *(*weighted(), *normalizing(), *plain(), *recurrent()),
     LayerSample(network, normal(3, 6, 6, 1)),
+    *samples_loss.samples(),
 )

@@ -4,11 +4,12 @@ import pytest
 
 import minigen as mg
 from minigen import layers
-from minigen.layers.samples import SAMPLES, LayerSample
+from minigen.autograd.verify.verification import Checkable
+from minigen.layers.samples import SAMPLES
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
-def test_gradients(sample: LayerSample):
+def test_gradients(sample: Checkable):
     assert mg.gradcheck(sample.call, sample.tensors(mg.random.generator(1)), order=2)
 
 

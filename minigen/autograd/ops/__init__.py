@@ -35,6 +35,7 @@ from minigen.autograd.ops.comparison import equal, greater, greater_equal, less,
 from minigen.autograd.ops.convolution import conv2d, conv_transpose2d
 from minigen.autograd.ops.counting import all, any, count_nonzero
 from minigen.autograd.ops.creation import arange, eye, full, full_like, linspace, ones, ones_like, zeros, zeros_like
+from minigen.autograd.ops.ctc import ctc_loss
 from minigen.autograd.ops.drawing import rand, randint, randn, randperm
 from minigen.autograd.ops.dropout import dropout
 from minigen.autograd.ops.elementary import cos, exp, expm1, log, log1p, sin, sqrt
@@ -70,14 +71,24 @@ from minigen.autograd.ops.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
     cross_entropy,
-    gaussian_kl,
+    kl_div,
+    nll_loss,
+)
+from minigen.autograd.ops.loss_metric import (
+    cosine_embedding_loss,
     hinge_loss,
+    margin_ranking_loss,
+    triplet_margin_loss,
+)
+from minigen.autograd.ops.loss_regression import (
+    gaussian_kl,
+    gaussian_nll_loss,
     huber_loss,
     l1_loss,
     l1_penalty,
     l2_penalty,
     mse_loss,
-    nll_loss,
+    smooth_l1_loss,
 )
 from minigen.autograd.ops.matrices import diag, diagonal, dot, outer, trace, tril, triu
 from minigen.autograd.ops.normalization import batch_norm, layer_norm
@@ -118,7 +129,9 @@ __all__ = [
     "conv2d",
     "conv_transpose2d",
     "cos",
+    "cosine_embedding_loss",
     "cross_entropy",
+    "ctc_loss",
     "cumsum",
     "divide",
     "dropout",
@@ -133,6 +146,7 @@ __all__ = [
     "expm1",
     "flip",
     "gaussian_kl",
+    "gaussian_nll_loss",
     "gelu",
     "getitem",
     "greater",
@@ -140,6 +154,7 @@ __all__ = [
     "gru",
     "hinge_loss",
     "huber_loss",
+    "kl_div",
     "l1_loss",
     "l1_penalty",
     "l2_penalty",
@@ -153,6 +168,7 @@ __all__ = [
     "log_softmax",
     "logsumexp",
     "lstm",
+    "margin_ranking_loss",
     "matmul",
     "max",
     "max_pool2d",
@@ -175,6 +191,7 @@ __all__ = [
     "sigmoid",
     "silu",
     "sin",
+    "smooth_l1_loss",
     "softmax",
     "softplus",
     "split",
@@ -186,6 +203,7 @@ __all__ = [
     "swapaxes",
     "tanh",
     "transpose",
+    "triplet_margin_loss",
     "upsample_nearest",
     "var",
     "where",

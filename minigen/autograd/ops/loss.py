@@ -1,97 +1,68 @@
-"""Losses. `reduction` is "mean" over all terms, "sum" of them, or "none", which returns them one by one.
+"""Losses of classes and of probabilities. Classes lie on the last axis of logits, also for images and sequences.
 
-Classes lie on the last axis of logits, also for images and sequences.
+Reductions: see loss_base.py.
 """
 
-import math
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from minigen import kernels
 from minigen.autograd.function import Function
-from minigen.autograd.fused import FusedFunction, Gradients
-from minigen.autograd.ops.activation import relu, softplus
-from minigen.autograd.ops.arithmetic import abs, maximum, where
-from minigen.autograd.ops.elementary import expm1, log, log1p
+from minigen.autograd.fused import Gradients
+from minigen.autograd.ops.activation import softplus
+from minigen.autograd.ops.arithmetic import maximum, where
+from minigen.autograd.ops.elementary import exp, log, log1p
+from minigen.autograd.ops.loss_base import FusedLoss, alike, broadcast_weight, check_reduction, fixed, reduce
 from minigen.autograd.ops.operands import as_float, integers, same_dtype
-from minigen.autograd.ops.reduction import mean, sum
+from minigen.autograd.ops.reduction import sum
 from minigen.autograd.ops.softmax import log_softmax
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
-from minigen.checks import check_items, check_number
-from minigen.errors import ArgumentError, DataError, ShapeError
-
-REDUCTIONS = ("mean", "sum", "none")
-
-
-def reduce(losses: Tensor, reduction: str) -> Tensor:
-    """The mean or the sum of `losses`, or themselves."""
-    if reduction == "none":
-        return losses
-    return mean(losses) if reduction == "mean" else sum(losses)
-
-
-class FusedLoss(FusedFunction):
-    """Base: a loss whose kernel gives one value for each term, reduced here."""
-
-    def __init__(self, reduction: str) -> None:
-        self.reduction = reduction
-
-    def reduced(self, losses: np.ndarray) -> np.ndarray:
-        """The losses reduced, as an array."""
-        if self.reduction == "none":
-            return losses
-        total = np.add.reduce(losses, axis=None)  # what .mean() and .sum() call, after some Python
-        return np.asarray(total / losses.dtype.type(losses.size) if self.reduction == "mean" else total)
-
-    def share(self, gy: np.ndarray, terms: int) -> np.ndarray:
-        """∂L/∂loss of one term: an array for "none", else one number for all."""
-        return gy / gy.dtype.type(terms) if self.reduction == "mean" else gy
-
-
-class SquaredError(FusedLoss):
-    """(x - t)²; gx = 2 gy (x - t) = -gt."""
-
-    def forward(self, x: np.ndarray, target: np.ndarray) -> np.ndarray:
-        self.save_inputs(0, 1)
-        difference = x - target
-        return self.reduced(difference * difference)
-
-    def backward_arrays(self, gy: np.ndarray) -> Gradients:
-        x, target = self.saved_array(0), self.saved_array(1)
-        gx = (x - target) * (2 * self.share(gy, x.size))
-        return gx if self.needs[0] else None, -gx if self.needs[1] else None
-
-    def compose(self, x: Tensor, target: Tensor) -> Tensor:
-        difference = x - target
-        return reduce(difference * difference, self.reduction)
+from minigen.checks import check_number, check_whole
+from minigen.config import FLOAT_DTYPES
+from minigen.errors import DataError, ShapeError
 
 
 class CrossEntropy(FusedLoss):
-    """-Σ_k q_k log softmax(x)_k, q = (1 - s) onehot(label) + s / K; gx = gy (softmax(x) - q)."""
+    """-Σ_k q_k log softmax(x)_k, q = (1 - s) onehot(label) + s / K; gx = gy (softmax(x) - q).
 
-    def __init__(self, labels: np.ndarray, smoothing: float, reduction: str) -> None:
+    weights: None, or a factor (M,) for the loss of each row; rows with factor 0 count as absent. terms: what the mean
+    divides by.
+    """
+
+    def __init__(
+        self, labels: np.ndarray, smoothing: float, reduction: str, weights: np.ndarray | None, terms: float
+    ) -> None:
         super().__init__(reduction)
-        self.labels, self.smoothing = labels, smoothing
+        self.labels, self.smoothing, self.weights, self.terms = labels, smoothing, weights, terms
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         self.save_inputs(0)
         losses, probabilities = kernels.cross_entropy(x.reshape(-1, x.shape[-1]), self.labels, self.smoothing)
         self.residuals = (probabilities,)
-        return self.reduced(losses.reshape(x.shape[:-1]))
+        if self.weights is not None:
+            losses *= self.weights
+            losses[self.weights == 0] = 0  # NaN too
+        return self.reduced(losses.reshape(x.shape[:-1]), self.terms)
 
     def backward_arrays(self, gy: np.ndarray) -> Gradients:
         shape = self.saved_array(0).shape
-        scale = np.broadcast_to(self.share(gy, self.labels.size), shape[:-1]).reshape(-1)
+        scale = np.broadcast_to(self.share(gy, self.terms), shape[:-1]).reshape(-1)
+        if self.weights is not None:
+            scale = scale * self.weights
         gx = kernels.cross_entropy_grad(scale, self.residuals[0], self.labels, self.smoothing)
+        if self.weights is not None:
+            gx[self.weights == 0] = 0
         return (gx.reshape(shape),)
 
     def compose(self, x: Tensor) -> Tensor:
         k = x.shape[-1]
         q = np.full((self.labels.size, k), self.smoothing / k, x.dtype)
         q[np.arange(self.labels.size), self.labels] += 1 - self.smoothing
-        return reduce(-sum(log_softmax(x) * Tensor(q.reshape(x.shape)), -1), self.reduction)
+        if self.weights is not None:
+            q *= self.weights[:, None]
+            x = where((self.weights != 0).reshape(*x.shape[:-1], 1), x, 0.0)
+        return reduce(-sum(log_softmax(x) * Tensor(q.reshape(x.shape)), -1), self.reduction, self.terms)
 
 
 class BCEWithLogits(FusedLoss):
@@ -117,26 +88,6 @@ class BCEWithLogits(FusedLoss):
         return reduce(softplus(x) - x * target, self.reduction)
 
 
-class GaussianKL(FusedLoss):
-    """Σ (mu² + exp(logvar) - 1 - logvar) / 2 over the last axis; gmu = gy mu, glogvar = gy (exp(logvar) - 1) / 2."""
-
-    def forward(self, mu: np.ndarray, logvar: np.ndarray) -> np.ndarray:
-        self.save_inputs(0, 1)
-        with np.errstate(over="ignore"):
-            terms = mu * mu + np.expm1(logvar) - logvar
-        return self.reduced(terms.sum(-1) * mu.dtype.type(0.5))
-
-    def backward_arrays(self, gy: np.ndarray) -> Gradients:
-        mu, logvar = self.saved_array(0), self.saved_array(1)
-        share = self.share(gy, math.prod(mu.shape[:-1]))[..., None]
-        with np.errstate(over="ignore"):
-            glogvar = np.expm1(logvar) * (share * mu.dtype.type(0.5)) if self.needs[1] else None
-        return mu * share if self.needs[0] else None, glogvar
-
-    def compose(self, mu: Tensor, logvar: Tensor) -> Tensor:
-        return reduce(sum(mu * mu + expm1(logvar) - logvar, -1) * 0.5, self.reduction)
-
-
 class BCE(Function):
     """-t log p - (1 - t) log(1 - p), each logarithm at least -100; gp = gy (p - t) / max(p (1 - p), 1e-12)."""
 
@@ -158,35 +109,13 @@ class BCE(Function):
         return gp, gt
 
 
-def mse_loss(input: Operand, target: Operand, reduction: str = "mean") -> Tensor:
-    """(input - target)². Raises ShapeError unless the shapes are equal, as all losses of two tensors do."""
-    input, target = alike(input, target, "mse_loss", reduction)
-    return SquaredError(reduction)(input, target)
-
-
-def l1_loss(input: Operand, target: Operand, reduction: str = "mean") -> Tensor:
-    """|input - target|. Raises ShapeError unless the shapes are equal."""
-    input, target = alike(input, target, "l1_loss", reduction)
-    return reduce(abs(input - target), reduction)
-
-
-def huber_loss(input: Operand, target: Operand, delta: float = 1.0, reduction: str = "mean") -> Tensor:
-    """d² / 2 where |d| ≤ delta, delta (|d| - delta / 2) beyond, d = input - target. Huber 1964.
-
-    Raises ShapeError unless the shapes are equal, ArgumentError unless delta > 0.
-    """
-    input, target = alike(input, target, "huber_loss", reduction)
-    delta = check_number("huber_loss", "delta", delta, above=0)
-    difference = input - target
-    size = abs(difference)
-    losses = where(size.data <= delta, difference * difference * 0.5, (size - 0.5 * delta) * delta)
-    return reduce(losses, reduction)
-
-
-def binary_cross_entropy(input: Operand, target: Operand, reduction: str = "mean") -> Tensor:
+def binary_cross_entropy(
+    input: Operand, target: Operand, weight: Operand | None = None, reduction: str = "mean"
+) -> Tensor:
     """-target log(input) - (1 - target) log(1 - input), input a probability; each logarithm is at least -100.
 
-    Raises DataError when an input is outside [0, 1] or NaN.
+    weight: a factor for each loss, of any shape that broadcasts to theirs; the mean still divides by their number, as
+    in PyTorch. Raises ShapeError, and DataError when an input is outside [0, 1] or NaN.
     """
     input, target = alike(input, target, "binary_cross_entropy", reduction)
     if not ((input.data >= 0) & (input.data <= 1)).all():
@@ -194,114 +123,177 @@ def binary_cross_entropy(input: Operand, target: Operand, reduction: str = "mean
             f"binary_cross_entropy: input has values from {input.data.min()} to {input.data.max()}, outside [0, 1]; "
             "pass probabilities, or logits to binary_cross_entropy_with_logits"
         )
-    return BCE(reduction)(input, target)
+    if weight is None:
+        return BCE(reduction)(input, target)
+    factor = broadcast_weight(weight, input, "binary_cross_entropy", "weight")
+    return reduce(BCE("none")(input, target) * factor, reduction)
 
 
-def binary_cross_entropy_with_logits(input: Operand, target: Operand, reduction: str = "mean") -> Tensor:
+def binary_cross_entropy_with_logits(
+    input: Operand,
+    target: Operand,
+    weight: Operand | None = None,
+    reduction: str = "mean",
+    pos_weight: Operand | None = None,
+) -> Tensor:
     """softplus(input) - target · input: the binary cross-entropy of sigmoid(input), without overflow.
 
-    Raises ShapeError unless the shapes are equal.
+    weight: a factor for each loss, as in `binary_cross_entropy`. pos_weight: a factor w for the part of the positives,
+    of a shape that broadcasts, often (classes,): (1 - target) input + (1 + (w - 1) target) softplus(-input).
+    Raises ShapeError unless the shapes of input and target are equal and the weights broadcast to them.
     """
-    input, target = alike(input, target, "binary_cross_entropy_with_logits", reduction)
-    return BCEWithLogits(reduction)(input, target)
+    name = "binary_cross_entropy_with_logits"
+    input, target = alike(input, target, name, reduction)
+    if weight is None and pos_weight is None:
+        return BCEWithLogits(reduction)(input, target)
+    if pos_weight is None:
+        losses = BCEWithLogits("none")(input, target)
+    else:
+        positive = broadcast_weight(pos_weight, input, name, "pos_weight")
+        losses = (1.0 - target) * input + (1.0 + (positive - 1.0) * target) * softplus(-input)
+    if weight is not None:
+        losses = losses * broadcast_weight(weight, input, name, "weight")
+    return reduce(losses, reduction)
 
 
-def cross_entropy(input: Operand, target: Any, label_smoothing: float = 0.0, reduction: str = "mean") -> Tensor:
-    """-Σ_k q_k log softmax(input)_k with q = (1 - s) onehot(target) + s / K, s = label_smoothing.
+def cross_entropy(
+    input: Operand,
+    target: Any,
+    weight: Any = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """-Σ_k w_k q_k log softmax(input)_k with q = (1 - s) onehot(target) + s / K, s = label_smoothing.
 
-    input: logits (…, K), the classes on the last axis; target: integers (…) in [0, K). Szegedy et al. 2016, section 7.
-    Raises ShapeError, DTypeError, ArgumentError, or DataError when a label is out of range.
+    input: logits (…, K), the classes on the last axis; target: integers (…) in [0, K), or probabilities (…, K), floats
+    of which q = (1 - s) target + s / K is made. weight: w (K,), 1 by default. Places whose target is ignore_index are
+    left out: their loss and gradient are 0. The mean divides by the sum of the weights of the targets that are left,
+    with probabilities by the number of places, as in PyTorch. Szegedy et al. 2016, section 7.
+    Raises ShapeError, DTypeError, ArgumentError, or DataError when a label is out of range, or all are ignored and
+    there is no mean.
     """
-    label_smoothing = check_number("cross_entropy", "label_smoothing", label_smoothing, 0, 1)
-    input, labels = classes(input, target, "cross_entropy", reduction)
-    return CrossEntropy(labels.reshape(-1), label_smoothing, reduction)(input)
+    name = "cross_entropy"
+    label_smoothing = check_number(name, "label_smoothing", label_smoothing, 0, 1)
+    input = logits(input, name)
+    factors = class_weights(weight, input, name)
+    q = as_tensor(target, name)
+    if q.dtype in FLOAT_DTYPES and q.shape == input.shape:
+        return soft_cross_entropy(input, q, factors, reduction, label_smoothing)
+    labels, rows, terms = classes(input, q, factors, ignore_index, name, reduction)
+    if factors is None or not label_smoothing:
+        return CrossEntropy(labels.reshape(-1), label_smoothing, reduction, rows, terms)(input)
+    k = input.shape[-1]
+    mixed = np.full((labels.size, k), label_smoothing / k, input.dtype)
+    mixed[np.arange(labels.size), labels.reshape(-1)] += 1 - label_smoothing
+    kept = (rows != 0).reshape(*labels.shape, 1)
+    weighted = mixed.reshape(input.shape) * factors * kept
+    return reduce(-sum(log_softmax(where(kept, input, 0.0)) * Tensor(weighted), -1), reduction, terms)
 
 
-def nll_loss(input: Operand, target: Any, reduction: str = "mean") -> Tensor:
-    """-input[…, target]: the negative log-likelihood, given log-probabilities (…, K) and integers (…).
+def soft_cross_entropy(
+    input: Tensor, target: Tensor, factors: np.ndarray | None, reduction: str, label_smoothing: float
+) -> Tensor:
+    """`cross_entropy` with probabilities as target."""
+    input, target = same_dtype([input, target])
+    check_reduction(input.size // input.shape[-1], "cross_entropy", reduction)
+    if label_smoothing:
+        target = target * (1 - label_smoothing) + label_smoothing / input.shape[-1]
+    if factors is not None:
+        target = target * Tensor(factors)
+    return reduce(-sum(log_softmax(input) * target, -1), reduction)
 
-    Raises ShapeError, DTypeError, or DataError when a label is out of range.
+
+def nll_loss(
+    input: Operand, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean"
+) -> Tensor:
+    """-w[target] input[…, target]: the negative log-likelihood, given log-probabilities (…, K) and integers (…).
+
+    weight, ignore_index, reduction: as in `cross_entropy`. Raises ShapeError, DTypeError, or DataError when a label is
+    out of range, or all are ignored and there is no mean.
     """
-    input, labels = classes(input, target, "nll_loss", reduction)
-    places = np.indices(labels.shape)
-    return reduce(-input[(*places, labels)], reduction)
+    input = logits(input, "nll_loss")
+    factors = class_weights(weight, input, "nll_loss")
+    labels, rows, terms = classes(input, as_tensor(target, "nll_loss"), factors, ignore_index, "nll_loss", reduction)
+    losses = -input[(*np.indices(labels.shape), labels)]
+    if rows is not None:
+        rows = rows.reshape(labels.shape)
+        losses = where(rows != 0, losses, 0.0) * Tensor(rows)
+    return reduce(losses, reduction, terms)
 
 
-def hinge_loss(input: Operand, target: Operand, reduction: str = "mean") -> Tensor:
-    """max(0, 1 - target · input), target -1 or 1. Raises DataError on other targets."""
-    input, target = alike(input, target, "hinge_loss", reduction)
-    if not (np.abs(target.data) == 1).all():
-        raise DataError("hinge_loss: target holds values other than -1 and 1; use 2 · label - 1 for labels 0 and 1")
-    return reduce(relu(1.0 - target * input), reduction)
+def kl_div(input: Operand, target: Operand, reduction: str = "mean", log_target: bool = False) -> Tensor:
+    """target (log target - input), input a log-probability: the terms of KL(target ‖ exp input), in PyTorch's order.
 
-
-def gaussian_kl(mu: Operand, logvar: Operand, reduction: str = "mean") -> Tensor:
-    """KL(N(mu, exp logvar) ‖ N(0, 1)) = Σ (mu² + exp(logvar) - 1 - logvar) / 2, summed over the last axis, in nats.
-
-    The reduction goes over the other axes, so that "mean" is nats per sample. Kingma & Welling 2014, appendix B.
-    Raises ShapeError unless mu and logvar have one shape, of at least one axis.
+    target: probabilities (0 log 0 = 0), or, with log_target, their logarithms. reduction "batchmean" is the sum over
+    all terms divided by the length of the first axis: the divergence itself, where "mean" divides by all terms.
+    Raises ShapeError unless the shapes are equal, DataError for a negative probability. Kullback & Leibler 1951.
     """
-    mu, logvar = alike(mu, logvar, "gaussian_kl", reduction)
-    if mu.ndim == 0:
-        raise ShapeError("gaussian_kl: mu is a single number; pass (N, latent) or (latent,)")
-    return GaussianKL(reduction)(mu, logvar)
+    batch = reduction == "batchmean"
+    input, target = alike(input, target, "kl_div", "mean" if batch else reduction)
+    if log_target:
+        losses = exp(target) * (target - input)
+    else:
+        if (target.data < 0).any():
+            raise DataError(
+                f"kl_div: target holds {target.data.min()}, and a probability is not negative; pass log_target=True "
+                "for logarithms. The first argument is the log-probability"
+            )
+        losses = target * (log(where(target.data > 0, target, 1.0)) - input)
+    if batch:
+        return sum(losses) * (1.0 / (input.shape[0] if input.ndim else 1))
+    return reduce(losses, reduction)
 
 
-def l1_penalty(parameters: Tensor | Iterable[Tensor]) -> Tensor:
-    """Σ |p| over all elements of all parameters."""
-    return total([sum(abs(p)) for p in listed(parameters, "l1_penalty")], "l1_penalty")
-
-
-def l2_penalty(parameters: Tensor | Iterable[Tensor]) -> Tensor:
-    """Σ p² over all elements of all parameters."""
-    return total([sum(p * p) for p in listed(parameters, "l2_penalty")], "l2_penalty")
-
-
-def listed(parameters: Tensor | Iterable[Tensor], name: str) -> list[Tensor]:
-    """One tensor, or many, as a list."""
-    if isinstance(parameters, Tensor):
-        return [parameters]
-    mend = "pass model.parameters(), or a list of tensors"
-    return check_items(name, "parameters", parameters, (Tensor, np.ndarray), mend)
-
-
-def total(terms: list[Tensor], name: str) -> Tensor:
-    """The sum of scalar tensors."""
-    if not terms:
-        raise ArgumentError(f"{name}: no parameters; pass module.parameters()")
-    result = terms[0]
-    for term in terms[1:]:
-        result = result + term
-    return result
-
-
-def alike(input: Operand, target: Operand, name: str, reduction: str) -> list[Tensor]:
-    """Two float tensors of one dtype and equal shapes. Losses do not broadcast: it hides mistakes."""
-    input, target = as_tensor(input, name), as_tensor(target, name)
-    if input.shape != target.shape:
-        raise ShapeError(f"{name}: shapes {input.shape} and {target.shape} differ; reshape one to the other's shape")
-    check_reduction(input.size, name, reduction)
-    return same_dtype([input, target])
-
-
-def classes(input: Operand, target: Any, name: str, reduction: str) -> tuple[Tensor, np.ndarray]:
-    """Logits (…, K) and labels (…), checked."""
+def logits(input: Operand, name: str) -> Tensor:
+    """Scores (…, K) of K ≥ 1 classes, as floats."""
     input = as_float(input, name)
     if input.ndim == 0 or input.shape[-1] == 0:
         raise ShapeError(f"{name}: input is {input.shape}; pass (N, K), one column for each class")
-    labels = integers(target, input.shape[-1], name, "labels")
+    return input
+
+
+def class_weights(weight: Any, input: Tensor, name: str) -> np.ndarray | None:
+    """The weight of each class (K,), checked, in the dtype of the input; None without."""
+    if weight is None:
+        return None
+    factors = fixed(weight, name, "weight")
+    if factors.shape != input.shape[-1:]:
+        raise ShapeError(f"{name}: weight is {factors.shape}, expected {input.shape[-1:]}, one for each class")
+    if not (np.isfinite(factors) & (factors >= 0)).all():
+        raise DataError(f"{name}: weight holds {factors.min()} to {factors.max()}; weights are finite and at least 0")
+    return factors.astype(input.dtype)
+
+
+def classes(
+    input: Tensor, target: Tensor, factors: np.ndarray | None, ignore_index: int, name: str, reduction: str
+) -> tuple[np.ndarray, np.ndarray | None, float]:
+    """Labels (…); the factor of the loss of each, flat, or None when all are 1; and what the mean divides by.
+
+    Ignored labels become 0, with the factor 0.
+    """
+    ignore_index = check_whole(name, "ignore_index", ignore_index)
+    array = target.data
+    ignored = array == ignore_index if array.dtype.kind in "iu" else None
+    if ignored is None or not ignored.any():
+        labels, ignored = integers(target, input.shape[-1], name, "labels"), None
+    else:
+        labels = integers(np.where(ignored, 0, array), input.shape[-1], name, "labels")
     if labels.shape != input.shape[:-1]:
         raise ShapeError(
             f"{name}: target is {labels.shape}, but input {input.shape} asks for {input.shape[:-1]}: one label for "
             "each row, the classes on the last axis"
         )
     check_reduction(labels.size, name, reduction)
-    return input, labels
-
-
-def check_reduction(terms: int, name: str, reduction: str) -> None:
-    """Raise on an unknown reduction, and on the mean of nothing."""
-    if reduction not in REDUCTIONS:
-        raise ArgumentError(f'{name}: reduction is {reduction!r}; use "mean", "sum" or "none"')
+    if factors is None and ignored is None:
+        return labels, None, labels.size
+    rows = np.ones(labels.size, input.dtype) if factors is None else factors[labels.reshape(-1)]
+    if ignored is not None:
+        rows[ignored.reshape(-1)] = 0
+    terms = float(rows.sum(dtype=np.float64))
     if reduction == "mean" and terms == 0:
-        raise ShapeError(f'{name}: the batch is empty, and the mean of nothing is not defined; use reduction="sum"')
+        raise DataError(
+            f"{name}: every label is {ignore_index}, ignore_index, or of weight 0, and the mean of nothing is not "
+            'defined; leave out such batches, or use reduction="sum"'
+        )
+    return labels, rows, terms

@@ -9,7 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from minigen.autograd.verify import samples_attention, samples_choosing, samples_elementwise, samples_sequence
+from minigen.autograd.verify import (
+    samples_attention,
+    samples_choosing,
+    samples_elementwise,
+    samples_loss,
+    samples_sequence,
+)
 from minigen.autograd.verify.sample import (
     Fixed,
     Sample,
@@ -21,7 +27,6 @@ from minigen.autograd.verify.sample import (
     normal,
     positive,
     sample,
-    signs,
     uniform,
 )
 from minigen.random import generator
@@ -218,25 +223,6 @@ def normalization() -> Iterator[Sample]:
     yield sample("embedding", exactly(2), normal(5, 2))
 
 
-def loss() -> Iterator[Sample]:
-    """Losses, with every reduction."""
-    for reduction in ("mean", "sum", "none"):
-        how = {"reduction": reduction}
-        yield sample("mse_loss", normal(3, 4), normal(3, 4), **how)
-        yield sample("l1_loss", distinct(3, 4), exactly(np.full((3, 4), 0.03)), **how)
-        yield sample("huber_loss", uniform(-3.0, 3.0, 3, 4), normal(3, 4), **how)
-        yield sample("huber_loss", uniform(-3.0, 3.0, 3, 4), normal(3, 4), delta=0.4, **how)
-        yield sample("binary_cross_entropy", uniform(0.05, 0.95, 3, 4), uniform(0.05, 0.95, 3, 4), **how)
-        yield sample("binary_cross_entropy_with_logits", normal(3, 4), uniform(0.05, 0.95, 3, 4), **how)
-        yield sample("cross_entropy", normal(4, 5), integers(5, 4), **how)
-        yield sample("cross_entropy", normal(4, 5), integers(5, 4), label_smoothing=0.1, **how)
-        yield sample("nll_loss", normal(4, 5), integers(5, 4), **how)
-        yield sample("hinge_loss", normal(3, 4), Fixed(signs(3, 4)), **how)
-        yield sample("gaussian_kl", normal(3, 4), normal(3, 4), **how)
-    yield sample("l1_penalty", away(2, 3), away(4))
-    yield sample("l2_penalty", normal(2, 3), normal(4))
-
-
 SAMPLES: tuple[Sample, ...] = (
     *arithmetic(),
     *activation(),
@@ -245,7 +231,7 @@ SAMPLES: tuple[Sample, ...] = (
     *linalg(),
     *images(),
     *normalization(),
-    *loss(),
+    *samples_loss.losses(),
     *samples_sequence.sequences(),
     *samples_attention.attention(),
     *samples_choosing.choosing(),
