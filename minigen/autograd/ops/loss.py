@@ -272,13 +272,17 @@ def classes(
 
     Ignored labels become 0, with the factor 0.
     """
-    ignore_index = check_whole(name, "ignore_index", ignore_index)
-    array = target.data
-    ignored = array == ignore_index if array.dtype.kind in "iu" else None
-    if ignored is None or not ignored.any():
-        labels, ignored = integers(target, input.shape[-1], name, "labels"), None
-    else:
-        labels = integers(np.where(ignored, 0, array), input.shape[-1], name, "labels")
+    ignore_index, k = check_whole(name, "ignore_index", ignore_index), input.shape[-1]
+    ignored = None
+    try:
+        labels = integers(target, k, name, "labels")
+        if 0 <= ignore_index < k:
+            ignored = labels == ignore_index
+    except DataError:
+        ignored = target.data == ignore_index
+        if not ignored.any():
+            raise
+        labels = integers(np.where(ignored, 0, target.data), k, name, "labels")
     if labels.shape != input.shape[:-1]:
         raise ShapeError(
             f"{name}: target is {labels.shape}, but input {input.shape} asks for {input.shape[:-1]}: one label for "
