@@ -71,10 +71,19 @@ def check_whole(operation: str, name: str, value: Any) -> int:
 
 def check_pair(operation: str, name: str, value: Any, low: int = 1) -> tuple[int, int]:
     """One whole number ≥ low, meant for both, or a pair of them for height and width."""
-    pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    if len(pair) != 2:
-        raise ArgumentError(f"{operation}: {name} is {shown(value)}; use one number or a pair (height, width)")
-    return check_count(operation, name, pair[0], low), check_count(operation, name, pair[1], low)
+    height, width = check_lengths(operation, name, value, 2, low)
+    return height, width
+
+
+LENGTHS = {1: "one number", 2: "one number or a pair (height, width)", 3: "one number or three (depth, height, width)"}
+
+
+def check_lengths(operation: str, name: str, value: Any, axes: int, low: int = 1) -> tuple[int, ...]:
+    """One whole number ≥ low, meant for each of 1, 2 or 3 axes, or as many of them as there are axes."""
+    several = tuple(value) if isinstance(value, (tuple, list)) else (value,) * axes
+    if len(several) != axes:
+        raise ArgumentError(f"{operation}: {name} is {shown(value)}; use {LENGTHS[axes]}")
+    return tuple([check_count(operation, name, number, low) for number in several])
 
 
 def check_items(

@@ -20,7 +20,12 @@ def generator(seed: int) -> np.random.Generator:
 
 
 def check_rng(rng: Any, operation: str) -> np.random.Generator:
-    """`rng` itself, or DTypeError with the mend when it is not a numpy Generator."""
+    """`rng` itself, or DTypeError with the mend when it is not a numpy Generator, or was forgotten (None)."""
+    if rng is None:
+        raise DTypeError(
+            f"{operation}: rng was not given; pass rng=np.random.default_rng(0), or better the one generator that the "
+            "whole program draws from"
+        )
     if not isinstance(rng, np.random.Generator):
         raise DTypeError(f"{operation}: rng is {type(rng).__name__}; pass rng=minigen.random.generator(seed)")
     return rng

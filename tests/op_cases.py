@@ -14,7 +14,9 @@ import op_cases_attention
 import op_cases_choosing
 import op_cases_elementwise
 import op_cases_images
+import op_cases_layers
 import op_cases_loss
+import op_cases_pixels
 import op_cases_sequence
 from op_cases_images import then_leaky
 
@@ -157,6 +159,8 @@ SUBJECTS = (
     op_cases_elementwise,
     op_cases_images,
     op_cases_loss,
+    op_cases_layers,
+    op_cases_pixels,
     op_cases_sequence,
 )
 for subject in SUBJECTS:

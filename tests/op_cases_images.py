@@ -15,8 +15,10 @@ def pad_index(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
     return [(pad_width, pad_width)] * ndim if isinstance(pad_width, int) else list(pad_width)
 
 
-def pad(x: Array, pad_width: Any, value: float = 0.0) -> Array:
+def pad(x: Array, pad_width: Any, value: float = 0.0, mode: str = "constant") -> Array:
     widths = pad_index(pad_width, x.ndim)
+    if mode != "constant":
+        return np.pad(x, widths, mode={"replicate": "edge", "circular": "wrap"}.get(mode, mode))  # pyright: ignore
     y = np.full([a + n + b for (a, b), n in zip(widths, x.shape, strict=True)], value)
     for index in np.ndindex(x.shape):
         y[tuple(i + a for i, (a, _) in zip(index, widths, strict=True))] = x[index]
@@ -120,6 +122,14 @@ def twins(torch: Any) -> dict[str, Callable[..., Any]]:
     F = torch.nn.functional
     images = SimpleNamespace(to=lambda x: x.permute(0, 3, 1, 2), back=lambda y: y.permute(0, 2, 3, 1))
 
+    def pad(x: Any, pad_width: Any, value: float = 0.0, mode: str = "constant") -> Any:
+        widths = pad_index(pad_width, x.ndim)
+        if mode == "constant":
+            return F.pad(x, [n for two in reversed(widths) for n in two], value=value)
+        if x.ndim == 4:  # its last two axes there are those in the middle here
+            return images.back(F.pad(images.to(x), [*widths[2], *widths[1]], mode=mode))
+        return F.pad(x[None, None], [*widths[1], *widths[0]], mode=mode)[0, 0]
+
     def conv2d(x: Any, w: Any, b: Any = None, **options: Any) -> Any:
         if options.get("padding") == "same" and "stride" in options:
             return None
@@ -132,9 +142,7 @@ def twins(torch: Any) -> dict[str, Callable[..., Any]]:
         return images.back(F.conv_transpose2d(images.to(x), w.permute(3, 2, 0, 1), b, padding=padding, **options))
 
     return {
-        "pad": lambda x, pad_width, value=0.0: F.pad(
-            x, [n for two in reversed(pad_index(pad_width, x.ndim)) for n in two], value=value
-        ),
+        "pad": pad,
         "conv2d": then_leaky(conv2d),
         "conv_transpose2d": then_leaky(conv_transpose2d),
         "max_pool2d": lambda x, **options: images.back(F.max_pool2d(images.to(x), **options)),

@@ -1,8 +1,13 @@
 """Activations as layers, for Sequential; the functions themselves are minigen.relu and its like."""
 
+import numpy as np
+
 from minigen.autograd import Tensor, ops
-from minigen.checks import check_number
-from minigen.layers.module import Module
+from minigen.checks import check_count, check_number
+from minigen.config import config
+from minigen.errors import ShapeError
+from minigen.layers.checks import in_dtype
+from minigen.layers.module import Module, Parameter
 
 
 class ReLU(Module):
@@ -99,3 +104,102 @@ class Softmax(Module):
     def extra_repr(self) -> str:
         """axis."""
         return f"axis={self.axis}"
+
+
+class LogSoftmax(Module):
+    """x - log Σ exp(x) along `axis`, the last by default: log-probabilities, as nll_loss takes them."""
+
+    def __init__(self, axis: int = -1) -> None:
+        super().__init__()
+        self.axis = axis
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The same shape."""
+        return ops.log_softmax(x, self.axis)
+
+    def extra_repr(self) -> str:
+        """axis."""
+        return f"axis={self.axis}"
+
+
+class LogSigmoid(Module):
+    """log(1 / (1 + e⁻ˣ))."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Elementwise."""
+        return ops.log_sigmoid(x)
+
+
+class ReLU6(Module):
+    """min(max(x, 0), 6)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Elementwise."""
+        return ops.relu6(x)
+
+
+class SELU(Module):
+    """λ elu(x, α), which keeps mean 0 and variance 1. Klambauer et al. 2017."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Elementwise."""
+        return ops.selu(x)
+
+
+class Mish(Module):
+    """x tanh(softplus(x)). Misra 2020."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Elementwise."""
+        return ops.mish(x)
+
+
+class Hardswish(Module):
+    """x relu6(x + 3) / 6. Howard et al. 2019."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Elementwise."""
+        return ops.hardswish(x)
+
+
+class GLU(Module):
+    """a sigmoid(b), a and b the halves of x along `axis`, the last by default. Dauphin et al. 2017."""
+
+    def __init__(self, axis: int = -1) -> None:
+        super().__init__()
+        self.axis = axis
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Half as long along `axis`."""
+        return ops.glu(x, self.axis)
+
+    def extra_repr(self) -> str:
+        """axis."""
+        return f"axis={self.axis}"
+
+
+class PReLU(Module):
+    """x where x > 0, else weight · x: one learned slope, or one for each of num_parameters channels. He et al. 2015.
+
+    weight (num_parameters,) starts at `init`. Raises ShapeError when the last axis of x has another length.
+    """
+
+    def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
+        super().__init__()
+        self.num_parameters = check_count("PReLU", "num_parameters", num_parameters)
+        self.weight = Parameter(np.full(self.num_parameters, check_number("PReLU", "init", init), config.dtype))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, num_parameters), or any shape with one slope."""
+        weight = self.weight
+        x = in_dtype(x, weight.dtype, "PReLU")
+        if self.num_parameters not in (1, *x.shape[-1:]):
+            raise ShapeError(
+                f"PReLU({self.num_parameters}): x {x.shape} does not end in {self.num_parameters} channels; channels "
+                "are on the last axis"
+            )
+        return ops.prelu(x, weight)
+
+    def extra_repr(self) -> str:
+        """num_parameters."""
+        return f"num_parameters={self.num_parameters}"

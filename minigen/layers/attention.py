@@ -66,7 +66,7 @@ class MultiHeadAttention(Module):
     Raises ArgumentError for counts below 1, ShapeError unless heads divides dim.
     """
 
-    def __init__(self, dim: int, heads: int, bias: bool = True, *, rng: np.random.Generator) -> None:
+    def __init__(self, dim: int, heads: int, bias: bool = True, *, rng: np.random.Generator | None = None) -> None:
         super().__init__()
         self.dim = check_count("MultiHeadAttention", "dim", dim)
         self.heads = check_count("MultiHeadAttention", "heads", heads)
@@ -74,6 +74,7 @@ class MultiHeadAttention(Module):
             raise ShapeError(
                 f"MultiHeadAttention: dim {dim} can not be cut into {heads} heads; use a multiple of {heads}"
             )
+        rng = random.check_rng(rng, "MultiHeadAttention")
         self.qkv = Linear(self.dim, 3 * self.dim, bias, rng=rng)
         self.out = Linear(self.dim, self.dim, bias, rng=rng)
 
@@ -145,11 +146,17 @@ class TransformerBlock(Module):
     """
 
     def __init__(
-        self, dim: int, heads: int, mlp_ratio: float = 4, dropout: float = 0.0, *, rng: np.random.Generator
+        self,
+        dim: int,
+        heads: int,
+        mlp_ratio: float = 4,
+        dropout: float = 0.0,
+        *,
+        rng: np.random.Generator | None = None,
     ) -> None:
         super().__init__()
         check_number("TransformerBlock", "mlp_ratio", mlp_ratio, above=0)
-        random.check_rng(rng, "TransformerBlock")
+        rng = random.check_rng(rng, "TransformerBlock")
         self.attention_norm = LayerNorm(dim)
         self.attention = MultiHeadAttention(dim, heads, rng=rng)
         self.mlp_norm = LayerNorm(dim)

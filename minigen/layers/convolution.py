@@ -6,8 +6,9 @@ import numpy as np
 
 from minigen import random
 from minigen.autograd import Tensor, ops
-from minigen.autograd.ops.convolution import check_output_padding, check_padding
-from minigen.checks import check_count, check_pair
+from minigen.autograd.ops.convolution import check_output_padding, check_padding, halves
+from minigen.autograd.ops.padding import MODES
+from minigen.checks import check_count, check_lengths
 from minigen.errors import ArgumentError
 from minigen.layers import init as init_
 from minigen.layers.checks import check_images
@@ -17,56 +18,87 @@ Pair = int | tuple[int, int]
 
 
 class Convolution(Module):
-    """What both convolutions share: options, and weights with PyTorch's default first values.
+    """What all convolutions share: options, and weights with PyTorch's default first values.
 
     Uniform on ±1/√fan_in for weight and bias (kaiming_uniform with a = √5); `init` replaces the weight's.
     """
+
+    axes = 2  # that the kernel moves along
+    kernel_size: Any  # as many numbers as there are axes, as the next two
+    stride: Any
+    dilation: Any
 
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Pair,
-        stride: Pair,
+        kernel_size: Any,
+        stride: Any,
         padding: Any,
-        dilation: Pair,
+        dilation: Any,
         groups: int,
         bias: bool,
-        rng: np.random.Generator,
+        padding_mode: str,
+        rng: np.random.Generator | None,
         init: init_.Initializer,
     ) -> None:
         super().__init__()
         layer = type(self).__name__
         self.in_channels = check_count(layer, "in_channels", in_channels)
         self.out_channels = check_count(layer, "out_channels", out_channels)
-        self.kernel_size = check_pair(layer, "kernel_size", kernel_size)
-        self.stride = check_pair(layer, "stride", stride)
-        check_padding(layer, padding)
+        self.kernel_size = check_lengths(layer, "kernel_size", kernel_size, self.axes)
+        self.stride = check_lengths(layer, "stride", stride, self.axes)
+        check_padding(layer, padding, self.axes)
         self.padding = padding
-        self.dilation = check_pair(layer, "dilation", dilation)
+        self.dilation = check_lengths(layer, "dilation", dilation, self.axes)
         self.groups = check_count(layer, "groups", groups)
         for name, channels in (("in_channels", self.in_channels), ("out_channels", self.out_channels)):
             if channels % self.groups:
                 raise ArgumentError(f"{layer}: {name} {channels} can not be cut into {groups} groups; choose a divisor")
-        random.check_rng(rng, layer)
+        self.padding_mode = self.checked_mode(padding_mode)
+        rng = random.check_rng(rng, layer)
         shape = self.weight_shape()
         self.weight = Parameter(init_.checked(init, shape, rng))
         self.bias = Parameter(init_.default_bias(self.out_channels, shape, rng)) if bias else None
 
     def weight_shape(self) -> tuple[int, ...]:
-        """Shape of the weight."""
-        raise NotImplementedError
+        """Shape of the weight: (*kernel_size, in_channels / groups, out_channels)."""
+        return (*self.kernel_size, self.in_channels // self.groups, self.out_channels)
+
+    def checked_mode(self, mode: str) -> str:
+        """`padding_mode` itself. ArgumentError when there is none of that name, or no width to pad by."""
+        layer, known = type(self).__name__, ("zeros", *MODES)
+        if mode not in known:
+            raise ArgumentError(f"{layer}: padding_mode is {mode!r}; use one of {', '.join(known)}")
+        if mode != "zeros" and self.padding == "same" and any(s > 1 for s in self.stride):
+            raise ArgumentError(f'{layer}: padding="same" with padding_mode={mode!r} needs stride 1, not {self.stride}')
+        return mode
+
+    def padded(self, x: Tensor) -> tuple[Tensor, Any]:
+        """x and the padding that is left to the operation: zeros are, other modes come in front of it."""
+        if self.padding_mode == "zeros" or self.padding == "valid":
+            return x, self.padding
+        if self.padding == "same":
+            sides = [halves(d * (k - 1)) for d, k in zip(self.dilation, self.kernel_size, strict=True)]
+        else:
+            sides = [(p, p) for p in check_lengths(type(self).__name__, "padding", self.padding, self.axes, 0)]
+        return ops.pad(x, [(0, 0), *sides, (0, 0)], mode=self.padding_mode), 0
 
     @property
     def name(self) -> str:
         """Conv2d(1, 64), for messages."""
         return f"{type(self).__name__}({self.in_channels}, {self.out_channels})"
 
+    def multiply_adds(self, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> int:
+        """The kernel's size times in_channels / groups for each output."""
+        return int(np.prod(y_shape)) * int(np.prod(self.weight_shape()[:-1]))
+
     def extra_repr(self) -> str:
         """Channels, kernel, and the options that differ from their defaults."""
         parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"]
-        usual = {"stride": (1, 1), "padding": 0, "output_padding": 0, "dilation": (1, 1), "groups": 1}
-        for name, value in usual.items():
+        ones = (1,) * self.axes
+        usual = {"stride": ones, "padding": 0, "output_padding": 0, "dilation": ones, "groups": 1}
+        for name, value in {**usual, "padding_mode": "zeros"}.items():
             if getattr(self, name, value) != value:
                 parts.append(f"{name}={getattr(self, name)}")
         return ", ".join(parts + ([] if self.bias is not None else ["bias=False"]))
@@ -77,8 +109,9 @@ class Conv2d(Convolution):
 
     x (N, H, W, in_channels) → (N, OH, OW, out_channels), OH = ⌊(H + padding - d (KH - 1) - 1) / s⌋ + 1.
     weight (KH, KW, in_channels / groups, out_channels), bias (out_channels,). padding: a number, a pair for height
-    and width, "same" (OH = ⌈H / s⌉) or "valid" (none). Raises ArgumentError for bad options, ShapeError for an x that
-    does not fit. First values as PyTorch's: uniform on ±1/√fan_in.
+    and width, "same" (OH = ⌈H / s⌉) or "valid" (none); padding_mode: "zeros", or "reflect", "replicate", "circular" as
+    in `mg.pad`. Raises ArgumentError for bad options, ShapeError for an x that does not fit. First values as PyTorch's:
+    uniform on ±1/√fan_in.
     """
 
     def __init__(
@@ -91,25 +124,19 @@ class Conv2d(Convolution):
         dilation: Pair = 1,
         groups: int = 1,
         bias: bool = True,
+        padding_mode: str = "zeros",
         *,
-        rng: np.random.Generator,
+        rng: np.random.Generator | None = None,
         init: init_.Initializer = init_.default,
     ) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, rng, init)
-
-    def weight_shape(self) -> tuple[int, ...]:
-        """(KH, KW, in_channels / groups, out_channels)."""
-        return (*self.kernel_size, self.in_channels // self.groups, self.out_channels)
+        channels, options = (in_channels, out_channels), (kernel_size, stride, padding, dilation, groups, bias)
+        super().__init__(*channels, *options, padding_mode, rng, init)
 
     def forward(self, x: Tensor, negative_slope: float | None = None) -> Tensor:
         """(N, H, W, in_channels) → (N, OH, OW, out_channels), then leaky ReLU with that slope, if any."""
-        x = check_images(self.name, x, self.in_channels, self.weight.dtype)
-        options = self.stride, self.padding, self.dilation, self.groups, negative_slope
-        return ops.conv2d(x, self.weight, self.bias, *options)
-
-    def multiply_adds(self, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> int:
-        """KH · KW · in_channels / groups for each output."""
-        return int(np.prod(y_shape)) * int(np.prod(self.weight.shape[:3]))
+        weight = self.weight
+        x, padding = self.padded(check_images(self.name, x, self.in_channels, weight.dtype))
+        return ops.conv2d(x, weight, self.bias, self.stride, padding, self.dilation, self.groups, negative_slope)
 
 
 class ConvTranspose2d(Convolution):
@@ -133,10 +160,11 @@ class ConvTranspose2d(Convolution):
         bias: bool = True,
         dilation: Pair = 1,
         *,
-        rng: np.random.Generator,
+        rng: np.random.Generator | None = None,
         init: init_.Initializer = init_.default,
     ) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, rng, init)
+        channels, options = (in_channels, out_channels), (kernel_size, stride, padding, dilation, groups, bias)
+        super().__init__(*channels, *options, "zeros", rng, init)
         check_output_padding("ConvTranspose2d", output_padding, self.stride, self.dilation, padding)
         self.output_padding = output_padding
 
@@ -146,10 +174,11 @@ class ConvTranspose2d(Convolution):
 
     def forward(self, x: Tensor, negative_slope: float | None = None) -> Tensor:
         """(N, H, W, in_channels) → (N, OH, OW, out_channels), then leaky ReLU with that slope, if any."""
-        x = check_images(self.name, x, self.in_channels, self.weight.dtype)
+        weight = self.weight
+        x = check_images(self.name, x, self.in_channels, weight.dtype)
         options = self.stride, self.padding, self.output_padding, self.groups, self.dilation, negative_slope
-        return ops.conv_transpose2d(x, self.weight, self.bias, *options)
+        return ops.conv_transpose2d(x, weight, self.bias, *options)
 
     def multiply_adds(self, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> int:
         """KH · KW · out_channels / groups for each input."""
-        return int(np.prod(x_shape)) * int(np.prod(self.weight.shape[:3]))
+        return int(np.prod(x_shape)) * int(np.prod(self.weight_shape()[:-1]))

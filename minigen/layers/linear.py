@@ -24,13 +24,13 @@ class Linear(Module):
         out_features: int,
         bias: bool = True,
         *,
-        rng: np.random.Generator,
+        rng: np.random.Generator | None = None,
         init: init_.Initializer = init_.default,
     ) -> None:
         super().__init__()
         self.in_features = check_count("Linear", "in_features", in_features)
         self.out_features = check_count("Linear", "out_features", out_features)
-        random.check_rng(rng, "Linear")
+        rng = random.check_rng(rng, "Linear")
         shape = (self.in_features, self.out_features)
         self.weight = Parameter(init_.checked(init, shape, rng))
         self.bias = Parameter(init_.default_bias(self.out_features, shape, rng)) if bias else None
@@ -38,8 +38,9 @@ class Linear(Module):
     def forward(self, x: Tensor, negative_slope: float | None = None) -> Tensor:
         """(…, in_features) → (…, out_features), then leaky ReLU with that slope, if any."""
         name = f"Linear({self.in_features}, {self.out_features})"
-        x = check_features(name, x, self.in_features, "(…, in_features)", self.weight.dtype)
-        return ops.linear(x, self.weight, self.bias, negative_slope)
+        weight = self.weight
+        x = check_features(name, x, self.in_features, "(…, in_features)", weight.dtype)
+        return ops.linear(x, weight, self.bias, negative_slope)
 
     def multiply_adds(self, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> int:
         """in_features for each output."""

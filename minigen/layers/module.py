@@ -103,7 +103,7 @@ class Module:
         if isinstance(value, (list, tuple, dict)) and hides_parameters(value):
             raise ArgumentError(
                 f"{type(self).__name__}: the parameters in self.{name}, a {type(value).__name__}, would not be found; "
-                "use ModuleList, Sequential, or one attribute each"
+                "use ModuleList, Sequential, ModuleDict, ParameterList or ParameterDict, or one attribute each"
             )
 
     def register_buffer(self, name: str, array: np.ndarray) -> None:
@@ -141,6 +141,37 @@ class Module:
     def modules(self) -> list["Module"]:
         """This module and everything inside it, depth first."""
         return [module for _, module in self.named_modules()]
+
+    def get_submodule(self, target: str) -> "Module":
+        """The module inside that `named_modules()` calls `target`, such as "encoder.0"; "" is this one.
+
+        Raises ArgumentError that lists what there is.
+        """
+        module = self
+        for i, name in enumerate(target.split(".") if target else []):
+            part = vars(module).get(name)
+            if not isinstance(part, Module):
+                where = ".".join(target.split(".")[:i])
+                names = ", ".join(name for name, _ in module.named_children()) or "none"
+                raise ArgumentError(
+                    f"{type(self).__name__}.get_submodule: {type(module).__name__} {where!r} has no module {name!r}; "
+                    f"its modules: {names}"
+                )
+            module = part
+        return module
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter that `named_parameters()` calls `target`, such as "encoder.0.weight". Raises ArgumentError."""
+        owner, _, name = target.rpartition(".")
+        module = self.get_submodule(owner)
+        value = vars(module).get(name)
+        if not isinstance(value, Parameter):
+            names = ", ".join(name for name, value in vars(module).items() if isinstance(value, Parameter)) or "none"
+            raise ArgumentError(
+                f"{type(self).__name__}.get_parameter: {type(module).__name__} {owner!r} has no parameter {name!r}; "
+                f"its parameters: {names}"
+            )
+        return value
 
     def named_state(self) -> list[tuple[str, Parameter | np.ndarray]]:
         """(dotted name, Parameter or buffer) of all that `state_dict()` saves, each once."""

@@ -1,5 +1,7 @@
 """Batch and layer normalization."""
 
+from typing import Any
+
 import numpy as np
 
 from minigen.autograd import Tensor, ops
@@ -15,44 +17,73 @@ class BatchNorm(Module):
     (N, C), (N, H, W, C) or any other shape that ends in num_features. In training mean and variance (biased) are the
     batch's, and running_mean, running_var move towards them by `momentum` (the unbiased variance, as PyTorch's); in
     evaluation the running values are used. weight starts at 1, bias at 0.
+    momentum=None: the running values are the plain means over all batches. affine=False: without weight and bias.
+    track_running_stats=False: without running values, and always with the batch's.
     Raises ShapeError for an x that does not fit, also for one value per feature in training.
     """
 
-    running_mean: np.ndarray
-    running_var: np.ndarray
+    running_mean: Any  # an array, or None with track_running_stats=False
+    running_var: Any
+    num_batches_tracked: np.ndarray  # with momentum=None only
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+    ) -> None:
         super().__init__()
         self.num_features = check_count("BatchNorm", "num_features", num_features)
         self.eps = check_number("BatchNorm", "eps", eps, above=0)
-        self.momentum = check_number("BatchNorm", "momentum", momentum, 0, high=1)
-        self.weight = Parameter(np.ones(num_features, config.dtype))
-        self.bias = Parameter(np.zeros(num_features, config.dtype))
-        self.register_buffer("running_mean", np.zeros(num_features, config.dtype))
-        self.register_buffer("running_var", np.ones(num_features, config.dtype))
+        self.momentum = None if momentum is None else check_number("BatchNorm", "momentum", momentum, 0, high=1)
+        self.weight = Parameter(np.ones(num_features, config.dtype)) if affine else None
+        self.bias = Parameter(np.zeros(num_features, config.dtype)) if affine else None
+        self.running_mean = self.running_var = None
+        if track_running_stats:
+            self.register_buffer("running_mean", np.zeros(num_features, config.dtype))
+            self.register_buffer("running_var", np.ones(num_features, config.dtype))
+            if momentum is None:
+                self.register_buffer("num_batches_tracked", np.zeros((), np.int64))
 
     def forward(self, x: Tensor, negative_slope: float | None = None) -> Tensor:
         """(…, num_features), normalized; in training the running values are updated.
 
         With a negative_slope, that of LeakyReLU or ReLU (0), the activation is included.
         """
-        name, dtype = f"BatchNorm({self.num_features})", self.weight.dtype
+        weight, bias = self.weight, self.bias
+        held = weight if weight is not None else self.running_mean
+        name, dtype = f"BatchNorm({self.num_features})", None if held is None else held.dtype
         x = check_features(name, x, self.num_features, "features are on the last axis", dtype)
-        return ops.batch_norm(
+        if weight is None or bias is None:
+            weight, bias = (Tensor(np.full(self.num_features, value, x.dtype)) for value in (1, 0))
+        y = ops.batch_norm(
             x,
-            self.weight,
-            self.bias,
+            weight,
+            bias,
             self.running_mean,
             self.running_var,
-            self.training,
-            momentum=self.momentum,
+            self.training or self.running_mean is None,
+            momentum=self.step(),
             eps=self.eps,
             negative_slope=negative_slope,
         )
+        if self.momentum is None and self.training and self.running_mean is not None:
+            self.num_batches_tracked += 1
+        return y
+
+    def step(self) -> float:
+        """How far the running values go towards this batch's: `momentum`, or 1 / number of batches with this one."""
+        if self.momentum is not None:
+            return self.momentum
+        return 1.0 if self.running_mean is None else 1.0 / (int(self.num_batches_tracked) + 1)
 
     def extra_repr(self) -> str:
-        """num_features, eps, momentum."""
-        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
+        """num_features, eps, momentum, and the options that are not the default."""
+        parts = [f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"]
+        parts += ["affine=False"] * (self.weight is None) + ["track_running_stats=False"] * (self.running_mean is None)
+        return ", ".join(parts)
 
 
 class LayerNorm(Module):

@@ -46,10 +46,15 @@ class LearnedPositions(Positions):
     """
 
     def __init__(
-        self, max_length: int, dim: int, *, rng: np.random.Generator, init: init_.Initializer = init_.normal
+        self,
+        max_length: int,
+        dim: int,
+        *,
+        rng: np.random.Generator | None = None,
+        init: init_.Initializer = init_.normal,
     ) -> None:
         super().__init__(max_length, dim)
-        random.check_rng(rng, "LearnedPositions")
+        rng = random.check_rng(rng, "LearnedPositions")
         self.weight = Parameter(init_.checked(init, (self.max_length, self.dim), rng))
 
     def forward(self, x: Tensor, start: int = 0) -> Tensor:

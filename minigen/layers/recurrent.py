@@ -33,7 +33,7 @@ class Recurrent(Module):
         *,
         dropout: float = 0.0,
         bidirectional: bool = False,
-        rng: np.random.Generator,
+        rng: np.random.Generator | None = None,
     ) -> None:
         super().__init__()
         name = type(self).__name__
@@ -41,7 +41,7 @@ class Recurrent(Module):
         self.hidden_size = size = check_count(name, "hidden_size", hidden_size)
         self.num_layers = check_count(name, "num_layers", num_layers)
         self.dropout = check_number(name, "dropout", dropout, 0, 1)
-        self.rng = random.check_rng(rng, name)
+        self.rng = rng = random.check_rng(rng, name)
         self.ends = ("", "_reverse") if bidirectional else ("",)
         bound = size**-0.5
         for layer in range(self.num_layers):
@@ -143,7 +143,7 @@ class RNN(Recurrent):
         *,
         dropout: float = 0.0,
         bidirectional: bool = False,
-        rng: np.random.Generator,
+        rng: np.random.Generator | None = None,
     ) -> None:
         if nonlinearity not in ("tanh", "relu"):
             raise ArgumentError(f"RNN: nonlinearity is {nonlinearity!r}; use 'tanh' or 'relu'")

@@ -311,7 +311,7 @@ ERRORS: list[tuple[Callable[[], Any], type[MinigenError], str]] = [
     (lambda: in_cache(2, 1, 6, dim=6), ShapeError, "width 6, float32, but it holds 2 of width 4.*cache for each layer"),
     (lambda: layers.TransformerBlock(4, 3, rng=generator()), ShapeError, "dim 4 can not be cut into 3 heads"),
     (lambda: layers.TransformerBlock(4, 2, mlp_ratio=0, rng=generator()), ArgumentError, "mlp_ratio is 0"),
-    (lambda: layers.TransformerBlock(4, 2, dropout=1, rng=generator()), ArgumentError, "Dropout: p is 1"),
+    (lambda: layers.TransformerBlock(4, 2, dropout=2, rng=generator()), ArgumentError, "Dropout: p is 2"),
     (
         lambda: layers.LearnedPositions(5, 4, rng=generator())(x(2, 6, 4)),
         ShapeError,

@@ -35,7 +35,7 @@ def layer(kind: Any, *args: Any, **options: Any) -> Callable[[], layers.Module]:
         (layer(layers.Conv2d, 1, 64, 3, stride=0), "Conv2d: stride is 0"),
         (layer(layers.Conv2d, 4, 6, 3, groups=3), "Conv2d: in_channels 4 can not be cut into 3 groups"),
         (layer(layers.ConvTranspose2d, 6, 4, 3, groups=3), "ConvTranspose2d: out_channels 4 can not be cut"),
-        (layer(layers.Dropout, 1.0), "Dropout: p is 1.0; use a finite number from 0, below 1"),
+        (layer(layers.Dropout, 1.1), "Dropout: p is 1.1; use a finite number from 0 to 1"),
         (layer(layers.Dropout, "a"), "Dropout: p is 'a'"),
         (lambda: untyped.LeakyReLU("a"), "LeakyReLU: negative_slope is 'a'"),
         (lambda: layers.ELU(float("nan")), "ELU: alpha is nan"),

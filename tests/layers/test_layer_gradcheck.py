@@ -16,4 +16,6 @@ def test_gradients(sample: Checkable):
 def test_every_layer_has_a_sample():
     kinds = [getattr(layers, name) for name in layers.__all__]
     names = {kind.__name__ for kind in kinds if isinstance(kind, type) and issubclass(kind, layers.Module)}
-    assert names - {"Module", "ModuleList"} == {sample.operation for sample in SAMPLES}
+    assert names - {"Module", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"} == {
+        sample.operation for sample in SAMPLES
+    }

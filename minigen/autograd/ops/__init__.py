@@ -4,7 +4,25 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minigen.autograd.ops.activation import elu, erf, gelu, leaky_relu, relu, sigmoid, silu, softplus, tanh
+from minigen.autograd.ops.activation import (
+    elu,
+    erf,
+    gelu,
+    glu,
+    hardswish,
+    leaky_relu,
+    log_sigmoid,
+    mish,
+    prelu,
+    relu,
+    relu6,
+    selu,
+    sigmoid,
+    silu,
+    softplus,
+    tanh,
+)
+from minigen.autograd.ops.adaptive_pooling import adaptive_avg_pool2d, adaptive_max_pool2d
 from minigen.autograd.ops.arithmetic import (
     abs,
     add,
@@ -33,13 +51,15 @@ from minigen.autograd.ops.attention import scaled_dot_product_attention, self_at
 from minigen.autograd.ops.cast import astype
 from minigen.autograd.ops.comparison import equal, greater, greater_equal, less, less_equal, not_equal
 from minigen.autograd.ops.convolution import conv2d, conv_transpose2d
+from minigen.autograd.ops.convolution_nd import conv1d, conv3d, conv_transpose1d
 from minigen.autograd.ops.counting import all, any, count_nonzero
 from minigen.autograd.ops.creation import arange, eye, full, full_like, linspace, ones, ones_like, zeros, zeros_like
 from minigen.autograd.ops.ctc import ctc_loss
 from minigen.autograd.ops.drawing import rand, randint, randn, randperm
-from minigen.autograd.ops.dropout import dropout
+from minigen.autograd.ops.dropout import dropout, dropout2d
 from minigen.autograd.ops.elementary import cos, exp, expm1, log, log1p, sin, sqrt
 from minigen.autograd.ops.embedding import embedding
+from minigen.autograd.ops.group_normalization import group_norm, instance_norm, rms_norm
 from minigen.autograd.ops.indexing import (
     gather,
     index_add,
@@ -74,12 +94,7 @@ from minigen.autograd.ops.loss import (
     kl_div,
     nll_loss,
 )
-from minigen.autograd.ops.loss_metric import (
-    cosine_embedding_loss,
-    hinge_loss,
-    margin_ranking_loss,
-    triplet_margin_loss,
-)
+from minigen.autograd.ops.loss_metric import cosine_embedding_loss, hinge_loss, margin_ranking_loss, triplet_margin_loss
 from minigen.autograd.ops.loss_regression import (
     gaussian_kl,
     gaussian_nll_loss,
@@ -94,10 +109,13 @@ from minigen.autograd.ops.matrices import diag, diagonal, dot, outer, trace, tri
 from minigen.autograd.ops.normalization import batch_norm, layer_norm
 from minigen.autograd.ops.norms import cdist, cosine_similarity, norm, normalize, std
 from minigen.autograd.ops.ordering import argmax, argmin, argsort, searchsorted, sort, topk, unique
-from minigen.autograd.ops.pooling import avg_pool2d, max_pool2d, upsample_nearest
+from minigen.autograd.ops.padding import pad
+from minigen.autograd.ops.patches import fold, pixel_shuffle, pixel_unshuffle, unfold
+from minigen.autograd.ops.pooling import avg_pool1d, avg_pool2d, max_pool1d, max_pool2d, upsample_nearest
 from minigen.autograd.ops.products import cumprod, prod
 from minigen.autograd.ops.recurrent import gru, lstm, rnn
 from minigen.autograd.ops.reduction import cumsum, logsumexp, max, mean, min, sum, var
+from minigen.autograd.ops.resize import resize
 from minigen.autograd.ops.rounding import ceil, floor, floor_divide, remainder, round, sign, trunc
 from minigen.autograd.ops.shape import (
     concatenate,
@@ -105,7 +123,6 @@ from minigen.autograd.ops.shape import (
     expand_dims,
     flip,
     getitem,
-    pad,
     reshape,
     split,
     squeeze,
@@ -113,20 +130,26 @@ from minigen.autograd.ops.shape import (
     swapaxes,
     transpose,
 )
-from minigen.autograd.ops.softmax import log_softmax, softmax
+from minigen.autograd.ops.softmax import gumbel_softmax, log_softmax, softmax
 from minigen.autograd.ops.trigonometry import acos, asin, atan, atan2, cosh, sinh, tan
 
 __all__ = [
     "abs",
+    "adaptive_avg_pool2d",
+    "adaptive_max_pool2d",
     "add",
     "astype",
+    "avg_pool1d",
     "avg_pool2d",
     "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "clip",
     "concatenate",
+    "conv1d",
     "conv2d",
+    "conv3d",
+    "conv_transpose1d",
     "conv_transpose2d",
     "cos",
     "cosine_embedding_loss",
@@ -135,6 +158,7 @@ __all__ = [
     "cumsum",
     "divide",
     "dropout",
+    "dropout2d",
     "einsum",
     "elu",
     "embedding",
@@ -145,15 +169,21 @@ __all__ = [
     "expand_dims",
     "expm1",
     "flip",
+    "fold",
     "gaussian_kl",
     "gaussian_nll_loss",
     "gelu",
     "getitem",
+    "glu",
     "greater",
     "greater_equal",
+    "group_norm",
     "gru",
+    "gumbel_softmax",
+    "hardswish",
     "hinge_loss",
     "huber_loss",
+    "instance_norm",
     "kl_div",
     "l1_loss",
     "l1_penalty",
@@ -165,29 +195,39 @@ __all__ = [
     "linear",
     "log",
     "log1p",
+    "log_sigmoid",
     "log_softmax",
     "logsumexp",
     "lstm",
     "margin_ranking_loss",
     "matmul",
     "max",
+    "max_pool1d",
     "max_pool2d",
     "maximum",
     "mean",
     "min",
     "minimum",
+    "mish",
     "mse_loss",
     "multiply",
     "negative",
     "nll_loss",
     "not_equal",
     "pad",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "power",
+    "prelu",
     "relu",
+    "relu6",
     "reshape",
+    "resize",
+    "rms_norm",
     "rnn",
     "scaled_dot_product_attention",
     "self_attention",
+    "selu",
     "sigmoid",
     "silu",
     "sin",
@@ -203,6 +243,7 @@ __all__ = [
     "swapaxes",
     "tanh",
     "transpose",
+    "unfold",
     "triplet_margin_loss",
     "upsample_nearest",
     "var",

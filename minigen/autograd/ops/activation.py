@@ -11,11 +11,16 @@ import numpy as np
 from minigen import kernels
 from minigen.autograd.function import Function
 from minigen.autograd.fused import FusedFunction, Gradients
-from minigen.autograd.ops.arithmetic import where
+from minigen.autograd.ops.arithmetic import clip, where
 from minigen.autograd.ops.elementary import exp, expm1
-from minigen.autograd.ops.operands import as_float
+from minigen.autograd.ops.operands import as_float, same_dtype, single_axis
+from minigen.autograd.ops.shape import split
 from minigen.autograd.tensor import Operand, Tensor
 from minigen.checks import check_number
+from minigen.errors import ShapeError
+
+# Klambauer et al. 2017, equations 14: with these, standard normal numbers keep mean 0 and variance 1.
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 
 class Tanh(Function):
@@ -201,3 +206,59 @@ def silu(x: Operand) -> Tensor:
     """x sigmoid(x), also called swish. Elfwing et al. 2018; Ramachandran et al. 2017."""
     x = as_float(x, "silu")
     return x * sigmoid(x)
+
+
+def relu6(x: Operand) -> Tensor:
+    """min(max(x, 0), 6). Krizhevsky 2010; Howard et al. 2017."""
+    return clip(as_float(x, "relu6"), 0.0, 6.0)
+
+
+def hardswish(x: Operand) -> Tensor:
+    """x relu6(x + 3) / 6, swish without an exponential. Howard et al. 2019, section 5.2."""
+    x = as_float(x, "hardswish")
+    return x * relu6(x + 3.0) * (1.0 / 6.0)
+
+
+def mish(x: Operand) -> Tensor:
+    """x tanh(softplus(x)). Misra 2020."""
+    x = as_float(x, "mish")
+    return x * tanh(softplus(x))
+
+
+def selu(x: Operand) -> Tensor:
+    """λ elu(x, α), λ = 1.0507…, α = 1.6733…: keeps mean 0 and variance 1 from layer to layer. Klambauer et al. 2017."""
+    return elu(as_float(x, "selu"), SELU_ALPHA) * SELU_SCALE
+
+
+def log_sigmoid(x: Operand) -> Tensor:
+    """log(1 / (1 + e⁻ˣ)) = -softplus(-x), without overflow."""
+    return -softplus(-as_float(x, "log_sigmoid"))
+
+
+def prelu(x: Operand, weight: Operand) -> Tensor:
+    """x where x > 0, else weight · x, with a learned slope: one for all, or one for each channel (the last axis).
+
+    He et al. 2015, section 2. Raises ShapeError unless weight is (), (1,) or (C,).
+    """
+    x, weight = same_dtype([as_float(x, "prelu"), as_float(weight, "prelu")])
+    if weight.shape not in ((), (1,), x.shape[-1:]):
+        raise ShapeError(
+            f"prelu: weight is {weight.shape} and x {x.shape}; pass one slope, or one for each channel, "
+            f"{x.shape[-1:] or (1,)}: channels are on the last axis"
+        )
+    return where(x.data > 0, x, x * weight)
+
+
+def glu(x: Operand, axis: int = -1) -> Tensor:
+    """a sigmoid(b), where a and b are the first and the second half of x along `axis`. Dauphin et al. 2017.
+
+    Raises ShapeError when that axis has an odd length.
+    """
+    x = as_float(x, "glu")
+    axis = single_axis(axis, x.ndim, "glu")
+    if x.shape[axis] % 2:
+        raise ShapeError(
+            f"glu: axis {axis} of x {x.shape} has an odd length; it is cut into two halves, values and gates"
+        )
+    values, gates = split(x, 2, axis)
+    return values * sigmoid(gates)

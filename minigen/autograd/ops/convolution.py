@@ -17,7 +17,7 @@ from minigen.autograd.ops.activation import leaky
 from minigen.autograd.ops.operands import as_float, images, leaky_slope, same_dtype
 from minigen.autograd.ops.reduction import sum as sum_
 from minigen.autograd.tensor import Operand, Tensor
-from minigen.checks import check_count, check_pair
+from minigen.checks import check_count, check_lengths, check_pair
 from minigen.errors import ArgumentError, ShapeError
 
 Pair = tuple[int, int]
@@ -237,10 +237,11 @@ def operands(name: str, x: Operand, w: Operand, bias: Operand | None) -> list[Te
     return same_dtype([x, w] if bias is None else [x, w, as_float(bias, name)])
 
 
-def check_groups(name: str, w: Tensor, channels: int, groups: int) -> None:
-    """ArgumentError unless `groups` is a number of groups; ShapeError when it does not divide `channels`."""
+def check_groups(name: str, w: Tensor, channels: int, groups: int) -> int:
+    """`groups`; ArgumentError unless it is a number of groups, ShapeError when it does not divide `channels`."""
     if channels % check_count(name, "groups", groups):
         raise ShapeError(f"{name}: {groups} groups do not divide the {channels} channels of w {w.shape}")
+    return groups
 
 
 def check_bias(name: str, bias: list[Tensor], channels: int) -> None:
@@ -257,10 +258,10 @@ def padding_pair(name: str, padding: int | Pair | str) -> Pair:
     return 0, 0
 
 
-def check_padding(name: str, padding: int | Pair | str) -> None:
-    """ArgumentError unless `padding` is a number, a pair, "same" or "valid"."""
+def check_padding(name: str, padding: int | tuple[int, ...] | str, axes: int = 2) -> None:
+    """ArgumentError unless `padding` is a number, one for each axis, "same" or "valid"."""
     if not isinstance(padding, str):
-        check_pair(name, "padding", padding, 0)
+        check_lengths(name, "padding", padding, axes, 0)
     elif padding not in ("same", "valid"):
         raise ArgumentError(f'{name}: padding is {padding!r}; use a number ≥ 0, a pair, "same" or "valid"')
 

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigen.autograd.conversion import check_differentiable, numeric_dtype
-from minigen.autograd.ops.operands import whole_shape
-from minigen.autograd.ops.shape import holds
+from minigen.autograd.ops.operands import holds, whole_shape
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
 from minigen.checks import check_count, check_number, is_number, shown
 from minigen.config import config

@@ -6,9 +6,10 @@ import numpy as np
 
 from minigen import kernels
 from minigen.autograd.function import Function
+from minigen.autograd.ops.arithmetic import where
 from minigen.autograd.ops.operands import as_float, integers
 from minigen.autograd.tensor import Operand, Tensor
-from minigen.errors import ShapeError
+from minigen.errors import ArgumentError, ShapeError
 
 
 class Embedding(Function):
@@ -39,12 +40,25 @@ class ScatterRows(Function):
         return (Embedding(self.indices)(ggw),)
 
 
-def embedding(indices: Any, weight: Operand) -> Tensor:
+def embedding(indices: Any, weight: Operand, padding_idx: int | None = None) -> Tensor:
     """weight[indices]: integers of any shape S and a table (num, dim) → (*S, dim).
 
-    Raises DTypeError unless the indices are integers, DataError when one is not in [0, num).
+    padding_idx: a row that gets no gradient, of a symbol that only fills up. Raises DTypeError unless the indices are
+    integers, DataError when one is not in [0, num), ArgumentError when padding_idx is not.
     """
     weight = as_float(weight, "embedding")
     if weight.ndim != 2:
         raise ShapeError(f"embedding: weight is {weight.shape}; pass a table (num, dim)")
-    return Embedding(integers(indices, len(weight.data), "embedding", "indices"))(weight)
+    places = integers(indices, len(weight.data), "embedding", "indices")
+    rows = Embedding(places)(weight)
+    if padding_idx is None:
+        return rows
+    filler = places == check_row("embedding", padding_idx, len(weight.data))
+    return where(filler[..., None], rows.detach(), rows)
+
+
+def check_row(name: str, row: Any, rows: int) -> int:
+    """A row's number, counted from the end if negative. Raises ArgumentError."""
+    if isinstance(row, bool) or not isinstance(row, (int, np.integer)) or not -rows <= row < rows:
+        raise ArgumentError(f"{name}: padding_idx is {row!r}; use a row's number, 0 … {rows - 1}")
+    return int(row) % rows

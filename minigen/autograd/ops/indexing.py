@@ -11,8 +11,8 @@ import numpy as np
 from minigen.autograd.conversion import as_array
 from minigen.autograd.ops.arithmetic import add, where
 from minigen.autograd.ops.cast import astype
-from minigen.autograd.ops.operands import broadcastable, common_dtype, integers, single_axis
-from minigen.autograd.ops.shape import GetItem, Scatter, expand, holds, reshape
+from minigen.autograd.ops.operands import broadcastable, common_dtype, holds, integers, single_axis
+from minigen.autograd.ops.shape import GetItem, Scatter, expand, reshape
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
 from minigen.checks import check_count, is_number, shown
 from minigen.errors import DTypeError, ShapeError

@@ -13,7 +13,7 @@ import numpy as np
 
 from minigen.autograd.ops.cast import astype
 from minigen.autograd.tensor import Axis, Operand, Tensor, as_tensor
-from minigen.checks import check_number, shown
+from minigen.checks import check_number, is_number, shown
 from minigen.config import FLOAT_DTYPES, config
 from minigen.errors import ArgumentError, DataError, DTypeError, ShapeError
 
@@ -174,3 +174,15 @@ def boolean_mask(mask: Any, shape: tuple[int, ...], name: str, axes: str, what: 
 def leaky_slope(slope: float | None, name: str) -> float | None:
     """The `negative_slope` of an operation that may end with a leaky ReLU, checked; None: without one."""
     return None if slope is None else check_number(name, "negative_slope", slope, 0)
+
+
+def holds(dtype: np.dtype, value: Any) -> bool:
+    """Whether `value` is a number that `dtype` can hold: floats by rounding, but not by overflow, others exactly."""
+    if not is_number(value) and not isinstance(value, (bool, np.bool_)):
+        return False
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            held = np.asarray(value).astype(dtype)
+            return bool(np.isinf(held) == np.isinf(float(value)) if dtype.kind == "f" else held == value)
+    except OverflowError:
+        return False

@@ -1,16 +1,19 @@
-"""Max and average pooling and nearest upsampling of channels-last images (N, H, W, C).
+"""Max and average pooling and nearest upsampling of channels-last images (N, H, W, C), pooling of sequences (N, T, C).
 
 Each is linear in its input, given where the maxima lie, so gradients of any order are the operation and its adjoint
 taking turns: gather and scatter, averaging and spreading.
 """
 
+from typing import Any
+
 import numpy as np
 
 from minigen import kernels
 from minigen.autograd.function import Function
-from minigen.autograd.ops.operands import images
+from minigen.autograd.ops.operands import as_float, images
+from minigen.autograd.ops.shape import expand_dims, squeeze
 from minigen.autograd.tensor import Operand, Tensor
-from minigen.checks import check_pair
+from minigen.checks import check_lengths, check_pair
 from minigen.errors import ArgumentError, ShapeError
 
 Pair = tuple[int, int]
@@ -125,6 +128,33 @@ def avg_pool2d(
     """
     x = images(x, "avg_pool2d")
     return AvgPool2d(window(x, kernel_size, stride, padding, "avg_pool2d"))(x)
+
+
+def max_pool1d(x: Operand, kernel_size: int, stride: int | None = None, padding: int = 0) -> Tensor:
+    """max_pool2d of sequences: (N, T, C) → (N, OT, C), OT = (T + 2·padding - kernel_size) // stride + 1."""
+    return pool1d("max_pool1d", max_pool2d, x, kernel_size, stride, padding)
+
+
+def avg_pool1d(x: Operand, kernel_size: int, stride: int | None = None, padding: int = 0) -> Tensor:
+    """avg_pool2d of sequences: (N, T, C) → (N, OT, C). Padding counts as zeros."""
+    return pool1d("avg_pool1d", avg_pool2d, x, kernel_size, stride, padding)
+
+
+def pool1d(name: str, pool: Any, x: Operand, kernel_size: int, stride: int | None, padding: int) -> Tensor:
+    """`pool` over a sequence as an image one row high."""
+    x = as_float(x, name)
+    if x.ndim != 3:
+        raise ShapeError(f"{name}: x is {x.shape}; sequences have three axes, (N, T, C), the channels last")
+    (kernel,), (sides,) = (
+        check_lengths(name, "kernel_size", kernel_size, 1),
+        check_lengths(name, "padding", padding, 1, 0),
+    )
+    (step,) = (kernel,) if stride is None else check_lengths(name, "stride", stride, 1)
+    if 2 * sides > kernel:
+        raise ArgumentError(f"{name}: padding {sides} is more than half of kernel_size {kernel}; use less")
+    if x.shape[1] + 2 * sides < kernel or not x.shape[1]:
+        raise ShapeError(f"{name}: a window of {kernel} does not fit into x {x.shape} with padding {sides}; (N, T, C)")
+    return squeeze(pool(expand_dims(x, 1), (1, kernel), (1, step), (0, sides)), 1)
 
 
 def upsample_nearest(x: Operand, scale_factor: int | Pair) -> Tensor:

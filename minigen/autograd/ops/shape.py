@@ -1,11 +1,10 @@
-"""Operations that move elements without changing them: reshape, transpose, expand, join, split, pad, flip, indexing.
+"""Operations that move elements without changing them: reshape, transpose, expand, join, split, flip, indexing.
 
-Each is linear, and its gradient is its adjoint: expand and sum_to, getitem and scatter, pad and slicing.
+Each is linear, and its gradient is its adjoint: expand and sum_to, getitem and scatter.
 """
 
 import builtins
 import itertools
-import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ from minigen.autograd.function import Function
 from minigen.autograd.ops.cast import astype
 from minigen.autograd.ops.operands import common_dtype, normalize_axis, raw_index, single_axis, whole_shape
 from minigen.autograd.tensor import Axis, Operand, Tensor, as_tensor
-from minigen.checks import check_items, is_number, shown
+from minigen.checks import check_items
 from minigen.errors import ArgumentError, ShapeError
 
 LISTS = "pass a list of tensors"
@@ -93,21 +92,6 @@ class Concatenate(Function):
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         return tuple(split(gy, self.lengths, self.axis))
-
-
-class Pad(Function):
-    """x with `before` and `after` constant elements added along each axis."""
-
-    def __init__(self, widths: tuple[tuple[int, int], ...], value: float) -> None:
-        self.widths, self.value = widths, value
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        self.source = x.shape
-        return np.pad(x, self.widths, constant_values=self.value)
-
-    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
-        inner = tuple(slice(before, before + n) for (before, _), n in zip(self.widths, self.source, strict=True))
-        return (getitem(gy, inner),)
 
 
 class Flip(Function):
@@ -281,36 +265,6 @@ def split(x: Operand, sections: int | Sequence[int], axis: int = 0) -> list[Tens
     edges = itertools.accumulate(lengths, initial=0)
     before = (slice(None),) * axis
     return [GetItem((*before, slice(a, b)))(x) for a, b in itertools.pairwise(edges)]
-
-
-def pad(x: Operand, pad_width: int | Sequence[tuple[int, int]], value: float = 0.0) -> Tensor:
-    """x with constant elements around it, as np.pad: `pad_width` is one number, or (before, after) for each axis.
-
-    Raises ArgumentError for bad widths, and for a value that the dtype of x can not hold.
-    """
-    x = as_tensor(x, "pad")
-    try:
-        widths = ((pad_width, pad_width),) * x.ndim if isinstance(pad_width, int) else pad_width
-        widths = tuple((operator.index(before), operator.index(after)) for before, after in widths)
-    except (TypeError, ValueError):
-        widths = ()
-    if len(widths) != x.ndim or any(min(pair) < 0 for pair in widths):
-        raise ArgumentError(f"pad: pad_width {pad_width} must be a number ≥ 0 or {x.ndim} pairs of them for {x.shape}")
-    if not holds(x.dtype, value):
-        raise ArgumentError(f"pad: value {shown(value)} does not fit into {x.dtype}; convert the tensor with astype")
-    return Pad(widths, value)(x)
-
-
-def holds(dtype: np.dtype, value: Any) -> bool:
-    """Whether `value` is a number that `dtype` can hold: floats by rounding, but not by overflow, others exactly."""
-    if not is_number(value) and not isinstance(value, (bool, np.bool_)):
-        return False
-    try:
-        with np.errstate(over="ignore", invalid="ignore"):
-            held = np.asarray(value).astype(dtype)
-            return bool(np.isinf(held) == np.isinf(float(value)) if dtype.kind == "f" else held == value)
-    except OverflowError:
-        return False
 
 
 def flip(x: Operand, axis: Axis = None) -> Tensor:

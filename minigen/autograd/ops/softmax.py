@@ -8,7 +8,9 @@ from minigen.autograd.ops.elementary import exp
 from minigen.autograd.ops.operands import as_float, single_axis
 from minigen.autograd.ops.reduction import sum
 from minigen.autograd.tensor import Operand, Tensor
+from minigen.checks import check_number
 from minigen.errors import ShapeError
+from minigen.random import check_rng
 
 
 class Rows(Function):
@@ -88,6 +90,25 @@ def log_softmax(x: Operand, axis: int = -1) -> Tensor:
     """x - log Σ exp x along `axis`, without overflow. Raises ShapeError over an empty axis."""
     x = as_float(x, "log_softmax")
     return LogSoftmax(checked_axis(x, axis, "log_softmax"))(x)
+
+
+def gumbel_softmax(
+    logits: Operand, tau: float = 1.0, hard: bool = False, axis: int = -1, *, rng: np.random.Generator | None = None
+) -> Tensor:
+    """softmax((logits + g) / tau), g Gumbel noise from `rng`: a differentiable draw from softmax(logits).
+
+    hard=True: 1 at the largest and 0 elsewhere, with the gradient of the soft one (straight-through). Jang et al. 2017,
+    section 2. Raises ArgumentError unless tau > 0.
+    """
+    logits, tau = as_float(logits, "gumbel_softmax"), check_number("gumbel_softmax", "tau", tau, above=0)
+    axis = checked_axis(logits, axis, "gumbel_softmax")
+    noise = check_rng(rng, "gumbel_softmax").gumbel(size=logits.shape).astype(logits.dtype)
+    soft = softmax((logits + Tensor(noise)) * (1.0 / tau), axis)
+    if not hard:
+        return soft
+    chosen = np.zeros_like(soft.data)
+    np.put_along_axis(chosen, soft.data.argmax(axis, keepdims=True), 1, axis)
+    return soft + Tensor(chosen - soft.data)
 
 
 def checked_axis(x: Tensor, axis: int, name: str) -> int:

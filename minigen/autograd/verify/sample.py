@@ -111,7 +111,10 @@ CALLS: dict[str, Callable[..., Any]] = {
     "batch_norm": lambda x, w, b, mean, var, **options: ops.batch_norm(x, w, b, mean.copy(), var.copy(), **options),
     "concatenate": lambda *xs, **options: ops.concatenate(xs, **options),
     "dropout": lambda x, seed, **options: ops.dropout(x, rng=generator(int(seed)), **options),
+    "dropout2d": lambda x, seed, **options: ops.dropout2d(x, rng=generator(int(seed)), **options),
     "einsum": lambda *xs, subscripts: ops.einsum(subscripts, *xs),
+    "group_norm": lambda x, *affine, num_groups, **options: ops.group_norm(x, num_groups, *affine, **options),
+    "gumbel_softmax": lambda x, seed, **options: ops.gumbel_softmax(x, rng=generator(int(seed)), **options),
     "l1_penalty": lambda *xs: ops.l1_penalty(xs),
     "l2_penalty": lambda *xs: ops.l2_penalty(xs),
     "scaled_dot_product_attention": lambda q, k, v, mask=None, **options: ops.scaled_dot_product_attention(

@@ -13,6 +13,8 @@ from minigen.autograd.verify import (
     samples_attention,
     samples_choosing,
     samples_elementwise,
+    samples_images,
+    samples_layers,
     samples_loss,
     samples_sequence,
 )
@@ -240,4 +242,6 @@ SAMPLES: tuple[Sample, ...] = (
     *samples_elementwise.elementwise(),
     *samples_elementwise.products(),
     *samples_elementwise.lengths(),
+    *samples_images.images(),
+    *samples_layers.layers(),
 )
