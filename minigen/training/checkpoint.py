@@ -11,14 +11,14 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 from minigen import random
-from minigen.errors import ArgumentError, CheckpointError
+from minigen.errors import ArgumentError, CheckpointError, MinigenError
 from minigen.files import write_atomic
 
 FORMAT = 1
@@ -44,11 +44,12 @@ class Stateful(Protocol):
 State = Mapping[str, Stateful | np.random.Generator]
 
 
-def save(path: str | os.PathLike[str], state: State, step: int) -> None:
+def save(path: str | os.PathLike[str], state: State, step: int, origin: Mapping[str, Any] | None = None) -> None:
     """Write the state of every object in `state` and the number of steps done to `path`, atomically.
 
-    Raises CheckpointError for a value that cannot be stored, RunError when the disk refuses; either way a file that
-    was at `path` before is still there, unharmed.
+    origin: what the checkpoint belongs to, plain values, see minigen.training.origin. Raises CheckpointError for a
+    value that cannot be stored, RunError when the disk refuses; either way a file that was at `path` before is still
+    there, unharmed.
     """
     from safetensors.numpy import save as serialize
 
@@ -56,7 +57,7 @@ def save(path: str | os.PathLike[str], state: State, step: int) -> None:
         raise ArgumentError(f"checkpoint: step is {step}; it counts the steps done, from 0")
     tensors: dict[str, np.ndarray] = {}
     tree = {name: encode(capture(owner, name), name, tensors) for name, owner in check_state(state).items()}
-    body = {"format": FORMAT, "minigen": version(), "step": int(step), "state": tree}
+    body = {"format": FORMAT, "minigen": version(), "step": int(step), "origin": dict(origin or {}), "state": tree}
     # One metadata entry only: safetensors writes several in random order, and equal runs shall give equal files.
     document = json.dumps({**body, "sha256": digest(body, tensors)})
     write_atomic(Path(path), serialize(tensors, {"minigen": document}))
@@ -79,15 +80,23 @@ def non_finite(state: State) -> str | None:
     return None
 
 
-def load(path: str | os.PathLike[str], state: State, partial: bool = False) -> int:
+def load(
+    path: str | os.PathLike[str],
+    state: State,
+    partial: bool = False,
+    check: Callable[["Saved"], None] | None = None,
+) -> int:
     """Restore every object in `state` from `path`; returns the number of steps done when it was saved.
 
     The names in `state` must be those in the file; with `partial` the file may hold more (a model is loaded without
-    its optimizer). Raises CheckpointError when the file is missing, damaged or does not fit, and then leaves every
-    object as it was.
+    its optimizer). check: is given what the sound file holds, and may raise, before anything is restored. Raises
+    CheckpointError when the file is missing, damaged or does not fit, and then leaves every object as it was.
     """
     path = Path(path)
-    step, saved = read(path)
+    found = read_whole(path)
+    if check is not None:
+        check(found)
+    step, saved = found.step, found.state
     current = {name: copy.deepcopy(capture(owner, name)) for name, owner in check_state(state).items()}
     if partial:
         saved = {name: value for name, value in saved.items() if name in current}
@@ -110,47 +119,78 @@ def load(path: str | os.PathLike[str], state: State, partial: bool = False) -> i
     return step
 
 
+class Saved(NamedTuple):
+    """What a checkpoint holds: steps done, the state as nested dicts of arrays and plain values, and its origin."""
+
+    step: int
+    state: dict[str, Any]
+    origin: dict[str, Any]  # empty in a checkpoint of an older minigen
+
+
 def read(path: str | os.PathLike[str]) -> tuple[int, dict[str, Any]]:
-    """(step, state) of a checkpoint, as nested dicts of arrays and plain values; nothing is restored.
+    """(step, state) of a checkpoint; nothing is restored.
 
     Raises CheckpointError when the file is missing, truncated, altered, or no checkpoint of minigen.
     """
+    return read_whole(path)[:2]
+
+
+def read_whole(path: str | os.PathLike[str]) -> Saved:
+    """All that a checkpoint holds, as `read` gives it, with its origin."""
     path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"no checkpoint at {path}; the run has not saved one yet, or the path is wrong")
+    tensors, document = read_safetensors(path)
     try:
-        tensors, document = read_safetensors(path)
-    except Exception as error:  # the parsers raise many kinds; whatever it is, the file cannot be read
-        raise damaged(path, str(error)) from error
-    if document is None:
-        raise CheckpointError(f"{path} is a safetensors file, but not a checkpoint written by minigen")
-    try:
-        body = json.loads(document)
+        body = body_of(document, path)
         written = body.pop("sha256")
-        if body["format"] != FORMAT:
-            raise CheckpointError(
-                f"{path} has checkpoint format {body['format']} (minigen {body['minigen']}); this minigen reads "
-                f"format {FORMAT}; install the version that wrote it"
-            )
         intact = written == digest(body, tensors)
-        step, state = body["step"], decode(body["state"], tensors)
+        found = Saved(body["step"], decode(body["state"], tensors), body.get("origin", {}))
+        if not isinstance(found.step, int) or not isinstance(found.state, dict) or not isinstance(found.origin, dict):
+            raise TypeError("step, state or origin is of another kind")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, CheckpointError):
             raise
         raise damaged(path, f"its metadata cannot be read: {error}") from error
     if not intact:
         raise damaged(path, "its contents do not match their SHA-256")
-    return step, state
+    return found
 
 
-def read_safetensors(path: Path) -> tuple[dict[str, np.ndarray], str | None]:
-    """All tensors of a safetensors file, and minigen's entry in its metadata (None when there is none)."""
+def read_origin(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The origin that a checkpoint names, unverified, from its head alone; empty when there is none to be read."""
+    try:
+        origin = body_of(read_safetensors(Path(path), head=True)[1], Path(path)).get("origin", {})
+        return origin if isinstance(origin, dict) else {}
+    except (MinigenError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
+def body_of(document: str | None, path: Path) -> dict[str, Any]:
+    """The JSON of minigen's entry in a file's metadata. Raises CheckpointError when it is of another format."""
+    if document is None:
+        raise CheckpointError(f"{path} is a safetensors file, but not a checkpoint written by minigen")
+    body = json.loads(document)
+    if body["format"] != FORMAT:
+        raise CheckpointError(
+            f"{path} has checkpoint format {body['format']} (minigen {body['minigen']}); this minigen reads "
+            f"format {FORMAT}; install the version that wrote it"
+        )
+    return body
+
+
+def read_safetensors(path: Path, head: bool = False) -> tuple[dict[str, np.ndarray], str | None]:
+    """All tensors of a safetensors file (none for its head alone), and minigen's entry in its metadata, if any."""
     from safetensors import safe_open
 
-    with safe_open(path, framework="np") as file:
-        names = file.keys()
-        tensors = {name: file.get_tensor(name) for name in names}
-        return tensors, (file.metadata() or {}).get("minigen")
+    if not os.path.lexists(path):
+        raise CheckpointError(f"no checkpoint at {path}; the run has not saved one yet, or the path is wrong")
+    if not path.is_file():  # a pipe would be waited for
+        raise damaged(path, "it is no regular file")
+    try:
+        with safe_open(path, framework="np") as file:
+            names = [] if head else file.keys()
+            return {name: file.get_tensor(name) for name in names}, (file.metadata() or {}).get("minigen")
+    except Exception as error:  # the parsers raise many kinds; whatever it is, the file cannot be read
+        raise damaged(path, str(error)) from error
 
 
 def damaged(path: Path, why: str) -> CheckpointError:

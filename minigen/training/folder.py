@@ -4,7 +4,9 @@ recipe.json              model name, recipe fields, minigen version
 metrics.csv              what was logged, see minigen.training.log
 samples/step-000938.png  pictures (.png) or texts (.txt) made on the way
 checkpoint.safetensors   the latest state, see minigen.training.checkpoint
-curves.png, run.json     written at the end (run.json at every save): curves; steps, seconds taken, results
+curves.png               the curves so far
+run.json                 steps, seconds taken by them, and at the end the results
+lock                     there while the run is being trained, see minigen.training.lock
 
 Nothing here writes; minigen.training.run does.
 """
@@ -14,20 +16,23 @@ import json
 import math
 import types
 import typing
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from minigen.errors import RunError
-from minigen.files import disk_error
+from minigen.errors import CheckpointError, RunError
+from minigen.files import read_regular
 from minigen.layers import Module
 from minigen.optim import EMA
 from minigen.training import checkpoint
 from minigen.training.checkpoint import State
 from minigen.training.log import MetricLog
+from minigen.training.origin import recipe_difference
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+LIMIT = 2**20  # bytes of recipe.json and of run.json, which have a few thousand
 RecipeType = TypeVar("RecipeType", bound="DataclassInstance")
 
 
@@ -53,15 +58,13 @@ class RunFolder:
         file = path / "recipe.json"
         if not path.is_dir():
             raise RunError(f"there is no run folder {path}; make one with: minigen train MODEL --out {path}")
-        if not file.is_file():
-            raise RunError(f"{path} is not a run folder: it has no recipe.json")
         try:
-            document = json.loads(file.read_bytes())
+            document = json.loads(read_regular(file, LIMIT))
             name, recipe = document["model"], document["recipe"]
             if not isinstance(name, str) or not isinstance(recipe, dict):
                 raise TypeError("model must be a string and recipe an object")
-        except OSError as error:
-            raise disk_error("read", file, error) from error
+        except FileNotFoundError:
+            raise RunError(f"{path} is not a run folder: it has no recipe.json") from None
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise RunError(f"{file} is damaged ({error}); restore it from a copy, or train again") from error
         if model not in (None, name):
@@ -71,7 +74,8 @@ class RunFolder:
     def load_recipe(self, recipe_class: type[RecipeType]) -> RecipeType:
         """The recipe as an instance of the model's dataclass. A field that the run is older than has its default.
 
-        Raises RunError when a field without a default is missing, or one is unknown or of the wrong type.
+        Raises RunError when a field without a default is missing, or one is unknown or of the wrong type, and
+        CheckpointError when the checkpoint was trained with another recipe.
         """
         file = self.path / "recipe.json"
         hints = typing.get_type_hints(recipe_class)
@@ -87,15 +91,32 @@ class RunFolder:
         for name, value in self.recipe.items():
             if not fits(value, hints[name]):
                 raise RunError(f"{file}: {name} is {value!r}; expected {hints[name]}")
+        if self.checkpoint_path.exists():  # before a model is built by a number that is none of its own
+            self.check_recipe(checkpoint.read_origin(self.checkpoint_path))
         return recipe_class(**{name: frozen(value) for name, value in self.recipe.items()})
+
+    def check_recipe(self, origin: Mapping[str, Any]) -> None:
+        """Raise CheckpointError when a checkpoint of that origin was not trained with this run's recipe."""
+        if origin.get("model", self.model) != self.model:
+            difference = f"it is of {origin['model']}, and this is a run of {self.model}"
+        else:
+            found = recipe_difference(origin.get("recipe", {}), self.recipe)
+            difference = f"in {self.path / 'recipe.json'} {found} when it was trained" if found else None
+        if difference:
+            raise CheckpointError(
+                f"{self.checkpoint_path} does not belong to this run: {difference}; put back the file that was "
+                "exchanged or edited"
+            )
 
     def saved(self) -> dict[str, Any]:
         """The whole state in the checkpoint, as nested dicts of arrays and plain values. Raises CheckpointError."""
-        return checkpoint.read(self.checkpoint_path)[1]
+        found = checkpoint.read_whole(self.checkpoint_path)
+        self.check_recipe(found.origin)
+        return found.state
 
     def load(self, state: State) -> int:
         """Load only the named objects, e.g. {"model": model}; returns the number of steps done."""
-        return checkpoint.load(self.checkpoint_path, state, partial=True)
+        return checkpoint.load(self.checkpoint_path, state, True, lambda found: self.check_recipe(found.origin))
 
     def load_weights(self, model: Module, averaged: Module | None = None) -> None:
         """Give `model` the weights that were saved last, and `averaged` (a part of it, or all) the averaged ones.
@@ -128,11 +149,11 @@ class RunFolder:
 def read_summary(path: Path) -> tuple[int, float, dict[str, Any]]:
     """Step, seconds and results of run.json; zeros when it is missing or damaged, since no training depends on it."""
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(read_regular(path, LIMIT))
         step, seconds, results = int(document["step"]), float(document["seconds"]), dict(document["results"])
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return 0, 0.0, {}
-    return (step, seconds, results) if math.isfinite(seconds) else (0, 0.0, {})
+    return (step, seconds, results) if step >= 0 and 0 <= seconds < math.inf else (0, 0.0, {})
 
 
 def is_required(field: "dataclasses.Field[Any]") -> bool:

@@ -4,6 +4,7 @@ Columns stand in the order in which they first appear; a new one extends the hea
 so that a run that was interrupted and resumed ends with the same bytes as one that was not.
 """
 
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from minigen.errors import ArgumentError, RunError
-from minigen.files import disk_error, write_atomic
+from minigen.files import disk_error, read_regular, write_atomic
+
+LIMIT = 2**28  # bytes: some millions of rows
 
 
 class MetricLog:
@@ -37,21 +40,27 @@ class MetricLog:
                 row[name] = text(scalar(value, name))
         new = [name for name in row if name not in self.columns]
         if new:
-            self._write([*self.columns, *new], self._read()[1])
+            empty = [""] * len(new)
+            self._write([*self.columns, *new], [[*row, *empty] for row in self._read()[1]])
         self._append_line(",".join(row.get(name, "") for name in self.columns) + "\n")
 
     def trim(self, step: int | None) -> None:
         """Drop the rows after `step` (all of them when None) and the columns that only they had."""
-        columns, rows = self._read()
-        if not columns:
-            return
-        kept = [row for row in rows if step is not None and int(row["step"]) <= step]
-        used = [name for name in columns if any(row[name] for row in kept)]
-        if kept:
-            self._write(used, kept)
+        self.columns, rows = self._until(step)
+        if rows:
+            self._write(self.columns, rows)
         else:
-            self.path.unlink()
-            self.columns = []
+            self.path.unlink(missing_ok=True)
+
+    def digest(self, step: int) -> str:
+        """SHA-256 of the file as it is without what was logged after `step`."""
+        columns, rows = self._until(step)
+        return hashlib.sha256(lines(columns, rows).encode()).hexdigest()
+
+    def last_step(self) -> int:
+        """The step of the last row, 0 without any."""
+        rows = self._read()[1]
+        return int(rows[-1][0]) if rows else 0
 
     def sync(self) -> None:
         """Force the rows to disk."""
@@ -67,9 +76,9 @@ class MetricLog:
         """The columns: "step" as ints, every other as floats (NaN as it was logged), None where nothing was."""
         columns, rows = self._read()
         history: dict[str, list] = {}
-        for name in columns:
+        for i, name in enumerate(columns):
             number = int if name == "step" else float
-            history[name] = [number(row[name]) if row[name] else None for row in rows]
+            history[name] = [number(row[i]) if row[i] else None for row in rows]
         return history
 
     def _append_line(self, line: str) -> None:
@@ -85,29 +94,48 @@ class MetricLog:
         except OSError as error:
             raise disk_error("write", self.path, error) from error
 
-    def _write(self, columns: list[str], rows: list[dict[str, str]]) -> None:
-        lines = [",".join(columns), *(",".join(row.get(name, "") for name in columns) for row in rows)]
-        write_atomic(self.path, ("\n".join(lines) + "\n").encode())
+    def _write(self, columns: list[str], rows: list[list[str]]) -> None:
+        write_atomic(self.path, lines(columns, rows).encode())
         self.columns = columns
 
-    def _read(self) -> tuple[list[str], list[dict[str, str]]]:
+    def _until(self, step: int | None) -> tuple[list[str], list[list[str]]]:
+        """The rows up to `step`, none of them when None, and the columns in which they have something."""
+        columns, rows = self._read()
+        rows = [row for row in rows if step is not None and int(row[0]) <= step]
+        used = [i for i in range(len(columns)) if any(row[i] for row in rows)]
+        return [columns[i] for i in used], [[row[i] for i in used] for row in rows]
+
+    def _read(self) -> tuple[list[str], list[list[str]]]:
         """Columns and rows as text. A last line cut short by a crash is no row. Raises RunError on a damaged file."""
-        if not self.path.exists():
-            return [], []
         try:
-            header, *lines = self.path.read_bytes().decode().split("\n")[:-1] or [""]
+            header, *rest = read_regular(self.path, LIMIT).decode().split("\n")[:-1] or [""]
+        except FileNotFoundError:
+            return [], []
+        except UnicodeDecodeError as error:
+            raise self._damaged(error) from error
+        try:
             columns = header.split(",")
             if columns[0] != "step" or len(set(columns)) < len(columns):
                 raise ValueError("its first line names no columns")
-            rows = [dict(zip(columns, line.split(","), strict=True)) for line in lines]
-            for row in rows:
-                for name, value in row.items():
-                    _ = int(value) if name == "step" else float(value or 0)
+            rows = [line.split(",") for line in rest]
+            for number, row in enumerate(rows, 2):
+                if len(row) != len(columns):
+                    raise ValueError(f"line {number} has {len(row)} values for {len(columns)} columns")
+                if not (row[0].isascii() and row[0].isdigit() and len(row[0]) < 16):
+                    raise ValueError(f"line {number} has the step {row[0][:40]!r}")
+                for value in row[1:]:
+                    _ = float(value or 0)
         except ValueError as error:
-            raise RunError(f"{self.path} is damaged: {error}. Mend or remove it, then go on with --resume") from error
-        except OSError as error:
-            raise disk_error("read", self.path, error) from error
+            raise self._damaged(error) from error
         return columns, rows
+
+    def _damaged(self, error: ValueError) -> RunError:
+        return RunError(f"{self.path} is damaged: {error}. Mend or remove it, then go on with --resume")
+
+
+def lines(columns: list[str], rows: list[list[str]]) -> str:
+    """The text of the file; nothing without columns."""
+    return "".join(",".join(row) + "\n" for row in ([columns] if columns else []) + rows)
 
 
 def scalar(value: Any, name: str) -> int | float:

@@ -1,9 +1,11 @@
 """How far a loop has come, how fast it goes and what it last measured; and a Ctrl-C that ends it cleanly.
 
-On a terminal it is a bar; elsewhere a plain line every ten seconds. The first Ctrl-C (or SIGTERM) only sets
-`interrupted`, so that the loop can finish its step and save; the second one raises KeyboardInterrupt.
+On a terminal it is a bar; elsewhere a plain line every ten seconds. The first Ctrl-C, a SIGTERM, a terminal that hangs
+up (SIGHUP), and output that nobody reads any more (`| head`) only set `interrupted`, so that the loop can finish its
+step and save; a second Ctrl-C raises KeyboardInterrupt.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -18,13 +20,16 @@ from minigen.errors import ArgumentError
 from minigen.training.log import scalar
 
 WINDOW = 30.0  # the rate is that of the last so many seconds
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+LOST = b"\nThe output can not be written any more. Stopping after this step, then saving.\n"
 NOTICE = b"\nStopping after this step, then saving. Press Ctrl-C again to stop at once, without saving.\n"
 
 
 class Progress:
     """A context manager around a loop over the steps start+1 … total.
 
-    stream: where to write, standard output unless given. clock: seconds, for tests.
+    stream: where to write, standard output unless given. clock: seconds, for tests. saving: whether the loop saves when
+    it is interrupted; otherwise signals are left alone.
     Raises ArgumentError when start and total are out of order.
     """
 
@@ -35,14 +40,17 @@ class Progress:
         description: str = "training",
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
+        saving: bool = True,
     ) -> None:
         if not 0 <= start <= total:
             raise ArgumentError(f"progress: start is {start} and total {total}; use 0 ≤ start ≤ total")
         self.total, self.start, self.step = total, start, start
         self.description = description
         self.interrupted = False
+        self.saving = saving
         self.values: dict[str, float] = {}
-        self._stream = stream or sys.stdout
+        self._stream = stream or sys.stdout  # None where the process has none
+        self._at_once = False
         self._clock = clock
         self._began = self._shown = clock()
         self._points: deque[tuple[float, int]] = deque()
@@ -54,12 +62,14 @@ class Progress:
     def __enter__(self) -> "Progress":
         self._began = self._shown = self._clock()
         self._install_handlers()
-        if self._stream.isatty() and os.environ.get("TERM") != "dumb":
-            self._open_bar()
+        if self._stream is not None and self._stream.isatty() and os.environ.get("TERM") != "dumb":
+            self._write(self._open_bar)
         return self
 
     def update(self, step: int, **values: Any) -> None:
         """Step number `step` is done; `values` (numbers, or tensors of one element) are what it measured."""
+        if self._at_once:  # the interruption was swallowed, as it is inside a callback of the compiler
+            raise KeyboardInterrupt
         self.step = step
         for name, value in values.items():
             self.values[name] = scalar(value, name)
@@ -71,17 +81,17 @@ class Progress:
             self._points.append((now, step))
             while len(self._points) > 2 and now - self._points[0][0] > WINDOW:
                 self._points.popleft()
-            self._show()
+            self._write(self._show)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._bar is not None:
-            self._bar.stop()
+            self._write(self._bar.stop)
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         if kind is None:
-            print(self.summary(), file=self._stream, flush=True)
+            self._write(lambda: print(self.summary(), file=self._stream, flush=True))
 
     @property
     def rate(self) -> float | None:
@@ -113,6 +123,18 @@ class Progress:
             parts + [f"{name} {value:.4g}" for name, value in self.values.items()]
         )
 
+    def _write(self, show: Callable[[], None]) -> None:
+        """Call `show`. When nobody reads the output any more, the loop is to save and end, as after Ctrl-C."""
+        if self._stream is None:
+            return
+        try:
+            show()
+        except OSError:  # a pipe closed, a terminal hung up, a full disk under a file
+            self._bar = self._stream = None
+            if not self.interrupted and self.saving:
+                self.interrupted = True
+                tell(LOST)
+
     def _show(self) -> None:
         if self._bar is None:
             print(f"{self.description}: {self.status()}", file=self._stream, flush=True)
@@ -138,17 +160,26 @@ class Progress:
         self._bar.refresh()
 
     def _install_handlers(self) -> None:
-        if threading.current_thread() is not threading.main_thread():
+        if not self.saving or threading.current_thread() is not threading.main_thread():
             return  # only the main thread may handle signals
-        for number in (signal.SIGINT, signal.SIGTERM):
-            previous = signal.signal(number, self._on_signal)
-            self._handlers[number] = signal.SIG_DFL if previous is None else previous
+        for number in SIGNALS:
+            if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP
+                previous = signal.signal(number, self._on_signal)
+                self._handlers[number] = signal.SIG_DFL if previous is None else previous
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.interrupted:
+        if not self.interrupted:
+            self.interrupted = True
+            tell(NOTICE)
+        elif number == signal.SIGINT:  # the others come in twos: a shell passes on what its terminal has sent already
+            self._at_once = True
             raise KeyboardInterrupt
-        self.interrupted = True
-        os.write(2, NOTICE)  # a plain write: the signal may have come in the middle of a print
+
+
+def tell(message: bytes) -> None:
+    """To standard error, by a plain write: a signal may have come in the middle of a print. It may be closed, too."""
+    with contextlib.suppress(OSError):
+        os.write(2, message)
 
 
 def duration(seconds: float) -> str:

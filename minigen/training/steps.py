@@ -17,8 +17,9 @@
 When the body of such a step has ended, its checkpoint is written: after its pictures, so that no kill can come between.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+import math
+from collections.abc import Iterator, Mapping, Sequence, Sized
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -27,13 +28,18 @@ import numpy as np
 
 from minigen.data import DataLoader
 from minigen.errors import ArgumentError
+from minigen.layers import Module
 from minigen.optim import EMA, ReduceLROnPlateau
 from minigen.optim.schedule import Schedule
 from minigen.training.checkpoint import Stateful
 from minigen.training.early_stopping import EarlyStopping
+from minigen.training.health import Health
 from minigen.training.log import scalar
+from minigen.training.origin import data_digest
 from minigen.training.progress import Progress
 from minigen.training.run import Run
+
+POINTS = 50  # rows that a training has at least, if it has so many steps
 
 
 class Steps:
@@ -41,8 +47,9 @@ class Steps:
 
     state: all that a checkpoint holds; an entry that is None is left out. Some of it is served on the way: an `EMA` is
     updated and a `Schedule` moved on at every `log`; an `EarlyStopping` and a `ReduceLROnPlateau` are told the figure
-    named `watch` at every `record` that has it. steps, or epochs of the loader: how many, at most max_steps. every: a
-    round is so many steps; None: an epoch of the loader.
+    named `watch` at every `record` that has it. steps, or epochs of the loader: how many, at most max_steps.
+    round_length: a round is so many steps; None: an epoch of the loader. held_out: what the loop measures on, whose
+    size is said at the start. data: what the loader's items are positions in, where they say nothing by themselves.
 
     A checkpoint is written at the end of a round, of the last step, and of the step in which Ctrl-C was pressed (a
     second one ends at once). After an exception nothing is saved. Raises ArgumentError when a body ended without
@@ -58,14 +65,16 @@ class Steps:
         epochs: int | None = None,
         steps: int | None = None,
         max_steps: int | None = None,
-        every: int | None = None,
+        round_length: int | None = None,
         watch: str = "validation_loss",
+        held_out: Sized | None = None,
+        data: Any = None,
     ) -> None:
         if (epochs is None) == (steps is None):
             raise ArgumentError("Steps: give either epochs or steps, how long to train")
         length = steps if steps is not None else (epochs or 0) * len(loader)
         self.total = length if max_steps is None else min(length, max_steps)
-        self.run, self.loader, self.every, self.watch = run, loader, every, watch
+        self.run, self.loader, self.round_length, self.watch = run, loader, round_length, watch
         self.state = {name: owner for name, owner in state.items() if owner is not None}
         self.schedules = [owner for owner in self.state.values() if isinstance(owner, Schedule)]
         self.plateaus = [owner for owner in self.state.values() if isinstance(owner, ReduceLROnPlateau)]
@@ -73,14 +82,37 @@ class Steps:
         self.stopping = next((owner for owner in self.state.values() if isinstance(owner, EarlyStopping)), None)
         self.step = 0
         self.entered = False
+        self.held_out = held_out
+        self.data = loader.dataset if data is None else (loader.dataset, data)
+        self.health = Health()
         self.told = False  # whether the figure that decides was recorded in this round
 
     def __enter__(self) -> "Steps":
-        self.step = self.run.restore(self.state)
-        self.progress = Progress(self.total, self.step, description=self.run.model)
-        self.progress.__enter__()
+        with ExitStack() as stack:
+            if self.run.kept:
+                stack.enter_context(self.run.lock)
+            self.step = self.run.restore(self.state, data_digest(self.data) if self.run.kept else None)
+            if self.step:
+                self.health = Health(first_values(self.run.history()))
+            print(self.announcement(), flush=True)
+            self.progress = Progress(self.total, self.step, description=self.run.model, saving=self.run.kept)
+            stack.enter_context(self.progress)
+            self._stack = stack.pop_all()
         self.entered = True
         return self
+
+    def announcement(self) -> str:
+        """What is trained on what, on one line: "vae: 652,824 parameters · 60,000 items to train on, …"."""
+        said = []
+        model = self.state.get("model")
+        if isinstance(model, Module):
+            said.append(f"{sum(p.size for p in model.parameters()):,} parameters")
+        measured = "" if self.held_out is None else f", {len(self.held_out):,} to measure on"
+        said.append(f"{len(self.loader.dataset):,} items to train on{measured}")
+        classes = getattr(self.loader.dataset, "classes", ())
+        said += [f"{len(classes)} classes"] if len(classes) else []
+        said.append(f"{self.total:,} steps of {self.loader.batch_size:,}" + f", {self.step:,} done" * bool(self.step))
+        return f"{self.run.model}: {' · '.join(said)}"
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
         if not self.entered:
@@ -94,16 +126,24 @@ class Steps:
             self.check_told()
             interrupted = self.progress.interrupted  # a Ctrl-C after this line is for the next step
             if self.sample_due or interrupted:
-                self.run.save(self.state, step)
+                self.save(ending=interrupted or self.stopped or step == self.total)
             if interrupted or self.stopped:
                 break
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.progress.__exit__(kind, error, trace)
+        self._stack.__exit__(kind, error, trace)
         self.run.stopped_early = self.stopped
         self.run.interrupted = self.progress.interrupted and self.step < self.total and not self.stopped
+
+    def save(self, ending: bool) -> None:
+        """Write the checkpoint. While the loss is far off the one before is the better one to go back to."""
+        if not self.health.doubtful:
+            self.run.save(self.state, self.step, checked=self.sample_due)
+        elif ending:
+            names = ", ".join(self.health.ill)
+            raise self.run.diverged(self.state, f"at step {self.step}: {names} far above the start")
 
     def check_told(self) -> None:
         """Raise ArgumentError at the end of a round in which the figure that decides was not recorded."""
@@ -123,7 +163,7 @@ class Steps:
     @property
     def check_due(self) -> bool:
         """Whether this step ends a round: time to look at data that is not trained on."""
-        return self.step % self.every == 0 if self.every is not None else self.loader.epoch_done
+        return self.step % self.round_length == 0 if self.round_length is not None else self.loader.epoch_done
 
     @property
     def sample_due(self) -> bool:
@@ -134,17 +174,27 @@ class Steps:
         """Call it once in each step, when the weights have changed: averages and schedules take that step, too.
 
         figures: what the step measured, numbers or tensors of one element. They are shown, and in each step that
-        `every` divides they are a row of metrics.csv. Raises GradientError at the end of a round when an array of the
-        state holds NaN or infinity.
+        `every` divides they are a row of metrics.csv; in a short training more often, so that a curve has POINTS.
+        Raises GradientError when a figure named …loss has been far above its start for some steps, or when it, or an
+        array of the state at the end of a round, is NaN or infinite.
         """
         for schedule in self.schedules:
             schedule.step()
         if self.ema is not None:
             self.ema.update()
         self.progress.update(self.step, **figures)
-        if self.step % every == 0:
+        if self.step % min(every, max(self.total // POINTS, 1)) == 0:
             self.run.log(self.step, **figures)
+        self.check_health({name: self.progress.values[name] for name in figures})
         if self.sample_due:  # before anybody measures or draws what can not be saved
+            self.run.check_finite(self.state, self.step)
+
+    def check_health(self, figures: Mapping[str, float]) -> None:
+        """Raise GradientError when the training has diverged by these figures of the present step."""
+        problem = self.health.look(figures)
+        if problem:
+            raise self.run.diverged(self.state, f"at step {self.step}: {problem}")
+        if not all(map(math.isfinite, figures.values())) and self.health.doubtful:
             self.run.check_finite(self.state, self.step)
 
     def record(self, **figures: Any) -> None:
@@ -169,3 +219,9 @@ class Steps:
     def text_path(self) -> Path:
         """Where this step's text belongs."""
         return self.run.sample_path(self.step, ".txt")
+
+
+def first_values(history: Mapping[str, Sequence[Any]]) -> dict[str, float]:
+    """The first number in each column that has one."""
+    numbers = {name: [v for v in values if v is not None and math.isfinite(v)] for name, values in history.items()}
+    return {name: values[0] for name, values in numbers.items() if values}

@@ -135,7 +135,8 @@ def train(recipe: Recipe, run: Run) -> None:
     state = {"model": model, "optimizer": optimizer, "schedule": schedule, "loader": loader}
     state |= {"tokenizer": tokenizer, "rng": rng}
     state |= {"ema": averaging(model, recipe.ema), "stopping": stopping(recipe.patience)}
-    with Steps(run, loader, state, steps=recipe.steps, max_steps=recipe.max_steps, every=recipe.every) as steps:
+    limits = {"steps": recipe.steps, "max_steps": recipe.max_steps, "round_length": recipe.every}
+    with Steps(run, loader, state, **limits, held_out=validation) as steps:
         for ids, _ in steps:
             x, chosen = conceal(ids, model.mask, recipe.masked, rng)
             loss = masked_loss(model(x), ids, chosen)

@@ -163,7 +163,7 @@ def train(recipe: Recipe, run: Run) -> None:
     state = {"model": model, "optimizer": optimizer, "schedule": schedule, "loader": loader, "carried": carried}
     state |= {"tokenizer": tokenizer, "rng": rng}
     state |= {"ema": averaging(model, recipe.ema), "stopping": stopping(recipe.patience)}
-    with Steps(run, loader, state, epochs=recipe.epochs, max_steps=recipe.max_steps) as steps:
+    with Steps(run, loader, state, epochs=recipe.epochs, max_steps=recipe.max_steps, held_out=validation) as steps:
         for x, y in steps:
             logits, after = model(x, carried.get())
             loss = mg.cross_entropy(logits, y)

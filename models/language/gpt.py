@@ -129,7 +129,8 @@ def train(recipe: Recipe, run: Run) -> None:
     state = {"model": model, "optimizer": optimizer, "schedule": schedule, "loader": loader}
     state |= {"tokenizer": tokenizer, "rng": rng}
     state |= {"ema": averaging(model, recipe.ema), "stopping": stopping(recipe.patience)}
-    with Steps(run, loader, state, steps=recipe.steps, max_steps=recipe.max_steps, every=recipe.every) as steps:
+    limits = {"steps": recipe.steps, "max_steps": recipe.max_steps, "round_length": recipe.every}
+    with Steps(run, loader, state, **limits, held_out=validation) as steps:
         for x, y in steps:
             loss = mg.cross_entropy(model(x), y)
 

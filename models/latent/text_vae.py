@@ -182,7 +182,7 @@ def train(recipe: Recipe, run: Run) -> None:
     state = {"model": model, "optimizer": optimizer, "loader": loader, "tokenizer": tokenizer, "rng": rng}
     state |= {"schedule": schedule, "ema": averaging(model, recipe.ema), "stopping": stopping(recipe.patience)}
     limits = {"epochs": recipe.epochs, "max_steps": recipe.max_steps}
-    with Steps(run, loader, state, **limits, watch="validation_negative_elbo") as steps:
+    with Steps(run, loader, state, **limits, watch="validation_negative_elbo", held_out=held_out) as steps:
         for ids, counts in steps:
             weight = kl_weight(steps.step, recipe)
             reconstruction, mu, logvar = model(ids[:, : counts.max() + 1], counts, rng, recipe.word_dropout)

@@ -169,7 +169,9 @@ def train(recipe: Recipe, run: Run) -> None:
     state = {"model": model, "optimizer": optimizer, "loader": loader, "rng": rng, "schedule": schedule}
     state |= {"ema": averaging(model, recipe.ema), "stopping": stopping(recipe.patience)}
     watch = "validation_negative_elbo"
-    with Steps(run, loader, state, epochs=recipe.epochs, max_steps=recipe.max_steps, watch=watch) as steps:
+    measured = test if held_out is None else held_out
+    limits = {"epochs": recipe.epochs, "max_steps": recipe.max_steps}
+    with Steps(run, loader, state, **limits, watch=watch, held_out=measured) as steps:
         for x, *_ in steps:
             x = mg.tensor(x)
             logits, mu, logvar = model(x, rng)

@@ -108,7 +108,7 @@ def train(recipe: Recipe, run: Run) -> None:
 
     state = {"model": model, "optimizer": optimizer, "schedule": schedule, "loader": loader, "rng": rng}
     state |= {"ema": averaging(model, recipe.ema), "stopping": stopping(recipe.patience)}
-    with Steps(run, loader, state, epochs=recipe.epochs, max_steps=recipe.max_steps) as steps:
+    with Steps(run, loader, state, epochs=recipe.epochs, max_steps=recipe.max_steps, held_out=held_out) as steps:
         for x, y in steps:
             logits = model(mg.tensor(data.random_shift(x, recipe.shift, rng)))
             loss = mg.cross_entropy(logits, y)

@@ -140,7 +140,7 @@ def train(recipe: Recipe, run: Run) -> None:
 
     state = {"model": model, "optimizer": optimizer, "loader": loader, "tokenizer": tokenizer, "rng": rng}
     state |= {"stopping": stopping(recipe.patience)}
-    with Steps(run, loader, state, epochs=recipe.epochs, max_steps=recipe.max_steps) as steps:
+    with Steps(run, loader, state, epochs=recipe.epochs, max_steps=recipe.max_steps, held_out=validation) as steps:
         for i, j, x in steps:
             loss = weighted_squares(model(i, j), x, recipe.x_max, recipe.power)
 

@@ -144,7 +144,8 @@ def train(recipe: Recipe, run: Run) -> None:
 
     state = {"model": model, "optimizer": optimizer, "schedule": schedule, "loader": loader, "rng": rng}
     state |= {"tokenizer": tokenizer, "stopping": stopping(recipe.patience)}
-    with Steps(run, loader, state, epochs=recipe.epochs, max_steps=recipe.max_steps) as steps:
+    limits = {"epochs": recipe.epochs, "max_steps": recipe.max_steps}
+    with Steps(run, loader, state, **limits, held_out=validation, data=training) as steps:
         for (at,) in steps:
             word, neighbour = pairs.around(training, at, rng)
             true, noise = model(word, neighbour, pairs.noise(rng))

@@ -57,7 +57,7 @@ def test_everything_is_found_and_nothing_is_written(tmp_path: Path):
     run = RunFolder.open(tmp_path / "run")
     assert (run.path, run.model, run.step, run.results) == (tmp_path / "run", "walk", 4, {"length": 4.0})
     assert run.seconds > 0 and run.load_recipe(Recipe) == RECIPE
-    assert run.history() == {"step": [2, 4], "loss": [0.5, 0.25]}
+    assert run.history() == {"step": [1, 2, 3, 4], "loss": [1, 0.5, 0.333333333, 0.25]}
     assert [path.name for path in run.pictures()] == ["curves.png"]
     assert [path.name for path in run.samples()] == ["step-000004.txt"]
     assert run.samples() == [run.sample_path(4, ".txt")]

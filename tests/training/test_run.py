@@ -44,7 +44,7 @@ def train(run: Run, total: int, stop: int | None = None, crash: int | None = Non
     model, rng = Model(), random.generator(3)
     loader = DataLoader(ArrayDataset(np.arange(7)), 1)
     loss = np.float32(0)
-    with Steps(run, loader, {"model": model, "rng": rng, "loader": loader}, steps=total, every=5) as steps:
+    with Steps(run, loader, {"model": model, "rng": rng, "loader": loader}, steps=total, round_length=5) as steps:
         for _ in steps:
             model.w += rng.standard_normal(3, np.float32)
             loss = np.square(model.w).sum()
@@ -80,7 +80,8 @@ def test_a_resumed_run_equals_the_uninterrupted_one(tmp_path: Path) -> None:
     for name in ("metrics.csv", "checkpoint.safetensors", "recipe.json", "curves.png"):
         assert (folder / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
     assert names(folder) == [
-        *("checkpoint.safetensors", "curves.png", "metrics.csv", "recipe.json", "run.json", "samples"),
+        *("checkpoint.safetensors", "curves.png", "metrics.csv", "metrics.csv-old-1", "recipe.json", "run.json"),
+        "samples",
     ]
 
 

@@ -60,8 +60,8 @@ def saved(run: Run) -> tuple[int, dict[str, Any]]:
         ({"epochs": 3}, [4, 8, 12], [4, 8, 12]),
         ({"epochs": 3, "max_steps": 6}, [4], [4, 6]),
         ({"epochs": 1, "max_steps": 60}, [4], [4]),
-        ({"steps": 7, "every": 3}, [3, 6], [3, 6, 7]),
-        ({"steps": 7, "every": 3, "max_steps": 3}, [3], [3]),
+        ({"steps": 7, "round_length": 3}, [3, 6], [3, 6, 7]),
+        ({"steps": 7, "round_length": 3, "max_steps": 3}, [3], [3]),
     ],
 )
 def test_what_is_due_when(run: Run, limits: dict[str, Any], checks: list[int], samples: list[int]):
@@ -79,12 +79,17 @@ def test_what_is_due_when(run: Run, limits: dict[str, Any], checks: list[int], s
     assert run.history() == {"step": list(range(1, last + 1)), "weight": list(range(1, last + 1))}
 
 
-def test_rows_of_every_second_step_and_of_what_is_recorded(run: Run):
-    for steps in Training(epochs=1).steps(run):
-        steps.log(every=2, loss=steps.step)
-        if steps.check_due:
+@pytest.mark.parametrize(("length", "every", "between"), [(4, 2, 1), (99, 7, 1), (100, 7, 2), (400, 7, 7)])
+def test_rows_of_some_steps_but_of_fifty_at_least_and_of_what_is_recorded(
+    run: Run, length: int, every: int, between: int
+):
+    for steps in Training(steps=length).steps(run):
+        steps.log(every=every, count=steps.step)
+        if steps.step == length:
             steps.record(test_loss=9)
-    assert run.history() == {"step": [2, 4, 4], "loss": [2, 4, None], "test_loss": [None, None, 9]}
+    logged = list(range(between, length + 1, between))
+    assert run.history()["step"] == [*logged, length]
+    assert run.history()["count"] == [*logged, None] and run.history()["test_loss"][-1] == 9
 
 
 def test_a_step_is_saved_after_its_body_and_only_if_that_did_not_fail(run: Run):
@@ -109,7 +114,7 @@ def test_a_step_that_is_not_logged_is_told(run: Run):
 
 def test_divergence_is_told_before_anything_is_measured_or_drawn(run: Run):
     training = Training(epochs=2)
-    with pytest.raises(GradientError, match=r"step 8: NaN in model.weight; the checkpoint of step 4 is intact"):
+    with pytest.raises(GradientError, match=r"step 8: NaN in model.weight \(learning rate 1\); .* step 4 is intact"):
         for steps in training.steps(run):
             if steps.step == 6:
                 training.model.weight.data[:] = np.nan

@@ -1,0 +1,39 @@
+"""Divergence: a loss that is no number, or stays far above its start."""
+
+import math
+
+import pytest
+
+from minigen.training.health import FAR, LONG, Health
+
+
+def looked(values: list[float], **start: float) -> list[bool]:
+    health = Health(start)
+    return [health.look({"loss": value}) is not None for value in values]
+
+
+@pytest.mark.parametrize("start", [0.01, 1.0, 2.3, 550.0])
+@pytest.mark.parametrize("bad", [math.nan, math.inf, 1e30])
+def test_it_is_seen_when_it_lasts(start: float, bad: float):
+    assert looked([start] + [bad] * LONG) == [False] * LONG + [True]
+    assert not any(looked([start] + ([bad] * (LONG - 1) + [start]) * 3))
+    assert looked([bad] * LONG, loss=start)[-1]
+
+
+def test_what_sound_trainings_do_is_not_taken_for_it():
+    assert not any(looked([0.7] + [0.9 * FAR] * 20))  # a generator that loses for a while
+    assert not any(looked([1e-9, 1.0, 5.0] * 5))  # a loss that began by chance at nothing
+    assert not any(looked([0.0] + [-1e6] * 20))  # a critic's loss, which has no floor
+    health = Health()
+    assert all(health.look({"d_real": math.nan, "norm": math.inf}) is None for _ in range(20)) and not health.doubtful
+
+
+def test_it_names_the_figure_and_its_start():
+    health = Health()
+    health.look({"d_loss": 1.4, "g_loss": 0.7})
+    said = [health.look({"d_loss": 1.4, "g_loss": 1e6}) for _ in range(LONG)]
+    assert said[-1] == "g_loss is 1e+06, and was 0.7 at the start" and health.doubtful
+    health.look({"d_loss": 1.4, "g_loss": 0.8})
+    assert not health.doubtful
+    fresh = Health()
+    assert [fresh.look({"loss": math.nan}) for _ in range(LONG)][-1] == "loss is nan"
