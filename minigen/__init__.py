@@ -14,6 +14,7 @@ training loops in `mg.training`, pictures in `mg.plots`, measures in `mg.metrics
 from minigen.autograd import Tensor, tensor
 from minigen.autograd.engine import grad
 from minigen.autograd.function import Function
+from minigen.autograd.functional import hessian, hvp, jacobian, jvp, vjp
 from minigen.autograd.fused import FusedFunction
 from minigen.autograd.modes import enable_grad, is_grad_enabled, no_grad
 from minigen.autograd.observe import detect_anomaly
