@@ -12,6 +12,7 @@ training loops in `mg.training`, pictures in `mg.plots`, measures in `mg.metrics
 """
 
 from minigen.autograd import Tensor, tensor
+from minigen.autograd.checkpointing import checkpoint
 from minigen.autograd.engine import grad
 from minigen.autograd.function import Function
 from minigen.autograd.functional import hessian, hvp, jacobian, jvp, vjp

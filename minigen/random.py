@@ -5,6 +5,9 @@ as `rng`. Kernels that mask (dropout) take a 64-bit `key` instead: number i of t
 (key, i), so it can be drawn again rather than stored, in any order and on any number of threads.
 """
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,30 @@ def generator(seed: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(int(seed)))
 
 
+Draws = dict[int, tuple[np.random.Generator, dict[str, Any]]]  # by id: a generator, and its state before it drew
+
+
+class Watch(threading.local):
+    """Who wants to know, in this thread, from which generators is drawn."""
+
+    notes: tuple[Draws, ...] = ()
+
+
+watch = Watch()
+
+
+@contextmanager
+def draws_noted(generators: list[np.random.Generator]) -> Iterator[Draws]:
+    """Note the state of these generators now, and of every other one when it is first handed to `check_rng`."""
+    draws: Draws = {id(rng): (rng, get_state(rng)) for rng in generators}
+    previous = watch.notes
+    watch.notes = (*previous, draws)
+    try:
+        yield draws
+    finally:
+        watch.notes = previous
+
+
 def check_rng(rng: Any, operation: str) -> np.random.Generator:
     """`rng` itself, or DTypeError with the mend when it is not a numpy Generator, or was forgotten (None)."""
     if rng is None:
@@ -28,6 +55,8 @@ def check_rng(rng: Any, operation: str) -> np.random.Generator:
         )
     if not isinstance(rng, np.random.Generator):
         raise DTypeError(f"{operation}: rng is {type(rng).__name__}; pass rng=minigen.random.generator(seed)")
+    for draws in watch.notes:
+        draws.setdefault(id(rng), (rng, get_state(rng)))
     return rng
 
 

@@ -1,4 +1,4 @@
-"""Activation checkpointing: memory for time. A stretch of the computation keeps its inputs and is run again in backward.
+"""Activation checkpointing: memory for time. A stretch of a computation keeps its inputs and runs again in backward.
 
 Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost". Of a network of n equal stretches, memory holds n
 inputs and the insides of one stretch, instead of the insides of all; forward is computed twice.
@@ -49,10 +49,10 @@ def checkpoint(f: Callable[..., Any], *inputs: Any, rng: Any = None, **options: 
     edges, leaves = boundary(outputs, start)
     if not edges:
         return result
-    passed = [x for x in inputs if isinstance(x, Tensor) and any((x.node or x) is edge for edge in edges)]
-    known = {id(x.node or x): x for x in (*leaves, *passed)}
-    node = Checkpoint(run, [y.data for y in outputs], draws)
-    made = node(*[known.get(id(edge)) or stand_in(edge) for edge in edges])
+    # Tensors that were passed are inputs of the node even without gradient: it notices when one is changed.
+    known = {id(x.node or x): x for x in (*leaves, *[x for x in inputs if isinstance(x, Tensor)])}
+    others = [stand_in(edge) for edge in edges if id(edge) not in known]
+    made = Checkpoint(run, [y.data for y in outputs], draws)(*known.values(), *others)
     return made if isinstance(result, Tensor) else made if isinstance(made, tuple) else (made,)
 
 
@@ -91,7 +91,7 @@ class Checkpoint(Function):
             scale = TOLERANCE * np.abs(first[np.isfinite(first)]).max(initial=0)
             if not np.allclose(again, first, TOLERANCE, scale, equal_nan=True):
                 raise GradientError(f"checkpoint: the function gave other numbers when it ran again; {mend}")
-        known = {id(edge) for edge in self.edges}
+        known = set(map(id, self.edges))
         if any(id(edge) not in known for edge in boundary(outputs, start)[0]):
             raise GradientError(f"checkpoint: the function used other tensors when it ran again; {mend}")
 

@@ -6,7 +6,7 @@ chain. Gradients in flight live in `pending`, keyed by the node or leaf they bel
 that node has been visited. What becomes of a leaf's gradient is in `leaves.py`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from operator import attrgetter
 from typing import Any, Literal, overload
 
@@ -103,18 +103,35 @@ def grad(
     return tuple(results)
 
 
+def partial_derivatives(
+    outputs: list[Tensor], edges: list[Edge], gradients: list[Tensor], create_graph: bool
+) -> list[Tensor | None]:
+    """Σ ∂outputs/∂edge · gradient for nodes and leaves that count as independent: the sweep ends at each of them."""
+    seeds = [(edge_of(y, "backward"), g) for y, g in zip(outputs, gradients, strict=True)]
+    ends = {id(edge): edge for edge in edges}
+    found: dict[int, Tensor] = {}
+    owned: set[int] = set()
+
+    def deliver(leaf: Tensor, g: Tensor) -> None:
+        add_gradient(found, owned, id(leaf), g, create_graph)
+
+    found |= sweep(seeds, reachable(seeds, ends), deliver, create_graph, create_graph, ends, cut=True)
+    return [found.get(id(edge)) for edge in edges]
+
+
 def sweep(
     seeds: list[tuple[Edge, Tensor]],
     nodes: list[Function],
     deliver: Deliver,
     create_graph: bool,
     retain_graph: bool,
-    targets: dict[int, Tensor] | None = None,
+    targets: dict[int, Any] | None = None,
+    cut: bool = False,
 ) -> dict[int, Tensor]:
     """Visit `nodes` (latest first), pass gradients along edges and hand those of leaves to `deliver`.
 
-    targets: None for every leaf; else only edges that lead to a target are followed. Returns the gradients of
-    targets that are intermediate results.
+    targets: None for every leaf; else only edges that lead to a target are followed, and with `cut` none behind one.
+    Returns the gradients of targets that are intermediate results.
     """
     leads = None if targets is None else leading(nodes, targets)
     pending: dict[Key, Tensor] = {}
@@ -143,6 +160,8 @@ def sweep(
                 accumulate(tensor, gy, create_graph)
             if targets is not None and id(node) in targets:
                 found[id(node)] = gy
+                if cut:
+                    continue
             if type(node) is Output:  # released with its source
                 add_gradient(pending, owned, (id(node.edges[0]), node.index), gy, create_graph)
             elif visit(node, (gy,), send, leads) and not retain_graph:
@@ -202,12 +221,14 @@ def add_gradient(pending: dict[Any, Tensor], owned: set[Any], key: Key, g: Tenso
         owned.add(key)
 
 
-def reachable(seeds: list[tuple[Edge, Tensor]]) -> list[Function]:
-    """All nodes behind the seeds, latest first."""
+def reachable(seeds: list[tuple[Edge, Tensor]], ends: Collection[int] = ()) -> list[Function]:
+    """All nodes behind the seeds, latest first; none behind those whose ids are `ends`."""
     stack = [edge for edge, _ in seeds if isinstance(edge, Function)]
     seen = {id(node): node for node in stack}
     while stack:
         node = stack.pop()
+        if ends and id(node) in ends:
+            continue
         if node.freed:
             node.check_alive()
         for edge in node.edges:
@@ -217,7 +238,7 @@ def reachable(seeds: list[tuple[Edge, Tensor]]) -> list[Function]:
     return sorted(seen.values(), key=attrgetter("order"), reverse=True)
 
 
-def leading(nodes: list[Function], targets: dict[int, Tensor]) -> set[int]:
+def leading(nodes: list[Function], targets: dict[int, Any]) -> set[int]:
     """Ids of the targets and of the nodes from which a path leads to one. `nodes` come latest first."""
     leads = set(targets)
     for node in reversed(nodes):

@@ -16,11 +16,13 @@ class Modes(threading.local):
     """State of one thread.
 
     recording: operations build the graph. observers: those who listen. collecting: a sweep is adding to `.grad`.
+    recomputing: what runs has run before, and must not move running means again.
     """
 
     recording: bool = True
     observers: "tuple[Observer, ...]" = ()
     collecting: bool = False
+    recomputing: bool = False
 
 
 modes = Modes()
@@ -34,6 +36,16 @@ def set_grad_enabled(enabled: bool) -> Iterator[None]:
         yield
     finally:
         modes.recording = previous
+
+
+@contextmanager
+def recomputing() -> Iterator[None]:
+    """A checkpointed stretch runs again inside the `with` block."""
+    previous, modes.recomputing = modes.recomputing, True
+    try:
+        yield
+    finally:
+        modes.recomputing = previous
 
 
 class sweeping:

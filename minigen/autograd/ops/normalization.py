@@ -8,6 +8,7 @@ import numpy as np
 
 from minigen import kernels
 from minigen.autograd.fused import FusedFunction, Gradients
+from minigen.autograd.modes import modes
 from minigen.autograd.ops.activation import leaky
 from minigen.autograd.ops.elementary import sqrt
 from minigen.autograd.ops.operands import as_float, leaky_slope, rows, same_dtype
@@ -147,9 +148,9 @@ def batch_norm(
     function = BatchNorm(eps, slope)
     y = function(x, weight, bias)
     mean, var = function.residuals
-    if running_mean is not None:
+    if running_mean is not None and not modes.recomputing:
         running_mean += momentum * (mean - running_mean)
-    if running_var is not None:
+    if running_var is not None and not modes.recomputing:
         running_var += momentum * (var * (m / (m - 1)) - running_var)
     return y
 
