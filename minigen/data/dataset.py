@@ -34,6 +34,7 @@ class ImageDataset:
     classes: the names of the classes.
     name: what error messages and plots call the data.
     range: the (low, high) to which black and white are scaled, such as (0, 1) or (-1, 1).
+    notes: what was decided when the data was read, each a sentence, to be told when a training starts.
 
     Items are (x, y), x float32, or (x,) without labels. Raises ArgumentError, ShapeError or DataError.
     """
@@ -43,6 +44,7 @@ class ImageDataset:
     classes: tuple[str, ...]
     name: str
     range: tuple[float, float] = UNIT_RANGE
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_range(self.range)

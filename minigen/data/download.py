@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from minigen.data import idx
+from minigen.data.limits import unpack
 from minigen.errors import DataError
 from minigen.files import write_atomic
 
@@ -32,7 +33,7 @@ def download(name: str, mirrors: Sequence[str], sha256: str, folder: Path) -> No
         url = f"{mirror.rstrip('/')}/{name}"
         try:
             packed = fetch(url)
-            idx.verify(idx.unpack(packed, url), sha256, url)
+            idx.verify(unpack(packed, url), sha256, url)
         except (OSError, ValueError) as error:
             reason = str(getattr(error, "reason", "") or error or type(error).__name__)
             failures.append(reason if url in reason else f"{url}: {reason}")

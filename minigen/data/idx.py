@@ -10,19 +10,17 @@ import hashlib
 import math
 import os
 import struct
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from minigen.data.limits import GZIP_MAGIC, MEND, Unpacked, check_memory, is_file, read_bytes, shown
 from minigen.errors import ArgumentError, DataError, DTypeError
 from minigen.files import write_atomic
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 CODES = {np.dtype(name).newbyteorder("="): code for code, name in DTYPES.items()}
-GZIP_MAGIC = b"\x1f\x8b"
-MEND = "get a fresh copy of the file"
 PREFIXES = {"train": "train", "test": "t10k"}
 
 
@@ -32,30 +30,31 @@ def read(path: str | os.PathLike, sha256: str | None = None) -> np.ndarray:
     `sha256`, when given, is what the unpacked bytes must hash to. Raises DataError for a file that is missing,
     truncated, altered, or no IDX file.
     """
-    raw = unpack(read_bytes(path), path)
+    raw = unpacked(read_bytes(path), path)
     if sha256 is not None:
         verify(raw, sha256, path)
     return parse(raw, path)
 
 
-def read_bytes(path: str | os.PathLike) -> bytes:
-    """The file as it is on disk."""
-    try:
-        return Path(path).read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; {MEND} or correct the path") from None
-    except OSError as error:
-        raise DataError(f"{path}: can not be read ({error.strerror}); check the path and its permissions") from error
-
-
-def unpack(packed: bytes, source: str | os.PathLike) -> bytes:
-    """`packed` without gzip, if it is gzipped; `source` names it in errors."""
+def unpacked(packed: bytes, source: str | os.PathLike) -> bytes:
+    """The bytes of an IDX file without gzip, at most one more than its header promises, which is then refused."""
     if not packed.startswith(GZIP_MAGIC):
         return packed
-    try:
-        return gzip.decompress(packed)
-    except (EOFError, zlib.error, gzip.BadGzipFile, struct.error) as error:
-        raise DataError(f"{source}: damaged gzip file of {len(packed):,} bytes ({error}); {MEND}") from error
+    with Unpacked(packed, source) as file:
+        header = file.read(4)
+        if len(header) < 4 or header[:2] != b"\0\0" or header[2] not in DTYPES:
+            return header
+        header += file.read(4 * header[3])
+        return header + file.read(size_after(header, source) + 1)
+
+
+def size_after(header: bytes, source: str | os.PathLike) -> int:
+    """The bytes that a header promises to follow it. Raises DataError for more than memory can hold."""
+    if len(header) < 4 + 4 * header[3]:
+        return 0
+    count = math.prod(struct.unpack(f">{header[3]}I", header[4:])) * np.dtype(DTYPES[header[2]]).itemsize
+    check_memory(f"{shown(source)}: its header promises {count:,} bytes and", count, MEND)
+    return count
 
 
 def verify(raw: bytes, sha256: str, source: str | os.PathLike) -> None:
@@ -79,6 +78,8 @@ def parse(raw: bytes, source: str | os.PathLike) -> np.ndarray:
         raise DataError(
             f"{source}: its header promises shape {shape}, {expected:,} bytes in all, but it has {len(raw):,}; {MEND}"
         )
+    if raw[3] > 32:
+        raise DataError(f"{source}: its header promises {raw[3]} axes; {MEND}")
     array = np.frombuffer(raw, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
     array.flags.writeable = False
     return array
@@ -108,7 +109,7 @@ def file_names(split: str) -> tuple[str, str]:
 def find(folder: str | os.PathLike, name: str) -> Path | None:
     """The file of that name in `folder`: gzipped or raw, also as some archives unpack it (train-images.idx3-ubyte)."""
     for candidate in (f"{name}.gz", name, name.replace("-idx", ".idx")):
-        if (path := Path(folder, candidate)).is_file():
+        if is_file(path := Path(folder, candidate)):
             return path
     return None
 

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from minigen.data import idx
+from minigen.data.limits import read_bytes, unpack
 
 FILE = Path(__file__).parent / "files" / "shakespeare.txt.gz"
 SHA256 = "9920eaad1dd936223168fadbffefbc4609664ed5c96932c379be5337309381a3"
@@ -20,6 +21,6 @@ SHA256 = "9920eaad1dd936223168fadbffefbc4609664ed5c96932c379be5337309381a3"
 @cache
 def shakespeare() -> str:
     """Nine plays of Shakespeare as one text, read once in a process. Raises DataError if the file is damaged."""
-    raw = idx.unpack(idx.read_bytes(FILE), FILE)
+    raw = unpack(read_bytes(FILE), FILE)
     idx.verify(raw, SHA256, FILE)
     return raw.decode("ascii")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from minigen.checks import check_number
-from minigen.data.idx import read_bytes
+from minigen.data.limits import read_bytes
 from minigen.data.shakespeare import shakespeare
 from minigen.errors import DataError, ShapeError
 

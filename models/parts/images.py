@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from minigen import data
+from minigen.errors import DataError
 from minigen.training import RunFolder
 
 ImageShape = tuple[int, ...]  # (H, W, C)
@@ -19,8 +20,14 @@ class Request:
 
 
 def hold_out(images: data.ImageDataset) -> tuple[data.ImageDataset, data.ImageDataset]:
-    """Training images, and every twelfth image (of all classes, however they are sorted) for validation."""
+    """Training images, and every twelfth image (of all classes, however they are sorted) for validation.
+
+    Of fewer than twelve images it is the last one. Raises DataError for a single image.
+    """
+    if len(images) < 2:
+        raise DataError(f"{images.name}: has {len(images)} image, and needs another one for validation; add images")
     held = np.arange(len(images)) % 12 == 11
+    held[-1] |= not held.any()
     training, validation = (
         dataclasses.replace(
             images, images=images.images[part], labels=None if images.labels is None else images.labels[part]

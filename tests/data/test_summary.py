@@ -1,0 +1,34 @@
+"""What a run is told about its data, as a line and as JSON."""
+
+import json
+
+import numpy as np
+
+from minigen.data import ArrayDataset, ImageDataset, Subset, WindowDataset, facts, summary
+
+IMAGES = ImageDataset(np.zeros((1200, 8, 6, 1), np.uint8), np.arange(1200) % 12, tuple("abcdefghijkl"), "pets train")
+
+
+def test_images():
+    held = Subset(IMAGES, range(100))
+    assert summary(train=IMAGES, validation=held) == (
+        "pets: 1,200 train, 100 validation; images 8×6×1; 12 classes: a, b, c, d, e, f, g, h, i, j, …"
+    )
+    found = facts(train=held, test=IMAGES)
+    assert json.loads(json.dumps(found)) == found
+    assert found == {
+        "name": "pets",
+        "items": {"train": 100, "test": 1200},
+        "image": [8, 6, 1],
+        "classes": list("abcdefghijkl"),
+    }
+
+
+def test_notes_are_told():
+    noted = ImageDataset(IMAGES.images, None, (), "pets train", notes=("its pictures are turned upright",))
+    assert summary(train=noted) == "pets: 1,200 train; images 8×6×1; its pictures are turned upright"
+
+
+def test_others():
+    assert summary(train=ArrayDataset(np.arange(3))) == "ArrayDataset: 3 train"
+    assert summary(train=WindowDataset(np.arange(30), 5)) == "WindowDataset: 25 train; 30 tokens"
