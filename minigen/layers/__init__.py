@@ -48,6 +48,7 @@ from minigen.layers.loss import (
 )
 from minigen.layers.module import Module, Parameter
 from minigen.layers.normalization import BatchNorm, LayerNorm
+from minigen.layers.parametrize import remove_parametrizations, spectral_norm, weight_norm
 from minigen.layers.patches import Fold, Pad, PixelShuffle, PixelUnshuffle, Unfold
 from minigen.layers.pooling import (
     AdaptiveAvgPool2d,
@@ -142,6 +143,9 @@ __all__ = [
     "NLLLoss",
     "SmoothL1Loss",
     "TripletMarginLoss",
+    "spectral_norm",
+    "weight_norm",
+    "remove_parametrizations",
     "init",
     "summary",
     "Summary",

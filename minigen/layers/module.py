@@ -7,7 +7,7 @@ registry: names in `state_dict()` are the attribute names, joined by dots.
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -84,6 +84,14 @@ class Module:
 
     # Attributes
 
+    if not TYPE_CHECKING:  # or no missing name would be noticed
+
+        def __getattr__(self, name):  # of what is no attribute: a weight that is computed, see parametrize.py
+            made = self.__dict__.get("parametrizations")
+            if made is not None and isinstance(part := vars(made).get(name), Module):
+                return part.forward()
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
     def __setattr__(self, name: str, value: Any) -> None:
         kind, attributes = type(self).__name__, self.__dict__
         if isinstance(value, (Parameter, Module)) and "_buffers" not in attributes:
@@ -95,6 +103,11 @@ class Module:
             )
         if name in attributes.get("_buffers", ()) and not isinstance(value, np.ndarray):
             raise ArgumentError(f"{kind}: self.{name} is a buffer; assign an ndarray, not {type(value).__name__}")
+        if (made := attributes.get("parametrizations")) is not None and name in made:
+            raise ArgumentError(
+                f"{kind}: self.{name} is computed by {type(made[name]).__name__}; write into the parameters of "
+                f"self.parametrizations.{name}, or call remove_parametrizations first"
+            )
         self.refuse_hidden(name, value)
         super().__setattr__(name, value)
 

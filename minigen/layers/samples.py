@@ -103,6 +103,21 @@ def weighted() -> Iterator[LayerSample]:
     yield sample(layers.SinusoidalPositions, steps, 3, 4)
 
 
+def reparametrized() -> Iterator[LayerSample]:
+    """Layers whose weight is computed from other parameters."""
+
+    def made(change: Callable[[layers.Module], layers.Module], kind: Any, x: Maker, *args: Any) -> LayerSample:
+        return LayerSample(lambda: change(kind(*args, rng=generator(0))), x)
+
+    def spectral(layer: layers.Module) -> layers.Module:
+        return layers.spectral_norm(layer, rng=generator(1)).eval()  # in training u and v follow every change
+
+    yield made(spectral, layers.Linear, normal(4, 3), 3, 2)
+    yield made(spectral, layers.Conv2d, normal(1, 4, 4, 2), 2, 3, 2)
+    yield made(layers.weight_norm, layers.Linear, normal(4, 3), 3, 2)
+    yield made(partial(layers.weight_norm, axis=None), layers.ConvTranspose2d, normal(1, 2, 3, 2), 2, 3, 2)
+
+
 def normalizing() -> Iterator[LayerSample]:
     """Normalization and dropout, in both modes."""
     for x in (normal(6, 3), normal(2, 3, 2, 3)):
@@ -183,7 +198,7 @@ def network() -> layers.Sequential:
 
 
 SAMPLES: tuple[LayerSample | samples_loss.LossSample, ...] = (
-    *(*weighted(), *normalizing(), *plain(), *recurrent()),
+    *(*weighted(), *reparametrized(), *normalizing(), *plain(), *recurrent()),
     LayerSample(network, normal(3, 6, 6, 1)),
     *samples_loss.samples(),
 )
