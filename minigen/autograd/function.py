@@ -66,6 +66,17 @@ class Function:
         """Name of the operation, for messages."""
         return type(self).__name__
 
+    def __repr__(self) -> str:
+        """<Add: (2, 3) float32, of MatMul (2, 3) and leaf (3,)>"""
+        if not hasattr(self, "shape"):
+            return f"<{self.name}, not part of a graph>"
+        what = f"{self.name}: {self.shape} {self.dtype}"
+        if self.freed:
+            return f"<{what}, released>"
+        names = ["constant" if e is None else f"{getattr(e, 'name', 'leaf')} {e.shape}" for e in self.edges]
+        names = names if len(names) <= 6 else [*names[:5], f"{len(names) - 5} more"]
+        return f"<{what}, of {' and '.join(filter(None, [', '.join(names[:-1]), names[-1]]))}>"
+
     def __call__(self, *inputs: Any) -> Any:
         """Apply to tensors (anything else is converted), recording the node when a gradient may be asked.
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 else:
     Operators = object  # `operators.py` installs them when it is imported, as `minigen.autograd` does
 
+SHOWN = 200  # elements; of longer tensors the corners are printed
 Axis = int | tuple[int, ...] | None
 Operand = Any  # Tensor, ndarray, number or nested sequence of numbers
 
@@ -120,7 +121,9 @@ class Tensor(Operators):
     # Python's protocols
 
     def __repr__(self) -> str:
-        body = np.array2string(self.data, separator=", ", prefix="tensor(", threshold=200)
+        body = np.array2string(self.data, separator=", ", prefix="tensor(", threshold=SHOWN)
+        if self.size == 0 or self.size > SHOWN:  # the brackets do not tell
+            body = f"{body if self.size else '[]'}, shape={self.shape}"
         dtype = "" if self.dtype == config.dtype else f", dtype={self.dtype}"
         gradient = f", node={self.node.name}" if self.node else ", requires_grad=True" if self.requires_grad else ""
         return f"tensor({body}{dtype}{gradient})"

@@ -1,6 +1,7 @@
 """Tensor: how it is made, that it behaves as an array under operators and NumPy's functions, what it refuses."""
 
 import copy
+import math
 import operator
 from typing import Any
 
@@ -64,6 +65,53 @@ def test_repr_says_what_matters():
     assert repr(leaf(1.0)) == "tensor([1.], dtype=float64, requires_grad=True)"
     assert "node=Multiply" in repr(leaf(1.0) * 2)
     assert len(repr(mg.tensor(np.zeros((100, 100))))) < 1000
+    assert repr(mg.zeros(100, 100)).endswith("], shape=(100, 100))")
+    assert repr(mg.zeros(0, 3)) == "tensor([], shape=(0, 3))"
+    assert (repr(mg.tensor(2)), repr(mg.tensor(0.5))) == ("tensor(2, dtype=int64)", "tensor(0.5)")
+
+
+def test_repr_of_a_node():
+    x = mg.tensor(np.ones((2, 3)), requires_grad=True)
+    y = mg.tanh(x) + 1.0
+    assert y.node is not None
+    assert repr(y.node) == "<Add: (2, 3) float64, of Tanh (2, 3) and constant>"
+    assert repr(y.node.edges[0]) == "<Tanh: (2, 3) float64, of leaf (2, 3)>"
+    joined = mg.concatenate([x] * 9).node
+    assert repr(joined) == f"<Concatenate: (18, 3) float64, of {'leaf (2, 3), ' * 4}leaf (2, 3) and 4 more>"
+    assert repr(type(y.node)()) == "<Add, not part of a graph>"
+    total = y.sum()
+    node = total.node
+    total.backward()
+    assert repr(node) == "<Sum: () float64, released>"
+
+
+# ---------------------------------------------------------------- numbers and Python's protocols
+
+
+def test_formatting():
+    x = mg.tensor([[1.25, -2.0]], requires_grad=True)
+    assert f"{x.sum():.3f} {x[0, 0]:>6} {x[:, :1]:.1e}" == "-0.750   1.25 1.2e+00"
+    assert f"{mg.tensor(7)}" == f"{mg.tensor(7):d}" == "7"
+    assert f"{x}" == str(x)
+    with pytest.raises(ShapeError, match=r"format: a tensor of shape \(1, 2\) can not be written as '.3f'"):
+        f"{x:.3f}"
+
+
+def test_numbers():
+    x = mg.tensor([3.7])
+    assert (float(x), int(x), math.floor(x), math.ceil(x), bool(x)) == (pytest.approx(3.7), 3, 3, 4, True)
+    assert (round(x).tolist(), [*map(float, divmod(x, 2))]) == ([4.0], pytest.approx([1.0, 1.7]))
+    assert ["a", "b", "c"][mg.tensor(1)] == "b"
+    assert list(range(mg.tensor(2))) == [0, 1]
+    with pytest.raises(DTypeError, match=r"index: a tensor of shape .* is no whole number; use int"):
+        range(x)  # pyright: ignore[reportArgumentType]
+
+
+def test_membership():
+    x = mg.tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert 3 in x
+    assert 5 not in x
+    assert 1 not in mg.zeros(0)
 
 
 # ---------------------------------------------------------------- operators

@@ -3,8 +3,6 @@
 The steps have slope 0, so their gradient is 0 everywhere, as in PyTorch. A remainder, x - n ⌊x / n⌋, moves with x.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 
 from minigen.autograd.function import Function
@@ -17,16 +15,48 @@ from minigen.errors import ArgumentError
 
 
 class Step(Function):
-    """y = a function of x that is constant but for jumps; gx = 0."""
-
-    def __init__(self, function: Callable[[np.ndarray], np.ndarray]) -> None:
-        self.function = function
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        return self.function(x)
+    """Base: y is a function of x that is constant but for jumps; gx = 0."""
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         return (Tensor(np.zeros(gy.shape, gy.dtype)),)
+
+
+class Sign(Step):
+    """y = -1, 0 or 1."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return x.copy() if x.dtype == bool else np.sign(x)
+
+
+class Floor(Step):
+    """y = ⌊x⌋."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return np.floor(x)
+
+
+class Ceil(Step):
+    """y = ⌈x⌉."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return np.ceil(x)
+
+
+class Trunc(Step):
+    """y = x without what stands behind the point."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return np.trunc(x)
+
+
+class Round(Step):
+    """y = x rounded to some decimal places, halves to even."""
+
+    def __init__(self, decimals: int) -> None:
+        self.decimals = decimals
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return x.copy() if x.dtype == bool else np.round(x, self.decimals)
 
 
 class FloorDivide(Binary):
@@ -61,22 +91,22 @@ class Remainder(Binary):
 
 def sign(x: Operand) -> Tensor:
     """-1, 0 or 1. NaN for NaN; of booleans the booleans. The gradient is 0."""
-    return Step(lambda array: array.copy() if array.dtype == bool else np.sign(array))(as_tensor(x, "sign"))
+    return Sign()(as_tensor(x, "sign"))
 
 
 def floor(x: Operand) -> Tensor:
     """The largest whole number ≤ x. The gradient is 0."""
-    return Step(np.floor)(as_tensor(x, "floor"))
+    return Floor()(as_tensor(x, "floor"))
 
 
 def ceil(x: Operand) -> Tensor:
     """The smallest whole number ≥ x. The gradient is 0."""
-    return Step(np.ceil)(as_tensor(x, "ceil"))
+    return Ceil()(as_tensor(x, "ceil"))
 
 
 def trunc(x: Operand) -> Tensor:
     """The whole number next to x towards 0. The gradient is 0."""
-    return Step(np.trunc)(as_tensor(x, "trunc"))
+    return Trunc()(as_tensor(x, "trunc"))
 
 
 def round(x: Operand, decimals: int = 0) -> Tensor:
@@ -84,8 +114,7 @@ def round(x: Operand, decimals: int = 0) -> Tensor:
 
     A negative number of places rounds to tens, hundreds, … Raises ArgumentError for places that are no whole number.
     """
-    x, places = as_tensor(x, "round"), check_count("round", "decimals", decimals, -100)
-    return Step(lambda array: array.copy() if array.dtype == bool else np.round(array, places))(x)
+    return Round(check_count("round", "decimals", decimals, -100))(as_tensor(x, "round"))
 
 
 def floor_divide(a: Operand, b: Operand) -> Tensor:
