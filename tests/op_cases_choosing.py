@@ -78,6 +78,7 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "scatter_add": scatter(add=True),
     "index_select": lambda x, index, axis: np.stack([x.take(i, axis) for i in index], axis),
     "index_add": index_add,
+    "bincount": lambda x, w, minlength=0: np.array([w[x == k].sum() for k in range(max(x.max() + 1, minlength))]),
     "masked_fill": masked_fill,
     "masked_select": lambda x, mask: np.array([x[i] for i in np.ndindex(x.shape) if np.broadcast_to(mask, x.shape)[i]]),
     "sort": sort,

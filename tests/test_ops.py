@@ -19,7 +19,8 @@ from minigen.autograd.verify.verification import verify
 NOT_DIFFERENTIABLE = {  # new tensors, booleans and places; tested in test_op_values.py, tests/autograd/test_creation.py
     *("equal", "not_equal", "less", "less_equal", "greater", "greater_equal"),
     *("zeros", "ones", "full", "arange", "linspace", "eye", "zeros_like", "ones_like", "full_like"),
-    *("rand", "randn", "randint", "randperm", "argmax", "argmin", "argsort", "searchsorted", "unique"),
+    *("rand", "randn", "randint", "randperm", "rand_like", "randn_like", "bernoulli", "multinomial"),
+    *("isclose", "allclose", "argmax", "argmin", "argsort", "searchsorted", "unique"),
     *("one_hot", "nonzero", "any", "all", "count_nonzero", "isnan", "isinf", "isfinite"),
     *("logical_and", "logical_or", "logical_xor", "logical_not"),
     *("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not"),

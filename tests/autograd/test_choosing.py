@@ -149,8 +149,21 @@ def test_writing_nothing_changes_nothing():
     np.testing.assert_array_equal(mg.index_add(x, 0, [], mg.zeros(0, 3)).data, x.data)
 
 
+def test_counts_and_closeness_as_in_numpy():
+    row, a, b = [3, 1, 1], np.array([1.0, np.inf, np.nan, 2.0]), np.array([1.000001, np.inf, np.nan, 2.1])
+    same(mg.bincount(row), np.bincount(row))
+    same(mg.bincount(row, minlength=6), np.bincount(row, minlength=6))
+    same(mg.bincount([]), np.bincount(np.zeros(0, int)))
+    for equal_nan in (False, True):
+        same(mg.isclose(a, b, equal_nan=equal_nan), np.isclose(a, b, equal_nan=equal_nan))
+    assert mg.allclose(a, b, 0.1, equal_nan=True) is True
+    assert mg.allclose(mg.tensor(a), b) is False
+
+
 def test_integers_stay_integers():
     x = mg.tensor(INTS)
+    same(x**2, INTS**2)
+    same(2 ** mg.tensor([3, 0]), [8, 1])
     assert mg.masked_fill(x, x > 2, -1).tolist() == [[-1, 0, -1], [-1, 2, 2]]
     assert mg.scatter(x, 1, [[0], [0]], 9).dtype == np.int64
     assert mg.scatter_add(x, 1, [[0], [0]], mg.ones(2, 1)).dtype == np.float32
@@ -233,6 +246,13 @@ W = mg.tensor(np.ones((3, 4)), requires_grad=True)
         (lambda: W & 1, DTypeError, "bitwise_and: float64 has no bits; use comparisons"),
         (lambda: ~W, DTypeError, "bitwise_not: float64 has no bits"),
         (lambda: mg.tensor([1, 2]) | mg.tensor([1, 2, 3]), ShapeError, "bitwise_or: shapes .* do not broadcast"),
+        (lambda: mg.tensor([2]) ** -1, ArgumentError, "power: integers to negative powers are fractions"),
+        (lambda: mg.bincount([0.5]), DTypeError, "bincount: the integers have dtype float32"),
+        (lambda: mg.bincount([-1]), DataError, "bincount: the integers hold -1"),
+        (lambda: mg.bincount([[1]]), ShapeError, "bincount: x is"),
+        (lambda: mg.bincount([1], [1.0, 2.0]), ShapeError, "bincount: weights"),
+        (lambda: mg.bincount([10**12]), DataError, "bincount: the largest integer is 1000000000000"),
+        (lambda: mg.isclose(W, mg.zeros(3)), ShapeError, "isclose: shapes"),
         (lambda: mg.round(W, 0.5), ArgumentError, "round: decimals is 0.5"),  # pyright: ignore[reportArgumentType]
         (lambda: mg.atan2(W, mg.zeros(5)), ShapeError, "atan2: shapes"),
     ],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import minigen as mg
-from minigen.errors import ArgumentError, DTypeError, MinigenError, ShapeError
+from minigen.errors import ArgumentError, DataError, DTypeError, MinigenError, ShapeError
 
 
 def rng() -> np.random.Generator:
@@ -90,7 +90,7 @@ def test_random_numbers_follow_from_the_generator():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: mg.rand(2, 3), DTypeError, r"rand: .*rng=minigen\.random\.generator\(seed\)"),
+        (lambda: mg.rand(2, 3), DTypeError, "rand: rng was not given; pass rng="),
         (lambda: mg.randperm(3), DTypeError, "randperm: .*rng="),
         (lambda: mg.randint(0, 5, (2,)), DTypeError, "randint: .*rng="),
         (lambda: mg.randn(3, rng()), ArgumentError, "randn: the generator stands among the lengths; .* rng="),
@@ -117,5 +117,58 @@ def test_random_numbers_follow_from_the_generator():
     ],
 )
 def test_what_is_refused(call: Any, error: type[MinigenError], message: str):
+    with pytest.raises(error, match=message):
+        call()
+
+
+# ---------------------------------------------------------------- draws with given probabilities
+
+
+def test_draws_like_another_tensor():
+    x = mg.tensor(np.zeros((2, 3)))
+    for call, source in ((mg.rand_like, mg.rand), (mg.randn_like, mg.randn)):
+        y = call(x, rng=rng(), requires_grad=True)
+        assert (y.shape, y.dtype, y.requires_grad) == ((2, 3), np.float64, True)
+        np.testing.assert_array_equal(y.data, source(2, 3, rng=rng(), dtype=np.float64).data)
+        assert call(mg.tensor([1, 2]), rng=rng(), dtype=np.float32).dtype == np.float32
+
+
+def test_bernoulli_and_multinomial_follow_their_probabilities():
+    p = np.array([0.0, 0.2, 0.7, 1.0])
+    ones = mg.bernoulli(np.broadcast_to(p, (20_000, 4)), rng=rng())
+    assert (ones.dtype, {*np.unique(ones.data)}) == (np.float64, {0.0, 1.0})
+    np.testing.assert_allclose(ones.data.mean(0), p, atol=0.015)
+    weights = np.array([[0.0, 1.0, 3.0], [2.0, 0.0, 2.0]])
+    drawn = mg.multinomial(weights, 20_000, replacement=True, rng=rng())
+    assert (drawn.shape, drawn.dtype) == ((2, 20_000), np.int64)
+    for row, expected in zip(drawn.data, weights / 4, strict=True):
+        np.testing.assert_allclose(np.bincount(row, minlength=3) / 20_000, expected, atol=0.015)
+    once = mg.multinomial(np.broadcast_to(weights[0] + 1, (20_000, 3)), 2, rng=rng()).data
+    assert (once[:, 0] != once[:, 1]).all()
+    np.testing.assert_allclose(np.bincount(once[:, 0]) / 20_000, [1 / 7, 2 / 7, 4 / 7], atol=0.015)
+    after_last = once[once[:, 0] == 2, 1]  # the others, in proportion
+    np.testing.assert_allclose(np.bincount(after_last) / len(after_last), [1 / 3, 2 / 3], atol=0.02)
+    assert sorted(mg.multinomial([1.0, 2.0, 3.0], 3, rng=rng()).tolist()) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: mg.randn_like(mg.zeros(2)), DTypeError, "randn_like: .*rng="),
+        (lambda: mg.rand_like(mg.tensor([1]), rng=rng()), DTypeError, "rand_like: dtype int64 is no float"),
+        (lambda: mg.bernoulli([0.5]), DTypeError, "bernoulli: .*rng="),
+        (lambda: mg.bernoulli([1.5, 0.0], rng=rng()), DataError, "bernoulli: values from 0.0 to 1.5; pass prob"),
+        (lambda: mg.bernoulli([np.nan], rng=rng()), DataError, "bernoulli: values from nan"),
+        (lambda: mg.multinomial([0.5], 1), DTypeError, "multinomial: .*rng="),
+        (lambda: mg.multinomial([-0.5, 1.0], 1, rng=rng()), DataError, "multinomial: values from -0.5"),
+        (
+            lambda: mg.multinomial([[0.0, 0.0]], 1, rng=rng()),
+            DataError,
+            "multinomial: .* each row needs a weight above 0",
+        ),
+        (lambda: mg.multinomial([0.0, 1.0], 2, rng=rng()), ArgumentError, "multinomial: 2 places of 1 with a weight"),
+    ],
+)
+def test_draws_that_are_refused(call: Any, error: type[MinigenError], message: str):
     with pytest.raises(error, match=message):
         call()

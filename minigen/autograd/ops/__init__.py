@@ -52,10 +52,10 @@ from minigen.autograd.ops.cast import astype
 from minigen.autograd.ops.comparison import equal, greater, greater_equal, less, less_equal, not_equal
 from minigen.autograd.ops.convolution import conv2d, conv_transpose2d
 from minigen.autograd.ops.convolution_nd import conv1d, conv3d, conv_transpose1d
-from minigen.autograd.ops.counting import all, any, count_nonzero
+from minigen.autograd.ops.counting import all, any, bincount, count_nonzero
 from minigen.autograd.ops.creation import arange, eye, full, full_like, linspace, ones, ones_like, zeros, zeros_like
 from minigen.autograd.ops.ctc import ctc_loss
-from minigen.autograd.ops.drawing import rand, randint, randn, randperm
+from minigen.autograd.ops.drawing import bernoulli, multinomial, rand, rand_like, randint, randn, randn_like, randperm
 from minigen.autograd.ops.dropout import dropout, dropout2d
 from minigen.autograd.ops.elementary import cos, exp, expm1, log, log1p, sin, sqrt
 from minigen.autograd.ops.embedding import embedding
@@ -75,10 +75,12 @@ from minigen.autograd.ops.indexing import (
 from minigen.autograd.ops.linalg import einsum, linear, matmul
 from minigen.autograd.ops.logarithms import log2, log10, logaddexp, reciprocal, rsqrt, square
 from minigen.autograd.ops.logic import (
+    allclose,
     bitwise_and,
     bitwise_not,
     bitwise_or,
     bitwise_xor,
+    isclose,
     isfinite,
     isinf,
     isnan,
@@ -250,11 +252,12 @@ __all__ = [
     "where",
 ]
 __all__ += ["zeros", "ones", "full", "arange", "linspace", "eye", "zeros_like", "ones_like", "full_like"]
-__all__ += ["rand", "randn", "randint", "randperm"]
+__all__ += ["rand", "randn", "randint", "randperm", "rand_like", "randn_like", "bernoulli", "multinomial"]
 __all__ += ["gather", "take_along_axis", "scatter", "scatter_add", "index_select", "index_add"]
 __all__ += ["masked_fill", "masked_select", "one_hot", "nonzero"]
 __all__ += ["argmax", "argmin", "sort", "argsort", "topk", "searchsorted", "unique"]
 __all__ += ["clone", "flatten", "moveaxis", "tile", "repeat", "repeat_interleave", "roll", "chunk", "meshgrid"]
+__all__ += ["bincount", "isclose", "allclose"]
 __all__ += ["any", "all", "count_nonzero", "prod", "cumprod", "std", "norm", "normalize", "cosine_similarity", "cdist"]
 __all__ += ["sign", "floor", "ceil", "round", "trunc", "floor_divide", "remainder"]
 __all__ += ["tan", "asin", "acos", "atan", "atan2", "sinh", "cosh"]

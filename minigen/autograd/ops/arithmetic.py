@@ -240,11 +240,18 @@ def divide(a: Operand, b: Operand) -> Tensor:
 
 
 def power(a: Operand, b: Operand) -> Tensor:
-    """a ** b elementwise, broadcast. Negative bases with fractional exponents give NaN, as in NumPy."""
+    """a ** b elementwise, broadcast. Negative bases with fractional exponents give NaN, as in NumPy.
+
+    Integers to integer powers give integers; to negative ones, fractions, they raise ArgumentError.
+    """
     if isinstance(b, (int, float)) and isinstance(a, Tensor) and a.dtype in FLOAT_DTYPES:
         scalar_like(b, a, "power")  # refuses what is too large
         return PowerConstant(b if isinstance(b, int) else float(b))(a)
     a, b = pair("power", a, b)
+    if a.dtype.kind in "iu":
+        if (b.data < 0).any():
+            raise ArgumentError("power: integers to negative powers are fractions; use floats, x.astype(np.float32)")
+        return binary("power", Power(), a, b)
     return binary("power", Power(), as_float(a, "power"), as_float(b, "power"))
 
 

@@ -1,9 +1,14 @@
-"""Reductions to truth and counts: any, all, count_nonzero. NaN counts as true, as in NumPy. No gradient."""
+"""Reductions to truth and counts: any, all, count_nonzero, without gradient, and bincount. NaN counts as true."""
 
 import numpy as np
 
-from minigen.autograd.ops.operands import normalize_axis
+from minigen.autograd.ops.operands import as_float, integers, normalize_axis
+from minigen.autograd.ops.shape import Scatter
 from minigen.autograd.tensor import Axis, Operand, Tensor, as_tensor
+from minigen.checks import check_count
+from minigen.errors import DataError, ShapeError
+
+LONGEST = 1 << 28  # counts that bincount makes room for, 2 GB
 
 
 def any(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -23,3 +28,24 @@ def count_nonzero(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tens
     x = as_tensor(x, "count_nonzero")
     axes = normalize_axis(axis, x.ndim, "count_nonzero")
     return Tensor(np.asarray((x.data != 0).sum(axes, np.int64, keepdims=keepdims)))
+
+
+def bincount(x: Operand, weights: Operand | None = None, minlength: int = 0) -> Tensor:
+    """How often 0, 1, 2, … occur in the row x of integers; with `weights`, Σ of the weights there, differentiable.
+
+    As long as the largest one asks, at least `minlength`. int64, or the weights' dtype. Raises ShapeError unless x is a
+    row, and the weights are as long; DataError for negative integers.
+    """
+    shortest = check_count("bincount", "minlength", minlength, 0)
+    array = integers(x, np.iinfo(np.int64).max, "bincount", "the integers")
+    if array.ndim != 1:
+        raise ShapeError(f"bincount: x is {array.shape}; pass one row of integers, such as x.flatten()")
+    length = max(shortest, int(array.max(initial=-1)) + 1)
+    if length > LONGEST:
+        raise DataError(f"bincount: the largest integer is {length - 1}; counts up to there do not fit into memory")
+    if weights is None:
+        return Tensor(np.bincount(array, minlength=shortest))
+    given = as_float(weights, "bincount")
+    if given.shape != array.shape:
+        raise ShapeError(f"bincount: weights {given.shape} for integers {array.shape}; the shapes must be equal")
+    return Scatter((array,), (length,))(given)

@@ -6,10 +6,11 @@ import numpy as np
 
 from minigen.autograd.conversion import numeric_dtype
 from minigen.autograd.ops.creation import lengths_of, made
-from minigen.autograd.tensor import Tensor
+from minigen.autograd.ops.operands import as_float
+from minigen.autograd.tensor import Operand, Tensor, as_tensor
 from minigen.checks import check_count, shown
 from minigen.config import FLOAT_DTYPES, config
-from minigen.errors import ArgumentError, DTypeError
+from minigen.errors import ArgumentError, DataError, DTypeError
 from minigen.random import check_rng
 
 Rng = np.random.Generator | None  # None only to say what is missing
@@ -20,14 +21,59 @@ def rand(*shape: Any, rng: Rng = None, dtype: Any = None, requires_grad: bool = 
 
     Raises DTypeError without a generator, or for a dtype that is no float; ShapeError for a shape that is none.
     """
-    lengths, generator, kind = lengths_of(shape, "rand"), check_rng(rng, "rand"), float_dtype(dtype, "rand")
-    return made("rand", lambda: np.asarray(generator.random(lengths, kind.type)), requires_grad)
+    return uniform("rand", shape, rng, dtype, requires_grad)
 
 
 def randn(*shape: Any, rng: Rng = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Standard normal numbers, float32 by default: randn(2, 3, rng=rng). Raises as `rand` does."""
-    lengths, generator, kind = lengths_of(shape, "randn"), check_rng(rng, "randn"), float_dtype(dtype, "randn")
-    return made("randn", lambda: np.asarray(generator.standard_normal(lengths, kind.type)), requires_grad)
+    return normal("randn", shape, rng, dtype, requires_grad)
+
+
+def rand_like(x: Operand, *, rng: Rng = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Numbers drawn evenly from [0, 1), of the shape and float dtype of x. Raises as `rand` does."""
+    x = as_tensor(x, "rand_like")
+    return uniform("rand_like", (x.shape,), rng, x.dtype if dtype is None else dtype, requires_grad)
+
+
+def randn_like(x: Operand, *, rng: Rng = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Standard normal numbers of the shape and float dtype of x. Raises as `rand` does."""
+    x = as_tensor(x, "randn_like")
+    return normal("randn_like", (x.shape,), rng, x.dtype if dtype is None else dtype, requires_grad)
+
+
+def bernoulli(probability: Operand, *, rng: Rng = None) -> Tensor:
+    """1 with the probability that stands in its place, else 0, in the dtype of the probabilities. No gradient.
+
+    Raises DataError for a probability outside [0, 1], DTypeError without a generator.
+    """
+    p, generator = as_float(probability, "bernoulli").data, check_rng(rng, "bernoulli")
+    check_range("bernoulli", p, 1)
+    return Tensor(np.asarray(generator.random(p.shape, p.dtype.type) < p, p.dtype))
+
+
+def multinomial(probabilities: Operand, num_samples: int, replacement: bool = False, *, rng: Rng = None) -> Tensor:
+    """Places drawn from each row of (…, C) by its weights, which need not sum to 1: (…, num_samples), int64.
+
+    replacement: a place may be drawn again. Else by the largest of log weight + Gumbel noise, which draws one after the
+    other (Vieira 2014, "Gumbel-max trick and weighted reservoir sampling"). Raises DataError for weights that are
+    negative, not finite or all 0, ArgumentError when more places are asked than have a weight.
+    """
+    weights, generator = as_float(probabilities, "multinomial").data.astype(np.float64), check_rng(rng, "multinomial")
+    count = check_count("multinomial", "num_samples", num_samples)
+    check_range("multinomial", weights, np.finfo(np.float64).max)
+    if weights.ndim < 1 or not (weights > 0).any(-1).all():
+        raise DataError(f"multinomial: weights {weights.shape}; each row needs a weight above 0")
+    if replacement:
+        edges = np.cumsum(weights, -1)
+        drawn = generator.random((*weights.shape[:-1], count)) * edges[..., -1:]
+        drawn = np.minimum(drawn, np.nextafter(edges[..., -1:], 0))  # the product may be rounded up to the end
+        return Tensor((drawn[..., None] >= edges[..., None, :]).sum(-1, dtype=np.int64))
+    if count > (weights > 0).sum(-1).min():
+        fewest = (weights > 0).sum(-1).min()
+        raise ArgumentError(f"multinomial: {count} places of {fewest} with a weight; draw fewer, or with replacement")
+    with np.errstate(divide="ignore"):
+        keys = np.log(weights) + generator.gumbel(size=weights.shape)
+    return Tensor(np.argsort(-keys, -1, kind="stable")[..., :count].astype(np.int64, copy=False))
 
 
 def randint(low: int, high: Any, shape: Any = None, *, rng: Rng = None, dtype: Any = np.int64) -> Tensor:
@@ -50,6 +96,24 @@ def randperm(n: int, *, rng: Rng = None) -> Tensor:
     """The numbers 0 … n - 1 in random order, int64. Raises DTypeError without a generator."""
     count, generator = check_count("randperm", "n", n, 0), check_rng(rng, "randperm")
     return made("randperm", lambda: generator.permutation(count), False)
+
+
+def uniform(name: str, shape: tuple, rng: Rng, dtype: Any, requires_grad: bool) -> Tensor:
+    """Numbers from [0, 1)."""
+    lengths, generator, kind = lengths_of(shape, name), check_rng(rng, name), float_dtype(dtype, name)
+    return made(name, lambda: np.asarray(generator.random(lengths, kind.type)), requires_grad)
+
+
+def normal(name: str, shape: tuple, rng: Rng, dtype: Any, requires_grad: bool) -> Tensor:
+    """Standard normal numbers."""
+    lengths, generator, kind = lengths_of(shape, name), check_rng(rng, name), float_dtype(dtype, name)
+    return made(name, lambda: np.asarray(generator.standard_normal(lengths, kind.type)), requires_grad)
+
+
+def check_range(name: str, values: np.ndarray, high: float) -> None:
+    """Raise DataError unless all values lie in [0, high]."""
+    if not ((values >= 0) & (values <= high)).all():
+        raise DataError(f"{name}: values from {values.min()} to {values.max()}; pass probabilities, as softmax gives")
 
 
 def float_dtype(dtype: Any, name: str) -> np.dtype:

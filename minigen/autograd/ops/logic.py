@@ -9,6 +9,7 @@ import numpy as np
 
 from minigen.autograd.ops.operands import broadcastable, pair
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
+from minigen.checks import check_number
 from minigen.errors import DTypeError, ShapeError
 
 
@@ -25,6 +26,20 @@ def isinf(x: Operand) -> Tensor:
 def isfinite(x: Operand) -> Tensor:
     """Which elements are neither NaN nor infinite, as booleans."""
     return Tensor(np.asarray(np.isfinite(as_tensor(x, "isfinite").data)))
+
+
+def isclose(a: Operand, b: Operand, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
+    """Where |a - b| ≤ atol + rtol |b|, broadcast, as booleans; inf is close to inf, NaN to NaN if `equal_nan`."""
+    a, b = pair("isclose", a, b)
+    if not broadcastable(a.shape, b.shape):
+        raise ShapeError(f"isclose: shapes {a.shape} and {b.shape} do not broadcast")
+    rtol, atol = check_number("isclose", "rtol", rtol, 0), check_number("isclose", "atol", atol, 0)
+    return Tensor(np.asarray(np.isclose(a.data, b.data, rtol, atol, bool(equal_nan))))
+
+
+def allclose(a: Operand, b: Operand, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
+    """Whether |a - b| ≤ atol + rtol |b| everywhere, as one bool of Python; see `isclose`."""
+    return bool(isclose(a, b, rtol, atol, equal_nan).data.all())
 
 
 def logical_and(a: Operand, b: Operand) -> Tensor:

@@ -22,6 +22,8 @@ def choosing() -> Iterator[Sample]:
     yield sample("index_select", normal(2, 3, 2), exactly([1]), axis=-2)
     yield sample("index_add", normal(3, 4), exactly([2, 0, 2]), normal(3, 3), axis=1)
     yield sample("index_add", normal(3, 4), exactly([1, 2]), normal(2, 4), axis=0, alpha=-0.5)
+    yield sample("bincount", exactly([2, 0, 2, 5]), normal(4))
+    yield sample("bincount", exactly([1, 1]), normal(2), minlength=4)
     yield sample("masked_fill", normal(3, 4), booleans(3, 4), value=1.5)
     yield sample("masked_fill", normal(3, 4), booleans(4), normal())
     yield sample("masked_select", normal(3, 4), booleans(3, 4))
