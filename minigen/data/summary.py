@@ -11,7 +11,7 @@ SHOWN = 10  # classes that are named in a line
 def facts(**parts: Dataset) -> dict[str, Any]:
     """facts(train=…, validation=…, test=…): what JSON can hold of them: name, items of each part, shape of an image,
     names of the classes, notes. Of data sets that have no such attribute, only what they have."""
-    first = next(iter(parts.values()))
+    first: Any = next(iter(parts.values()))
     while isinstance(first, Subset):
         first = first.dataset
     found: dict[str, Any] = {"name": str(getattr(first, "name", type(first).__name__)).removesuffix(" train")}

@@ -1,6 +1,7 @@
 """Samplers: their rows, the loader that follows them, and exact continuation."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from minigen.data import (
 from minigen.errors import ArgumentError, CheckpointError, DTypeError
 
 DATA = ArrayDataset(np.arange(10))
+NOTHING: Any = None
 
 
 def rng(seed=0):
@@ -117,7 +119,7 @@ def test_batch_samplers():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: RandomSampler(DATA, rng=None), DTypeError, r"RandomSampler: rng is NoneType; pass rng="),
+        (lambda: RandomSampler(DATA, rng=NOTHING), DTypeError, r"RandomSampler: rng is NoneType; pass rng="),
         (lambda: RandomSampler(3, num_samples=4, rng=rng()), ArgumentError, "replacement=True"),
         (lambda: WeightedRandomSampler([0, 0], 1, rng=rng()), ArgumentError, "not all of them 0"),
         (lambda: WeightedRandomSampler([1, -1], 1, rng=rng()), ArgumentError, "finite numbers ≥ 0"),

@@ -1,5 +1,7 @@
 """Parts of data sets, and data sets behind each other."""
 
+from typing import Any, cast
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from minigen import random
 from minigen.data import ArrayDataset, ConcatDataset, DataLoader, ImageDataset, Subset, random_split
 from minigen.errors import ArgumentError, DTypeError
 
+NOTHING: Any = None
 DATA = ArrayDataset(np.arange(10) * 10)
 PAIRS = [(np.full(2, i), str(i)) for i in range(5)]
 
@@ -26,7 +29,7 @@ def test_data_sets_behind_each_other():
     assert len(both) == 11 and [both[i][0] for i in (0, 9, 10, -1, -11)] == [0, 90, 30, 30, 0]
     batches = DataLoader(both, 4)
     assert np.concatenate([batch[0] for batch in batches]).tolist() == [*range(0, 100, 10), 30]
-    assert list(both)[-1] == (30,)
+    assert both[len(both) - 1] == (30,)
     with pytest.raises(IndexError):
         both[11]
 
@@ -50,9 +53,9 @@ def test_a_random_split_has_each_row_once(lengths, expected):
         (lambda: random_split(DATA, [7, 4], rng=random.generator(0)), ArgumentError, "add up to 11; use numbers"),
         (lambda: random_split(DATA, [0.5, 0.4], rng=random.generator(0)), ArgumentError, "add up to 0.9"),
         (lambda: random_split(DATA, [1.5, -0.5], rng=random.generator(0)), ArgumentError, "shares that add up to 1"),
-        (lambda: random_split(DATA, ["a"], rng=random.generator(0)), DTypeError, "in a list"),
+        (lambda: random_split(DATA, cast(Any, ["a"]), rng=random.generator(0)), DTypeError, "in a list"),
         (lambda: random_split(DATA, [7, 3]), TypeError, "rng"),
-        (lambda: random_split(DATA, [7, 3], rng=None), DTypeError, "pass rng="),
+        (lambda: random_split(DATA, [7, 3], rng=NOTHING), DTypeError, "pass rng="),
         (lambda: Subset(DATA, [10]), ArgumentError, "from 10 to 10"),
         (lambda: Subset(DATA, [0.5]), ArgumentError, "whole numbers"),
         (lambda: ConcatDataset([]), ArgumentError, "no data sets"),

@@ -26,6 +26,7 @@ LONGEST = 10_000_000  # characters of a line
 class Layout:
     """Which column has the label (None: no column), which have pixels, and whether the first line is a heading."""
 
+    columns: int
     label: int | None
     pixels: list[int]
     heading: bool
@@ -114,7 +115,7 @@ def find_layout(line: str, path: Path) -> Layout:
             f"{shown(path)}: has {len(pixels)} columns beside the label, which are no square picture; use a column "
             "named label and one for each pixel"
         )
-    return Layout(label, pixels, heading, delimiter)
+    return Layout(len(names), label, pixels, heading, delimiter)
 
 
 def is_number(text: str) -> bool:
@@ -129,12 +130,11 @@ def cells(line: str, layout: Layout) -> list[str]:
 
 def numbers(batch: list[str], layout: Layout, path: Path, row: int) -> np.ndarray:
     """The pixels of some lines, (rows, pixels) float64. Raises DataError that names the line."""
-    width = len(layout.pixels) + (layout.label is not None)
     for i, line in enumerate(batch):
-        if '"' not in line and line.count(layout.delimiter) + 1 < width:
+        if (found := len(cells(line, layout)) if '"' in line else line.count(layout.delimiter) + 1) != layout.columns:
             raise DataError(
-                f"{shown(path)}: line {row + i} has {line.count(layout.delimiter) + 1} columns, the first one has "
-                f"{width} or more; repair or remove it"
+                f"{shown(path)}: line {row + i} has {found} columns, the first one has {layout.columns}; repair or "
+                "remove it"
             )
     try:
         return np.loadtxt(
