@@ -51,7 +51,7 @@ def test_whatever_they_are_packed_in():
     assert list(batch) == ["x", "name", "box"] and batch["name"] == ["a", "b"]
     assert batch["x"].tolist() == [[1, 1], [0, 0]]
     first, (second, third) = batch["box"]
-    assert [np.asarray(part).tolist() for part in (first, second, third)] == [[1, 4], [2, 5], [3, 6]]
+    assert [np.asarray(p).tolist() for p in (first, second, third)] == [[1, 4], [2, 5], [3, 6]]
     named = collate([Pair(np.ones(2), 1), Pair(np.zeros(2), 0)])
     assert isinstance(named, Pair) and named.x.shape == (2, 2) and named.y.tolist() == [1, 0]
     assert collate([b"a", b"b"]) == [b"a", b"b"]
