@@ -1,10 +1,17 @@
 """Optimizers over one flat parameter buffer, gradient clipping, learning-rate schedules, averaged weights."""
 
+from minigen.optim.adadelta import Adadelta
 from minigen.optim.adagrad import Adagrad
 from minigen.optim.adam import Adam, AdamW
+from minigen.optim.adamax import Adamax
 from minigen.optim.clip import clip_grad_norm, clip_grad_value
 from minigen.optim.ema import EMA
+from minigen.optim.lbfgs import LBFGS
+from minigen.optim.lion import Lion
+from minigen.optim.muon import Muon
+from minigen.optim.nadam import NAdam
 from minigen.optim.optimizer import Optimizer
+from minigen.optim.radam import RAdam
 from minigen.optim.rmsprop import RMSprop
 from minigen.optim.schedule import CosineLR, ReduceLROnPlateau, Schedule, StepLR, WarmupLR
 from minigen.optim.sgd import SGD
@@ -15,6 +22,13 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "NAdam",
+    "RAdam",
+    "Adamax",
+    "Adadelta",
+    "Lion",
+    "Muon",
+    "LBFGS",
     "Optimizer",
     "clip_grad_norm",
     "clip_grad_value",

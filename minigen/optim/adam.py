@@ -10,7 +10,8 @@ from minigen import kernels
 from minigen.autograd.tensor import Tensor
 from minigen.checks import check_items
 from minigen.errors import ArgumentError
-from minigen.optim.groups import Parameters, check_betas, groups_of, names_apart, number
+from minigen.optim.blocks import blocks, decayed
+from minigen.optim.groups import Parameters, check_betas, flag, groups_of, names_apart, number
 from minigen.optim.optimizer import Optimizer, Stretch
 
 
@@ -19,12 +20,21 @@ class Adam(Optimizer):
 
     m̂ = m / (1 - β1^t) and v̂ = v / (1 - β2^t) in step t = 1, 2, …  betas: (β1, β2), each from 0, below 1. Kingma, Ba
     (2015), Adam: a method for stochastic optimization, Algorithm 1.
+    amsgrad: the largest v so far takes the place of v. Reddi, Kale, Kumar (2018), On the convergence of Adam and
+    beyond, Algorithm 2, with the corrections by β1 and β2 as in PyTorch. maximize: -g takes the place of g.
     """
 
     moments = ("m", "v")
-    options: ClassVar = {"betas": check_betas, "eps": number(0), "weight_decay": number(0)}
+    options: ClassVar = {
+        "betas": check_betas,
+        "eps": number(0),
+        "weight_decay": number(0),
+        "amsgrad": flag,
+        "maximize": flag,
+    }
     m: np.ndarray
     v: np.ndarray
+    largest: np.ndarray  # of amsgrad
     decoupled = False
 
     def __init__(
@@ -34,14 +44,24 @@ class Adam(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        maximize: bool = False,
     ) -> None:
-        super().__init__(parameters, lr, betas=betas, eps=eps, weight_decay=weight_decay)
+        options = {"betas": betas, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(parameters, lr, **options, amsgrad=amsgrad, maximize=maximize)
+        if any(group["amsgrad"] for group in self.groups):
+            self.add_moment("largest")
 
     def update(self, span: slice, count: int, options: Mapping[str, Any]) -> None:
         flat, (beta1, beta2) = self.flat, options["betas"]
+        g = flat.gradients[span]
+        if options["maximize"]:
+            g = -g
+        if options["amsgrad"]:
+            return self.update_by_largest(span, g, count, options)
         kernels.adam(
             flat.data[span],
-            flat.gradients[span],
+            g,
             self.m[span],
             self.v[span],
             options["lr"],
@@ -52,6 +72,20 @@ class Adam(Optimizer):
             self.decoupled,
             count,
         )
+
+    def update_by_largest(self, span: slice, g: np.ndarray, count: int, options: Mapping[str, Any]) -> None:
+        """`update` with amsgrad; g: the gradient of the span."""
+        self.add_moment("largest")  # it may have been set only now
+        (beta1, beta2), lr, decay = options["betas"], options["lr"], options["weight_decay"]
+        for part in blocks(span):
+            p, d = self.flat.data[part], g[part.start - span.start : part.stop - span.start]
+            if self.decoupled:
+                p *= 1 - lr * decay
+            elif decay:
+                d = d + decay * p
+            m, v, largest = decayed(self.m[part], beta1, d), decayed(self.v[part], beta2, d * d), self.largest[part]
+            np.maximum(largest, v, out=largest)
+            p -= lr / (1 - beta1**count) * m / (np.sqrt(largest / (1 - beta2**count)) + options["eps"])
 
 
 class AdamW(Adam):
@@ -72,6 +106,8 @@ class AdamW(Adam):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        maximize: bool = False,
         no_decay: Iterable[Tensor] = (),
     ) -> None:
         exempt = {id(p) for p in check_items(self.name, "no_decay", no_decay, Tensor, "pass a list of tensors")}
@@ -84,7 +120,7 @@ class AdamW(Adam):
             found |= {id(p) for p in tensors}
         if exempt - found:
             raise ArgumentError(f"{self.name}: no_decay holds a tensor that is not a parameter; list only parameters")
-        super().__init__(groups, lr, betas, eps, weight_decay)
+        super().__init__(groups, lr, betas, eps, weight_decay, amsgrad, maximize)
         bare = [sum(p.size for p in group["params"] if id(p) in exempt) for group in self.groups]
         self.cuts = [end - size for end, size in zip(self.ends, bare, strict=True)]  # behind the decayed of each group
 

@@ -1,11 +1,12 @@
 """What all optimizers share: groups of parameters, flat arrays, step counts, and a state that is strictly restored."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
 from typing import Any, ClassVar
 
 import numpy as np
 
+from minigen.autograd.modes import enable_grad
 from minigen.autograd.tensor import Tensor
 from minigen.checks import check_number, check_saved, check_state
 from minigen.errors import ArgumentError, CheckpointError
@@ -116,8 +117,21 @@ class Optimizer:
             moment[: flat.data.size] = getattr(self, name)
             setattr(self, name, moment)
 
-    def step(self) -> None:
-        """Change every parameter that has a gradient."""
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Change every parameter that has a gradient.
+
+        closure: a function that computes the loss and calls backward, for those who write their step so; it is run
+        first, with gradients recorded, and what it gives is returned.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        self.change()
+        return loss
+
+    def change(self) -> None:
+        """The step itself, with the gradients that there are."""
         active = self.flat.gather()
         self.steps[active if len(active) < len(self.parameters) else slice(None)] += 1
         stretches = self.stretches()
