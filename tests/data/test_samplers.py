@@ -119,7 +119,7 @@ def test_batch_samplers():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: RandomSampler(DATA, rng=NOTHING), DTypeError, r"RandomSampler: rng is NoneType; pass rng="),
+        (lambda: RandomSampler(DATA, rng=NOTHING), DTypeError, "RandomSampler: rng was not given; pass rng="),
         (lambda: RandomSampler(3, num_samples=4, rng=rng()), ArgumentError, "replacement=True"),
         (lambda: WeightedRandomSampler([0, 0], 1, rng=rng()), ArgumentError, "not all of them 0"),
         (lambda: WeightedRandomSampler([1, -1], 1, rng=rng()), ArgumentError, "finite numbers ≥ 0"),
