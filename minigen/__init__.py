@@ -11,6 +11,8 @@ training loops in `mg.training`, pictures in `mg.plots`, measures in `mg.metrics
 `mg.load("runs/vae-1")` gives one that was trained.
 """
 
+from minigen import startup  # isort: skip  # before all that takes time
+
 from minigen.autograd import Tensor, tensor
 from minigen.autograd.checkpointing import checkpoint
 from minigen.autograd.engine import grad

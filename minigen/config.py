@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from minigen import startup
 from minigen.errors import ArgumentError
 
 BACKENDS = ("numba", "numpy")
@@ -88,5 +89,6 @@ def say_fewer(asked: int, cores: int) -> None:
 try:
     config = Config.from_environment(os.environ)
 except ArgumentError as problem:  # `import minigen` still works; the command line refuses
-    warnings.warn(f"minigen: {problem}; using the defaults", stacklevel=2)
+    if not startup.is_command():
+        warnings.warn_explicit(f"{problem}; using the defaults", UserWarning, "minigen", 0)
     config = Config.from_environment({})

@@ -17,6 +17,8 @@ from typing import Any, NoReturn
 
 from minigen.errors import ArgumentError
 
+FEW = 16  # flags that a message may list
+
 
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser that raises ArgumentError, knows no abbreviations and suggests the flag that was meant."""
@@ -33,14 +35,18 @@ class Parser(argparse.ArgumentParser):
         namespace, unknown = self.parse_known_intermixed_args(argv)
         if unknown:
             known = [flag for action in self._actions for flag in action.option_strings]
-            self.error(f"unknown flag {unknown[0]}" + suggestion(unknown[0].partition("=")[0], known))
+            mend = suggestion(unknown[0].partition("=")[0], known)
+            if not mend and len(known) <= FEW:
+                mend = f"; known are {', '.join(known)}"
+            self.error(f"unknown flag {unknown[0]}{mend}")
         return namespace
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """`; did you mean X?` for the known word nearest to `word`, or nothing when none is near."""
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    spelled = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), list(spelled), n=1)
+    return f"; did you mean {spelled[near[0]]}?" if near else ""
 
 
 def field_flags(kind: type) -> dict[str, str]:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-BASE = {"advice", "checks", "config", "errors", "files", "random"}
+BASE = {"advice", "checks", "config", "errors", "files", "random", "startup"}
 ENGINE = BASE | {"kernels", "autograd"}
 SERVICES = {"optim", "data", "metrics", "training", "plots"}
 LIBRARY = ENGINE | {"layers"} | SERVICES
@@ -24,7 +24,8 @@ LIBRARY = ENGINE | {"layers"} | SERVICES
 MAY_IMPORT = {
     "errors": set(),
     "checks": {"errors"},
-    "config": {"errors"},
+    "startup": set(),
+    "config": {"errors", "startup"},
     "advice": {"config"},
     "files": {"errors"},
     "random": {"errors"},

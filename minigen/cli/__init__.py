@@ -5,16 +5,18 @@ starts with "minigen: error:", without a traceback unless --debug is given. Exit
 1 any other error, 130 interrupted.
 """
 
+import contextlib
 import io
 import os
 import sys
 import traceback
 from collections.abc import Callable
 
-from minigen import flags
+from minigen import flags, startup
 from minigen.benchmarks.command import main as bench
 from minigen.catalog import first_line
 from minigen.cli.gradcheck import gradcheck
+from minigen.cli.interrupts import not_swallowed
 from minigen.cli.runs import compare, list_runs
 from minigen.cli.sample import evaluate, sample
 from minigen.cli.tools import info, warmup
@@ -44,20 +46,38 @@ def main(argv: list[str] | None = None) -> int:
     if "--debug" in argv:
         config.debug = True
         argv = [argument for argument in argv if argument != "--debug"]
+    startup.raise_again()
     try:
-        Config.from_environment(os.environ)
-        return dispatch(argv)
+        with not_swallowed():
+            Config.from_environment(os.environ)
+            return dispatch(argv)
     except KeyboardInterrupt:
-        print("minigen: interrupted", file=sys.stderr)
+        complain("interrupted")
         return 130
     except BrokenPipeError:  # the reader of our output went away, as in `minigen info | head -1`
-        sys.stderr.close()
+        forget_output()
         return 1
     except (MinigenError, OSError, MemoryError) as error:
         if config.debug:
             traceback.print_exc()
-        print("minigen: error:", str(error) or type(error).__name__, file=sys.stderr)
+        complain(f"error: {str(error) or type(error).__name__}")
         return 2 if isinstance(error, ArgumentError) else 1
+    finally:
+        if startup.is_command():
+            startup.end_at_once()
+
+
+def complain(message: str) -> None:
+    """One line to standard error, which may be gone with the terminal."""
+    with contextlib.suppress(OSError):
+        print("minigen:", message, file=sys.stderr)
+
+
+def forget_output() -> None:
+    """Let what is left in the buffer of standard output go nowhere, so that Python does not complain at its end."""
+    if sys.stdout is sys.__stdout__:
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def dispatch(argv: list[str]) -> int:

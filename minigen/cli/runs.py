@@ -1,5 +1,6 @@
 """`minigen list` and `minigen compare`: run folders beside each other. Both only read them."""
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -51,21 +52,29 @@ def compare(argv: list[str]) -> int:
     """Show where the recipes of runs differ, and their figures; draw their curves on one picture."""
     parser = flags.Parser(prog="minigen compare", description=first_line(compare))
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders")
-    picture = Path("compare.png")
-    parser.add_argument("-o", "--out", type=Path, default=picture, metavar="FILE", help=f"(default: {picture})")
+    place = "the picture (default: compare.png in the folder that holds the runs)"
+    parser.add_argument("-o", "--out", type=Path, metavar="FILE", help=place)
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     arguments = parser.parse(argv)
-    if arguments.out.suffix.lower() != ".png":
-        raise ArgumentError(f"--out {arguments.out}: pictures are written as PNG; let the name end in .png")
+    picture = arguments.out if arguments.out is not None else beside(arguments.runs)
+    if picture.suffix.lower() != ".png":
+        raise ArgumentError(f"--out {picture}: pictures are written as PNG; let the name end in .png")
     runs = {str(path): RunFolder.open(path) for path in arguments.runs}
     if len(runs) < 2:
         raise ArgumentError("compare needs two or more different runs, as in: minigen compare runs/vae-1 runs/vae-2")
     histories = {name: run.history() for name, run in runs.items()}
     print("\n".join(comparison(runs)))
     if any(len(history) > 1 for history in histories.values()):  # there is more in it than the steps
-        plots.save_runs(arguments.out, histories, " · ".join(dict.fromkeys(run.model for run in runs.values())))
-        print(arguments.out)
+        plots.save_runs(picture, histories, " · ".join(dict.fromkeys(run.model for run in runs.values())))
+        print(picture)
     return 0
+
+
+def beside(paths: Sequence[Path]) -> Path:
+    """compare.png in the folder that holds all these runs, as seen from the current one where it is inside."""
+    folder = Path(os.path.commonpath([path.resolve().parent for path in paths]))
+    here = Path.cwd()
+    return (folder.relative_to(here) if folder.is_relative_to(here) else folder) / "compare.png"
 
 
 def comparison(runs: dict[str, RunFolder]) -> list[str]:

@@ -12,11 +12,11 @@ from typing import Any
 
 from minigen import flags
 from minigen.catalog import first_line, load_model, model_names
-from minigen.errors import ArgumentError
-from minigen.training import Run, RunFolder
+from minigen.errors import ArgumentError, RunError
+from minigen.training import Run, RunFolder, checkpoint
+from minigen.training.origin import GROWING, grown, moved
 
 RUNS = Path("runs")
-EXTENDABLE = ("epochs", "max_steps")  # where the model does not say otherwise
 BUILT_IN = {"data": ("mnist", "fashion-mnist"), "text": ("shakespeare",)}  # what a recipe's field may name, no file
 
 
@@ -46,8 +46,7 @@ def train(argv: list[str]) -> int:
     recipe = with_absolute_path(module.Recipe(**given))
     if arguments.dry_run:
         return dry_run(module, model, recipe)
-    folder = arguments.out if arguments.out is not None else next_folder(model)
-    run = Run.create(folder, model, recipe)
+    run = Run.create(arguments.out, model, recipe) if arguments.out is not None else numbered_run(model, recipe)
     with removed_if_unused(run):
         return run_training(module, recipe, run)
 
@@ -78,16 +77,18 @@ def model_of_resumed_run(argv: list[str]) -> str:
 
 
 def resume(module: ModuleType, model: str, folder: Path, given: dict[str, Any]) -> int:
-    """Go on with the run in `folder`. `given` may only extend it."""
+    """Go on with the run in `folder`. `given` may only extend it, or say where its data are by now."""
     run = Run.open(folder, model)
     stored = run.load_recipe(module.Recipe)
     recipe = with_absolute_path(dataclasses.replace(stored, **given))
-    growing = extendable(module, stored)
-    for name in given:
-        value, before = getattr(recipe, name), getattr(stored, name)
-        if value != before and (name not in growing or before is None or value < before):
-            was = before if before is not None else "no limit" if name in EXTENDABLE else "none"
-            decides = name in EXTENDABLE and name not in growing
+    growing, origin = extendable(module, stored), checkpoint.read_origin(run.checkpoint_path)
+    trained = {name: value for name, value in origin.get("recipe", {}).items() if name in GROWING}
+    for name in {**given, **trained}:  # recipe.json may have been edited
+        value, before = getattr(recipe, name), trained.get(name, getattr(stored, name))
+        allowed = (name in growing and grown(name, before, value)) or ("data" in origin and moved(name, before, value))
+        if value != before and not allowed:
+            was = before if before is not None else "no limit" if name in GROWING else "none"
+            decides = name in GROWING and name not in growing
             flag = flags.flag_of(name)
             why = f"; the steps already done depend on {flag}, so train a {model} anew" if decides else ""
             raise ArgumentError(
@@ -102,7 +103,7 @@ def resume(module: ModuleType, model: str, folder: Path, given: dict[str, Any]) 
 def extendable(module: ModuleType, recipe: Any) -> tuple[str, ...]:
     """The fields of the recipe that may grow when a run is resumed; see minigen.models."""
     falls = getattr(recipe, "schedule", None) == "cosine"  # over all epochs, from the first step
-    return getattr(module, "EXTENDABLE", ("max_steps",) if falls else EXTENDABLE)
+    return getattr(module, "EXTENDABLE", ("max_steps",) if falls else GROWING)
 
 
 def with_absolute_path(recipe: Any) -> Any:
@@ -132,9 +133,8 @@ def two_steps(module: ModuleType, model: str, recipe: Any) -> Any:
     """The networks after the training that `recipe` limits to two steps, silently, in a folder that is then removed."""
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         run = Run.create(Path(folder) / "run", model, recipe)
+        run.kept = False
         train_and_evaluate(module, recipe, run)
-        if run.interrupted:
-            raise KeyboardInterrupt
         return module.load(run)
 
 
@@ -146,7 +146,8 @@ def train_and_evaluate(module: ModuleType, recipe: Any, run: Run) -> None:
 
 def run_training(module: ModuleType, recipe: Any, run: Run) -> int:
     """Train, then say where the pictures lie, and show the last text that was written on the way."""
-    train_and_evaluate(module, recipe, run)
+    with run.lock:
+        train_and_evaluate(module, recipe, run)
     last = run.samples()[-1:]
     for path in [*last, *run.pictures()]:
         print(f"  {path}")
@@ -167,6 +168,17 @@ def removed_if_unused(run: Run) -> Iterator[None]:
                 path.rmdir() if path.is_dir() else path.unlink()
             run.path.rmdir()
         raise
+
+
+def numbered_run(model: str, recipe: Any) -> Run:
+    """A new run in the next free folder; in the one after it when another process was quicker."""
+    while True:
+        folder = next_folder(model)
+        try:
+            return Run.create(folder, model, recipe)
+        except RunError:
+            if next_folder(model) == folder:
+                raise
 
 
 def next_folder(model: str) -> Path:

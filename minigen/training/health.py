@@ -3,12 +3,18 @@
 import math
 from collections.abc import Mapping
 
-FAR = 50.0  # a loss so many times as large as at the start, which counts as 1 where it was less,
-LONG = 5  # in so many steps in a row, is no training any more
+FAR, MORE = 3.0, 15.0  # a loss above FAR times what it was at the start, and MORE besides,
+LONG = 8  # in so many steps in a row, is no training any more
+SHORT = 3  # and in so many at the end of a run
 
 
 class Health:
-    """Looks at the figures of each step whose name holds "loss". start: what they were at the start, when resuming."""
+    """Looks at the figures of each step whose name holds "loss". start: what they were at the start, when resuming.
+
+    Of sound trainings none comes near: a loss is at its start what chance gives, and a game's, which begins at log 2 or
+    twice that, passes 15 only when one player has lost for good. Only a loss without a floor, as a Wasserstein
+    critic's, may be anywhere; give it another name.
+    """
 
     def __init__(self, start: Mapping[str, float] | None = None) -> None:
         self.start = dict(start or {})
@@ -23,7 +29,7 @@ class Health:
                 continue
             if math.isfinite(value) and name not in self.start:
                 self.start[name] = value
-            if value <= FAR * max(abs(self.start.get(name, 0.0)), 1.0):  # False for NaN
+            if value <= FAR * abs(self.start.get(name, 0.0)) + MORE:  # False for NaN
                 self.ill.pop(name, None)
                 continue
             self.ill[name] = self.ill.get(name, 0) + 1
@@ -34,5 +40,10 @@ class Health:
 
     @property
     def doubtful(self) -> bool:
-        """Whether the last step's loss was one that is no number or far above the start: not a state to keep."""
+        """Whether the last step's loss was no number, or far above the start: the state before is the better one."""
         return bool(self.ill)
+
+    @property
+    def lost(self) -> bool:
+        """Whether that lasts so long that a run is better not ended with it."""
+        return max(self.ill.values(), default=0) >= SHORT

@@ -47,6 +47,7 @@ class Progress:
         self.total, self.start, self.step = total, start, start
         self.description = description
         self.interrupted = False
+        self.lost = False  # whether the output could not be written any more
         self.saving = saving
         self.values: dict[str, float] = {}
         self._stream = stream or sys.stdout  # None where the process has none
@@ -131,6 +132,7 @@ class Progress:
             show()
         except OSError:  # a pipe closed, a terminal hung up, a full disk under a file
             self._bar = self._stream = None
+            self.lost = True
             if not self.interrupted and self.saving:
                 self.interrupted = True
                 tell(LOST)

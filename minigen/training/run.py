@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from minigen.errors import ArgumentError, CheckpointError, GradientError, RunError
-from minigen.files import disk_error, free_name, keep_aside, write_atomic
+from minigen.files import TEMPORARY, disk_error, free_name, keep_aside, write_atomic
 from minigen.optim import Optimizer
 from minigen.training import checkpoint
 from minigen.training.checkpoint import State
@@ -59,12 +59,12 @@ class Run(RunFolder):
             raise RunError(f"{path} is a file; choose another folder with --out")
         new = []
         try:
-            if path.exists() and any(path.iterdir()):
+            if path.exists() and not all(map(is_leaving, path.iterdir())):
                 resumable = (path / "recipe.json").exists()
                 mend = f", or go on with the run in it: --resume {path}" if resumable else ""
                 raise RunError(f"{path} is not empty; choose another folder with --out{mend}")
             new = [folder for folder in (path / "samples", path, *path.parents) if not folder.exists()]
-            (path / "samples").mkdir(parents=True)
+            (path / "samples").mkdir(parents=True, exist_ok=True)
             write_atomic(path / "recipe.json", data)
         except OSError as error:
             for folder in new:  # the deepest first
@@ -196,7 +196,12 @@ class Run(RunFolder):
         if self.stopped_early:
             print("stopped early: the validation figure had not improved for as long as --patience says")
         if self.interrupted:
-            print(f"interrupted; go on with: minigen train {self.model} --resume {self.path}")
+            print(f"interrupted; go on with: {self.how_to_resume}")
+
+    @property
+    def how_to_resume(self) -> str:
+        """The command that goes on with the run."""
+        return f"minigen train {self.model} --resume {self.path}"
 
     def _write_results(self, results: dict[str, Any]) -> None:
         self.results = results
@@ -206,6 +211,12 @@ class Run(RunFolder):
         except TypeError as error:
             raise ArgumentError(f"run: results must be numbers, strings, lists or dicts: {error}") from error
         write_atomic(self.path / "run.json", data)
+
+
+def is_leaving(path: Path) -> bool:
+    """Whether this is all that a run left behind which was killed while its folder was made."""
+    empty = path.name == "samples" and path.is_dir() and not any(path.iterdir())
+    return empty or bool(TEMPORARY.fullmatch(path.name))
 
 
 def check_places(folder: Path) -> None:

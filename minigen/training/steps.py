@@ -36,7 +36,7 @@ from minigen.training.early_stopping import EarlyStopping
 from minigen.training.health import Health
 from minigen.training.log import scalar
 from minigen.training.origin import data_digest
-from minigen.training.progress import Progress
+from minigen.training.progress import Progress, tell
 from minigen.training.run import Run
 
 POINTS = 50  # rows that a training has at least, if it has so many steps
@@ -134,16 +134,18 @@ class Steps:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.__exit__(kind, error, trace)
+        if self.run.kept and (self.progress.lost or kind is KeyboardInterrupt):
+            tell(f"step {self.run.step} is saved; go on with: {self.run.how_to_resume}\n".encode())
         self.run.stopped_early = self.stopped
         self.run.interrupted = self.progress.interrupted and self.step < self.total and not self.stopped
 
     def save(self, ending: bool) -> None:
         """Write the checkpoint. While the loss is far off the one before is the better one to go back to."""
-        if not self.health.doubtful:
-            self.run.save(self.state, self.step, checked=self.sample_due)
-        elif ending:
+        if ending and self.health.lost:
             names = ", ".join(self.health.ill)
             raise self.run.diverged(self.state, f"at step {self.step}: {names} far above the start")
+        if ending or not self.health.doubtful:
+            self.run.save(self.state, self.step, checked=self.sample_due)
 
     def check_told(self) -> None:
         """Raise ArgumentError at the end of a round in which the figure that decides was not recorded."""

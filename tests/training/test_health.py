@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from minigen.training.health import FAR, LONG, Health
+from minigen.training.health import FAR, LONG, MORE, SHORT, Health
 
 
 def looked(values: list[float], **start: float) -> list[bool]:
@@ -20,12 +20,29 @@ def test_it_is_seen_when_it_lasts(start: float, bad: float):
     assert looked([bad] * LONG, loss=start)[-1]
 
 
+@pytest.mark.parametrize("start", [0.0, 2.3, 550.0])
+def test_how_far_is_far(start: float):
+    limit = FAR * start + MORE
+    assert not any(looked([start] + [limit] * 20)) and any(looked([start] + [1.001 * limit] * 20))
+
+
 def test_what_sound_trainings_do_is_not_taken_for_it():
-    assert not any(looked([0.7] + [0.9 * FAR] * 20))  # a generator that loses for a while
-    assert not any(looked([1e-9, 1.0, 5.0] * 5))  # a loss that began by chance at nothing
-    assert not any(looked([0.0] + [-1e6] * 20))  # a critic's loss, which has no floor
+    assert not any(looked([0.7] + [16.0] * 20))  # a generator that loses
+    assert not any(looked([1e-9, 1.0, 5.0] * 9))  # a loss that began by chance at nothing
+    assert not any(looked([0.0] + [-1e6] * 20))  # a critic's loss that has no floor
     health = Health()
     assert all(health.look({"d_real": math.nan, "norm": math.inf}) is None for _ in range(20)) and not health.doubtful
+
+
+def test_it_is_doubtful_at_once_and_lost_a_little_later():
+    health = Health({"loss": 1.0})
+    states = []
+    for _ in range(SHORT):
+        health.look({"loss": 1e3})
+        states.append((health.doubtful, health.lost))
+    assert states == [(True, False)] * (SHORT - 1) + [(True, True)]
+    health.look({"loss": 1.0})
+    assert not health.doubtful and not health.lost
 
 
 def test_it_names_the_figure_and_its_start():
