@@ -8,6 +8,7 @@ from minigen.config import config
 from minigen.errors import ArgumentError
 from minigen.layers.checks import check_features
 from minigen.layers.module import Module, Parameter
+from minigen.layers.normalization import last_axis
 
 
 class GroupNorm(Module):
@@ -74,9 +75,9 @@ class RMSNorm(Module):
 
     def __init__(self, num_features: int, eps: float | None = None, elementwise_affine: bool = True) -> None:
         super().__init__()
-        self.num_features = check_count("RMSNorm", "num_features", num_features)
+        self.num_features = last_axis("RMSNorm", num_features)
         self.eps = None if eps is None else check_number("RMSNorm", "eps", eps, above=0)
-        self.weight = Parameter(np.ones(num_features, config.dtype)) if elementwise_affine else None
+        self.weight = Parameter(np.ones(self.num_features, config.dtype)) if elementwise_affine else None
 
     def forward(self, x: Tensor) -> Tensor:
         """(…, num_features), normalized."""

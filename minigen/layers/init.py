@@ -104,7 +104,9 @@ def sized(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def checked(init: Initializer, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """init(shape, rng); ArgumentError when the array it gives has another shape."""
+    """init(shape, rng); ArgumentError for no function, or an array of another shape."""
+    if not callable(init):
+        raise ArgumentError(f"init is {init!r}; pass a function of (shape, rng), such as layers.init.normal")
     values = np.asarray(init(shape, rng))
     if values.shape != shape:
         raise ArgumentError(f"init gave an array {values.shape} for a weight {shape}; return one of the asked shape")

@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 
 from minigen.autograd import Tensor, ops
+from minigen.autograd.modes import modes
 from minigen.checks import check_count, check_number
 from minigen.config import config
+from minigen.errors import ArgumentError
 from minigen.layers.checks import check_features
 from minigen.layers.module import Module, Parameter
 
@@ -69,7 +71,7 @@ class BatchNorm(Module):
             eps=self.eps,
             negative_slope=negative_slope,
         )
-        if self.momentum is None and self.training and self.running_mean is not None:
+        if self.momentum is None and self.training and self.running_mean is not None and not modes.recomputing:
             self.num_batches_tracked += 1
         return y
 
@@ -89,22 +91,47 @@ class BatchNorm(Module):
 class LayerNorm(Module):
     """y = weight (x - mean) / √(var + eps) + bias, mean and variance (biased) over the last axis. Ba et al. 2016.
 
-    (…, num_features) → the same shape, in training and evaluation alike. weight starts at 1, bias at 0.
+    (…, num_features) → the same shape, in training and evaluation alike. weight starts at 1, bias at 0; bias=False:
+    without bias; elementwise_affine=False: without both.
     """
 
-    def __init__(self, num_features: int, eps: float = 1e-5) -> None:
+    def __init__(
+        self, num_features: int, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True
+    ) -> None:
         super().__init__()
-        self.num_features = check_count("LayerNorm", "num_features", num_features)
+        self.num_features = last_axis("LayerNorm", num_features)
         self.eps = check_number("LayerNorm", "eps", eps, above=0)
-        self.weight = Parameter(np.ones(num_features, config.dtype))
-        self.bias = Parameter(np.zeros(num_features, config.dtype))
+        affine = elementwise_affine
+        self.weight = Parameter(np.ones(self.num_features, config.dtype)) if affine else None
+        self.bias = Parameter(np.zeros(self.num_features, config.dtype)) if affine and bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         """(…, num_features), normalized."""
-        name, dtype = f"LayerNorm({self.num_features})", self.weight.dtype
+        name, weight, bias = f"LayerNorm({self.num_features})", self.weight, self.bias
+        dtype = None if weight is None else weight.dtype
         x = check_features(name, x, self.num_features, "features are on the last axis", dtype)
-        return ops.layer_norm(x, self.weight, self.bias, self.eps)
+        if weight is None or bias is None:
+            ones, zeros = (Tensor(np.full(self.num_features, value, x.dtype)) for value in (1, 0))
+            weight, bias = ones if weight is None else weight, zeros
+        return ops.layer_norm(x, weight, bias, self.eps)
 
     def extra_repr(self) -> str:
-        """num_features, eps."""
-        return f"{self.num_features}, eps={self.eps}"
+        """num_features, eps, and the options that are not the default."""
+        parts = [f"{self.num_features}, eps={self.eps}"]
+        if self.weight is None:
+            parts.append("elementwise_affine=False")
+        elif self.bias is None:
+            parts.append("bias=False")
+        return ", ".join(parts)
+
+
+def last_axis(layer: str, num_features: Any) -> int:
+    """The length of the axis that is normalized, also as PyTorch's normalized_shape of one number. ArgumentError."""
+    if isinstance(num_features, (tuple, list)):
+        if len(num_features) != 1:
+            raise ArgumentError(
+                f"{layer}: num_features is {num_features!r}, but the last axis alone is normalized; pass its length, "
+                "and reshape x to normalize several"
+            )
+        (num_features,) = num_features
+    return check_count(layer, "num_features", num_features)

@@ -13,7 +13,7 @@ import numpy as np
 
 from minigen import random
 from minigen.autograd import leaves, ops
-from minigen.autograd.modes import no_grad
+from minigen.autograd.modes import modes, no_grad
 from minigen.autograd.tensor import Tensor
 from minigen.checks import check_count, check_number
 from minigen.errors import ArgumentError
@@ -64,7 +64,7 @@ class SpectralNorm(Module):
 
     def forward(self) -> Tensor:
         """The weight."""
-        if self.training:
+        if self.training and not modes.recomputing:
             self.iterate(self.n_power_iterations)
         moved = np.moveaxis(self.original.data, self.axis, 0).shape
         product = np.moveaxis(np.outer(self.u, self.v).reshape(moved), 0, self.axis)

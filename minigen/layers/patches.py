@@ -6,7 +6,7 @@ from minigen.autograd import Tensor, ops
 from minigen.autograd.ops.padding import MODES
 from minigen.autograd.ops.patches import check_windows
 from minigen.autograd.tensor import as_tensor
-from minigen.checks import check_count, check_pair
+from minigen.checks import check_count, check_pair, is_number, shown
 from minigen.errors import ArgumentError, ShapeError
 from minigen.layers.module import Module
 
@@ -100,6 +100,8 @@ class Pad(Module):
             (top, left) = (bottom, right) = check_pair("Pad", "padding", padding, 0)
         if mode not in ("constant", *MODES):
             raise ArgumentError(f"Pad: mode is {mode!r}; use one of constant, {', '.join(MODES)}")
+        if not is_number(value):
+            raise ArgumentError(f"Pad: value is {shown(value)}; use a number")
         self.padding, self.mode, self.value = (top, bottom, left, right), mode, value
 
     def forward(self, x: Tensor) -> Tensor:

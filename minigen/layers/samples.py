@@ -124,6 +124,8 @@ def normalizing() -> Iterator[LayerSample]:
         yield sample(layers.BatchNorm, x, 3)
         yield evaluated(layers.BatchNorm, x, 3)
         yield sample(layers.LayerNorm, x, 3)
+    yield sample(layers.LayerNorm, normal(2, 2, 3), 3, bias=False)
+    yield sample(layers.LayerNorm, normal(2, 2, 3), 3, elementwise_affine=False)
     yield sample(layers.BatchNorm, normal(6, 3), 3, momentum=None, affine=False)
     yield evaluated(layers.BatchNorm, normal(6, 3), 3, affine=False)
     yield evaluated(layers.BatchNorm, normal(6, 3), 3, track_running_stats=False)

@@ -1,4 +1,8 @@
-"""Sequential and ModuleList."""
+"""Sequential and ModuleList, and the dictionaries."""
+
+import copy
+from collections import OrderedDict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +12,8 @@ from minigen import layers
 from minigen.autograd.function import Function
 from minigen.config import config
 from minigen.errors import ArgumentError
+
+untyped: Any = layers  # as wrong types are the point
 
 
 @pytest.fixture
@@ -102,3 +108,114 @@ def test_module_list(rng: np.random.Generator):
 def test_a_function_is_not_a_module():
     with pytest.raises(ArgumentError, match=r"Sequential: item 1 is .*not a Module; use the layer"):
         layers.Sequential(layers.ReLU(), mg.relu)  # pyright: ignore[reportArgumentType]
+
+
+def test_sequential_takes_a_list_and_names(rng: np.random.Generator):
+    parts = [layers.Linear(3, 4, rng=rng), layers.ReLU(), layers.Linear(4, 2, rng=rng)]
+    names = ["hidden", "act", "out"]
+    x = rng.standard_normal((5, 3)).astype(np.float32)
+    expected = layers.Sequential(*parts)(x).data
+    for model in (
+        layers.Sequential(parts),
+        layers.Sequential(tuple(parts)),
+        layers.Sequential(part for part in parts),
+        layers.Sequential(OrderedDict(zip(names, parts, strict=True))),
+    ):
+        assert list(model) == parts
+        np.testing.assert_array_equal(model(x).data, expected)
+    named = layers.Sequential(dict(zip(names, parts, strict=True)))
+    assert list(named.state_dict()) == ["hidden.weight", "hidden.bias", "out.weight", "out.bias"]
+    assert getattr(named, "out") is parts[2]  # noqa: B009
+    assert named.get_submodule("act") is parts[1]
+
+
+def test_slices_hold_the_same_modules_under_the_same_names(rng: np.random.Generator):
+    model = layers.Sequential(
+        {"a": layers.Linear(3, 4, rng=rng), "b": layers.Tanh(), "c": layers.Linear(4, 2, rng=rng)}
+    )
+    head = model.eval()[:2]
+    assert type(head) is layers.Sequential and list(head) == list(model)[:2] and not head.training
+    assert list(head.state_dict()) == ["a.weight", "a.bias"]
+    x = rng.standard_normal((2, 3)).astype(np.float32)
+    np.testing.assert_array_equal(model[2:](head(x)).data, model(x).data)
+    last = layers.ModuleList(list(model))[-2:]
+    assert type(last) is layers.ModuleList and last[1] is model[-1]
+    assert [name for name, _ in last.named_children()] == ["0", "1"]
+
+
+def test_a_list_is_changed_as_a_list():
+    a, b, c, d = layers.ReLU(), layers.Tanh(), layers.Sigmoid(), layers.GELU()
+    parts = layers.ModuleList([a, b])
+    assert parts.append(c) is parts and parts.extend([d]) is parts
+    parts.insert(1, layers.Identity())
+    assert [type(part).__name__ for part in parts] == ["ReLU", "Identity", "Tanh", "Sigmoid", "GELU"]
+    assert [name for name, _ in parts.named_children()] == ["0", "1", "2", "3", "4"]
+    assert parts.pop() is d and parts.pop(1) is not d
+    parts[-1] = d
+    del parts[0]
+    assert list(parts) == [b, d] and len(parts) == 2
+    del parts[:]
+    assert len(parts) == 0 and parts.state_dict() == {}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda: untyped.Sequential(layers.ReLU, layers.Tanh()), r"item 0 .* with brackets, e\.g\. ReLU\(\)"),
+        (lambda: untyped.Sequential({"a.b": layers.ReLU()}), r"'a\.b' can not be a name; use a string without dots"),
+        (lambda: untyped.Sequential({"forward": layers.ReLU()}), "'forward' is taken, by an attribute"),
+        (lambda: untyped.Sequential({1: layers.ReLU()}), "1 can not be a name"),
+        (lambda: untyped.ModuleList(layers.ReLU()), r"ReLU\(\) is one module; pass a list"),
+        (lambda: untyped.ModuleList(3), "got int; pass a list of modules"),
+        (lambda: untyped.Sequential({"1": layers.ReLU()}).append(layers.Tanh()), "a module named '1' already"),
+        (lambda: untyped.Sequential(layers.ReLU())["0"], "'0' is no position"),
+        (lambda: untyped.ModuleDict({"a": mg.relu}), "ModuleDict: 'a' is a function, not a Module"),
+        (lambda: untyped.ModuleDict({"items": layers.ReLU()}), "'items' is taken"),
+        (lambda: untyped.ModuleDict([layers.ReLU()]), "got list; pass a dict"),
+        (lambda: untyped.ParameterDict({"a": np.ones(2)}), r"'a' is a ndarray, not a Parameter; wrap it"),
+        (lambda: untyped.ParameterList([np.ones(2)]), r"item 0 is a ndarray, not a Parameter; wrap it"),
+        (lambda: untyped.ParameterList(layers.Parameter(np.ones(2))), "got a Parameter; pass a list"),
+    ],
+)
+def test_wrong_parts(wrong: Any, message: str):
+    with pytest.raises(ArgumentError, match=message):
+        wrong()
+
+
+def test_module_dict(rng: np.random.Generator):
+    parts = layers.ModuleDict({"b": layers.Linear(2, 2, rng=rng), "a": layers.ReLU()})
+    parts["c"] = layers.Linear(2, 1, rng=rng)
+    assert list(parts) == parts.keys() == ["b", "a", "c"] and len(parts) == 3 and "a" in parts and "x" not in parts
+    assert parts.values()[1] is parts["a"] and dict(parts.items())["c"] is parts["c"]
+    assert list(parts.state_dict()) == ["b.weight", "b.bias", "c.weight", "c.bias"]
+    assert parts.pop("a") is not None and "a" not in parts
+    with pytest.raises(KeyError, match="no 'a'; there are b, c"):
+        parts["a"]
+    copied = copy.deepcopy(parts)
+    assert copied["b"] is not parts["b"] and copied.keys() == ["b", "c"]
+
+
+def test_parameter_list_and_dict():
+    values = [layers.Parameter(np.full(n + 1, n, np.float32)) for n in range(3)]
+    several = layers.ParameterList(values[:2]).append(values[2])
+    assert several[-1] is values[2] and len(several) == 3 and list(several) == several.parameters()
+    several[0] = values[1]
+    assert list(several.state_dict()) == ["0", "2"]  # the same parameter stands once
+    assert repr(several) == "ParameterList(float32 (2,), float32 (2,), float32 (3,))"
+    with pytest.raises(IndexError, match="no item 3 in 3 parameters"):
+        several[3]
+    named = layers.ParameterDict({"scale": values[0], "shift": values[1]})
+    assert named["shift"] is values[1] and list(named.state_dict()) == ["scale", "shift"]
+    assert repr(named) == "ParameterDict(scale: float32 (1,), shift: float32 (2,))"
+
+
+def test_parts_by_their_dotted_names(rng: np.random.Generator):
+    model = layers.Sequential({"body": layers.Sequential(layers.Linear(2, 3, rng=rng), layers.ReLU())})
+    for name, module in model.named_modules():
+        assert model.get_submodule(name) is module
+    for name, parameter in model.named_parameters():
+        assert model.get_parameter(name) is parameter
+    with pytest.raises(ArgumentError, match=r"get_submodule: Sequential 'body' has no module '2'; its modules: 0, 1"):
+        model.get_submodule("body.2.x")
+    with pytest.raises(ArgumentError, match=r"get_parameter: Linear 'body\.0' has no parameter 'w'; .* weight, bias"):
+        model.get_parameter("body.0.w")

@@ -95,6 +95,49 @@ def layer_norm(rng: np.random.Generator) -> Case:
     return shuffled(layers.LayerNorm(c, eps=1e-3), rng), torch.nn.LayerNorm(c, eps=1e-3), (*shape, c)
 
 
+def batch_norm_mean(rng: np.random.Generator) -> Case:
+    theirs = torch.nn.BatchNorm1d(3, momentum=None, affine=False)
+    return layers.BatchNorm(3, momentum=None, affine=False), theirs, (integer(rng, 2, 6), 3)
+
+
+def along(axes: int, ours: Any, theirs: Any) -> Callable[[np.random.Generator], Case]:
+    """A convolution of sequences (1) or volumes (3)."""
+
+    def case(rng: np.random.Generator) -> Case:
+        groups = integer(rng, 1, 2)
+        channels = groups * integer(rng, 1, 2), groups * integer(rng, 1, 2)
+        options = integer(rng, 1, 3), integer(rng, 1, 2), integer(rng, 0, 1)
+        more = {"groups": groups, "bias": bool(rng.integers(2)), "dilation": integer(rng, 1, 2)}
+        shape = (integer(rng, 1, 2), *[integer(rng, 5, 6) for _ in range(axes)], channels[0])
+        return ours(*channels, *options, **more, rng=rng), theirs(*channels, *options, **more), shape
+
+    return case
+
+
+def conv2d_padded(rng: np.random.Generator) -> Case:
+    mode = str(rng.choice(["reflect", "replicate", "circular"]))
+    options: Any = {"padding": "same" if rng.integers(2) else (1, 2), "padding_mode": mode}
+    return layers.Conv2d(2, 3, 3, **options, rng=rng), torch.nn.Conv2d(2, 3, 3, **options), (2, 5, 6, 2)
+
+
+def group_norm(rng: np.random.Generator) -> Case:
+    groups = integer(rng, 1, 3)
+    c, affine = groups * integer(rng, 1, 3), bool(rng.integers(2))
+    theirs = torch.nn.GroupNorm(groups, c, affine=affine)
+    return shuffled(layers.GroupNorm(groups, c, affine=affine), rng), theirs, (2, 3, integer(rng, 2, 4), c)
+
+
+def instance_norm(rng: np.random.Generator) -> Case:
+    affine, c = bool(rng.integers(2)), integer(rng, 1, 3)
+    theirs = torch.nn.InstanceNorm2d(c, affine=affine)
+    return shuffled(layers.InstanceNorm(c, affine=affine), rng), theirs, (2, 3, integer(rng, 2, 4), c)
+
+
+def prelu(rng: np.random.Generator) -> Case:
+    c = integer(rng, 1, 3)
+    return shuffled(layers.PReLU(c), rng), torch.nn.PReLU(c), (2, 3, 2, c)
+
+
 def elementwise(ours: Callable[[], layers.Module], theirs: Any) -> Callable[[np.random.Generator], Case]:
     return lambda rng: (ours(), theirs, tuple(rng.integers(1, 6, integer(rng, 1, 4)).tolist()))
 
@@ -127,28 +170,63 @@ CASES: dict[str, Callable[[np.random.Generator], Case]] = {
     "GELU": elementwise(layers.GELU, torch.nn.GELU()),
     "SiLU": elementwise(layers.SiLU, torch.nn.SiLU()),
     "Softmax": elementwise(layers.Softmax, torch.nn.Softmax(-1)),
+    "BatchNorm-mean": batch_norm_mean,
+    "Conv1d": along(1, layers.Conv1d, torch.nn.Conv1d),
+    "ConvTranspose1d": along(1, layers.ConvTranspose1d, torch.nn.ConvTranspose1d),
+    "Conv3d": along(3, layers.Conv3d, torch.nn.Conv3d),
+    "Conv2d-padded": conv2d_padded,
+    "GroupNorm": group_norm,
+    "InstanceNorm": instance_norm,
+    "RMSNorm": lambda rng: (shuffled(layers.RMSNorm(4), rng), torch.nn.RMSNorm(4), (integer(rng, 1, 3), 2, 4)),
+    "LayerNorm-no-bias": lambda rng: (
+        shuffled(layers.LayerNorm(4, bias=False), rng),
+        torch.nn.LayerNorm(4, bias=False),
+        (integer(rng, 1, 3), 4),
+    ),
+    "PReLU": prelu,
+    "LogSoftmax": elementwise(layers.LogSoftmax, torch.nn.LogSoftmax(-1)),
+    "LogSigmoid": elementwise(layers.LogSigmoid, torch.nn.LogSigmoid()),
+    "ReLU6": elementwise(layers.ReLU6, torch.nn.ReLU6()),
+    "SELU": elementwise(layers.SELU, torch.nn.SELU()),
+    "Mish": elementwise(layers.Mish, torch.nn.Mish()),
+    "Hardswish": elementwise(layers.Hardswish, torch.nn.Hardswish()),
+    "AdaptiveAvgPool2d": lambda rng: (
+        layers.AdaptiveAvgPool2d((3, None)),
+        torch.nn.AdaptiveAvgPool2d((3, None)),
+        (2, integer(rng, 3, 7), 4, 2),
+    ),
+    "Upsample-bicubic": lambda rng: (
+        layers.Upsample(mode="bicubic", size=(5, 3)),
+        torch.nn.Upsample((5, 3), mode="bicubic"),
+        (2, integer(rng, 2, 7), 4, 2),
+    ),
     "Flatten": lambda rng: (layers.Flatten(), torch.nn.Flatten(), (2, 3, integer(rng, 1, 4), 1)),
     "Reshape": lambda rng: (layers.Reshape(3, -1), torch.nn.Unflatten(1, (3, -1)), (2, 3 * integer(rng, 1, 4))),
 }
-IMAGE_LAYERS = {"Conv2d", "Conv2d-same", "ConvTranspose2d", "MaxPool2d", "AvgPool2d", "Upsample", "BatchNorm"}
+CHANNELS_IN_FRONT = (  # in PyTorch
+    *("Conv", "MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d", "Upsample", "BatchNorm", "GroupNorm", "InstanceNorm"),
+    "PReLU",
+)
 
 
 def converted(name: str, array: np.ndarray) -> np.ndarray:
-    """A weight of ours in PyTorch's order of axes, or the reverse: both are the axes turned around."""
-    return array.T if name.startswith("Linear") else array.transpose(3, 2, 0, 1) if array.ndim == 4 else array
+    """A weight of ours in PyTorch's order of axes."""
+    if name.startswith("Linear"):
+        return array.T
+    return np.moveaxis(array, (-1, -2), (0, 1)) if array.ndim > 2 else array
 
 
-def is_image(name: str, array: np.ndarray) -> bool:
-    return name.removesuffix("-evaluation") in IMAGE_LAYERS and array.ndim == 4
+def turned(name: str, array: np.ndarray) -> bool:
+    return name.startswith(CHANNELS_IN_FRONT) and array.ndim > 2
 
 
 def to_torch(name: str, array: np.ndarray) -> Any:
-    return torch.from_numpy(np.ascontiguousarray(array.transpose(0, 3, 1, 2) if is_image(name, array) else array))
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(array, -1, 1) if turned(name, array) else array))
 
 
 def from_torch(name: str, tensor: Any) -> np.ndarray:
     array = tensor.detach().numpy()
-    return array.transpose(0, 2, 3, 1) if is_image(name, array) else array
+    return np.moveaxis(array, 1, -1) if turned(name, array) else array
 
 
 def compare(name: str, what: str, ours: np.ndarray, theirs: np.ndarray) -> None:
@@ -190,7 +268,10 @@ def test_values_and_gradients(name: str, dtype: str):
 
 
 def running_values(theirs: Any) -> list[Any]:
-    return [theirs.running_mean, theirs.running_var] if hasattr(theirs, "running_mean") else []
+    if getattr(theirs, "running_mean", None) is None:
+        return []
+    count = [theirs.num_batches_tracked] if theirs.momentum is None else []
+    return [theirs.running_mean, theirs.running_var, *count]
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 3)])

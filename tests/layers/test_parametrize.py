@@ -126,9 +126,7 @@ def test_removing_keeps_the_value(name: str):
 
 def test_misuse():
     layer = conv()
-    with pytest.raises(
-        ArgumentError, match=r"spectral_norm: Conv2d\.kernel is no parameter; its parameters: weight"
-    ):
+    with pytest.raises(ArgumentError, match=r"spectral_norm: Conv2d\.kernel is no parameter; its parameters: weight"):
         layers.spectral_norm(layer, "kernel", rng=generator())
     with pytest.raises(ArgumentError, match=r"bias is \(3,\); only matrices"):
         layers.spectral_norm(layer, "bias", rng=generator())

@@ -179,7 +179,7 @@ def erf(x: Operand) -> Tensor:
 
 def relu(x: Operand) -> Tensor:
     """max(x, 0); the gradient at 0 is 0. Nair & Hinton 2010."""
-    return leaky_relu(x, 0.0)
+    return LeakyReLU(0.0)(as_float(x, "relu"))
 
 
 def leaky_relu(x: Operand, negative_slope: float = 0.01) -> Tensor:
