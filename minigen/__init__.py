@@ -7,13 +7,16 @@
     tensor([2., 4., 6.])
 
 Functions live here, as in NumPy; layers in `mg.layers`, optimizers in `mg.optim`, data sets in `mg.data`, services for
-training loops in `mg.training`, pictures in `mg.plots`, measures in `mg.metrics`. The models are in `minigen.models`;
-`mg.load("runs/vae-1")` gives one that was trained.
+training loops in `mg.training`, pictures in `mg.plots`, measures in `mg.metrics`, PyTorch's weights in `mg.interop`.
+The models are in `minigen.models`; `mg.load("runs/vae-1")` gives one that was trained.
 """
+
+from typing import TYPE_CHECKING
 
 from minigen import startup  # isort: skip  # before all that takes time
 
-from minigen.autograd import Tensor, tensor
+from minigen import torch_names
+from minigen.autograd import Tensor, ops, tensor
 from minigen.autograd.checkpointing import checkpoint
 from minigen.autograd.engine import grad
 from minigen.autograd.function import Function
@@ -31,6 +34,7 @@ from minigen import (  # isort: skip  # after the functions: a submodule's name 
     autograd,
     data,
     errors,
+    interop,
     kernels,
     layers,
     metrics,
@@ -41,5 +45,9 @@ from minigen import (  # isort: skip  # after the functions: a submodule's name 
 )
 
 from minigen.config import config  # isort: skip  # the settings, not the module
+
+if not TYPE_CHECKING:  # which would take any name for one of these
+    torch_names.explain_functions(globals(), [*ops.__all__, "tensor"])
+    __getattr__ = torch_names.module_names(__name__)
 
 __version__ = "0.1.0"

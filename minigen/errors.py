@@ -21,6 +21,14 @@ class ArgumentError(MinigenError, ValueError):
     """An option outside its range, such as a dropout probability of 1.5."""
 
 
+class MissingNameError(MinigenError, AttributeError):
+    """A name that minigen does not have, or calls otherwise than PyTorch."""
+
+
+class KeywordError(MinigenError, TypeError):
+    """A keyword that a function does not take, or calls otherwise than PyTorch."""
+
+
 class GradientError(MinigenError, RuntimeError):
     """A gradient that can not be computed, or that is not what the caller believes."""
 

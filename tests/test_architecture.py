@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-BASE = {"advice", "checks", "config", "errors", "files", "random", "startup"}
+BASE = {"advice", "checks", "config", "errors", "files", "random", "startup", "torch_names"}
 ENGINE = BASE | {"kernels", "autograd"}
 SERVICES = {"optim", "data", "metrics", "training", "plots"}
 LIBRARY = ENGINE | {"layers"} | SERVICES
@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "advice": {"config"},
     "files": {"errors"},
     "random": {"errors"},
+    "torch_names": {"errors"},
     "kernels": BASE,
     "autograd": ENGINE,
     "layers": ENGINE,
@@ -38,7 +39,8 @@ MAY_IMPORT = {
     "optim": ENGINE | {"layers"},
     "training": ENGINE | {"layers", "data", "metrics", "optim", "plots"},
     "catalog": {"errors", "training"},
-    "minigen": LIBRARY | {"catalog"},
+    "interop": ENGINE | {"layers"},
+    "minigen": LIBRARY | {"catalog", "interop"},
     "models": LIBRARY | {"minigen"},
     "flags": {"errors"},
     "info": LIBRARY | {"minigen"},

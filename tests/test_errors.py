@@ -291,4 +291,4 @@ def test_every_error_is_a_builtin_one_too():
     for name in dir(mg.errors):
         kind = getattr(mg.errors, name)
         if isinstance(kind, type) and issubclass(kind, MinigenError) and kind is not MinigenError:
-            assert issubclass(kind, (ValueError, TypeError, RuntimeError, OSError)), name
+            assert issubclass(kind, (ValueError, TypeError, RuntimeError, OSError, AttributeError)), name

@@ -14,7 +14,13 @@ From the bottom up, each file importing only what stands above it in this list:
     verify/             gradcheck, and the sample calls of every operation
 """
 
+from typing import TYPE_CHECKING
+
+from minigen import torch_names
 from minigen.autograd import operators as operators  # puts the operators into Tensor
 from minigen.autograd.tensor import Tensor, tensor
 
 __all__ = ["Tensor", "tensor"]
+
+if not TYPE_CHECKING:
+    __getattr__ = torch_names.module_names(__name__)

@@ -8,6 +8,7 @@ methods that reach for what Tensor itself defines.
 
 from collections.abc import Iterator
 from inspect import signature
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from minigen.autograd.modes import modes
 from minigen.autograd.ops.operands import raw_index
 from minigen.autograd.tensor import Operand, Tensor
 from minigen.errors import DTypeError, GradientError, ShapeError
+from minigen.torch_names import explains_keywords, has_axis
 
 
 class Operators(Methods):
@@ -217,5 +219,7 @@ class Operators(Methods):
 
 for kind in (Methods, Operators):
     for name, member in vars(kind).items():
+        if isinstance(member, FunctionType) and has_axis(member):
+            member = explains_keywords(member)
         if callable(member) or isinstance(member, property):
             setattr(Tensor, name, member)

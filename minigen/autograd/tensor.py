@@ -12,6 +12,7 @@ import numpy as np
 from minigen.autograd.conversion import as_array, check_differentiable
 from minigen.config import config
 from minigen.errors import GradientError, ShapeError
+from minigen.torch_names import Count, class_names, visible
 
 if TYPE_CHECKING:
     from minigen.autograd.function import Function
@@ -24,6 +25,7 @@ Axis = int | tuple[int, ...] | None
 Operand = Any  # Tensor, ndarray, number or nested sequence of numbers
 
 
+@class_names("Tensor")
 class Tensor(Operators):
     """An array that remembers how it was computed.
 
@@ -60,7 +62,7 @@ class Tensor(Operators):
     @property
     def size(self) -> int:
         """Number of elements."""
-        return self.data.size
+        return Count(self.data.size)
 
     @property
     def dtype(self) -> np.dtype:
@@ -127,6 +129,9 @@ class Tensor(Operators):
         dtype = "" if self.dtype == config.dtype else f", dtype={self.dtype}"
         gradient = f", node={self.node.name}" if self.node else ", requires_grad=True" if self.requires_grad else ""
         return f"tensor({body}{dtype}{gradient})"
+
+    def __dir__(self) -> list[str]:
+        return visible(self)
 
     def __len__(self) -> int:
         if self.ndim == 0:

@@ -41,6 +41,9 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code. `argv` defaults to the process's arguments."""
     argv = sys.argv[1:] if argv is None else argv
+    for stream in ("stdin", "stdout", "stderr"):
+        if getattr(sys, stream) is None:  # closed: the next file to be opened would take its number, and its output
+            setattr(sys, stream, open(os.devnull, "r+"))  # noqa: SIM115  # as long as the process lives
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a character that the terminal lacks is no reason to stop
     if "--debug" in argv:

@@ -1,7 +1,9 @@
 """Data sets (MNIST and Shakespeare in the box, your own images and text), tokenizers, DataLoader, augmentation."""
 
 import os
+from typing import TYPE_CHECKING
 
+from minigen import torch_names
 from minigen.data import idx
 from minigen.data.augment import random_flip, random_shift
 from minigen.data.collate import collate
@@ -69,6 +71,10 @@ __all__ = [
     "text_preprocessing",
     "tokenizer_from",
 ]
+
+if not TYPE_CHECKING:
+    torch_names.explain_constructors(globals(), __all__)
+    __getattr__ = torch_names.module_names(__name__)
 
 
 def load(

@@ -1,5 +1,8 @@
 """Layers: parts of networks with weights, and the containers that join them."""
 
+from typing import TYPE_CHECKING
+
+from minigen import torch_names
 from minigen.layers import init
 from minigen.layers.activation import (
     ELU,
@@ -150,3 +153,7 @@ __all__ = [
     "summary",
     "Summary",
 ]
+
+if not TYPE_CHECKING:
+    torch_names.explain_constructors(globals(), __all__)
+    __getattr__ = torch_names.module_names(__name__)

@@ -16,11 +16,11 @@ the same weights in both dtypes.
 import math
 import sys
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from minigen import random
+from minigen import random, torch_names
 from minigen.config import config
 from minigen.errors import ArgumentError
 
@@ -128,3 +128,7 @@ def fans(shape: Sequence[int]) -> tuple[int, int]:
         )
     window = math.prod(shape[:-2])
     return window * shape[-2], window * shape[-1]
+
+
+if not TYPE_CHECKING:
+    __getattr__ = torch_names.module_names(__name__)

@@ -18,6 +18,7 @@ from minigen.autograd.observe import observed
 from minigen.autograd.tensor import Tensor
 from minigen.config import FLOAT_DTYPES
 from minigen.errors import ArgumentError, CheckpointError, DTypeError
+from minigen.torch_names import missing_attribute
 
 Self = TypeVar("Self", bound="Module")
 
@@ -90,7 +91,7 @@ class Module:
             made = self.__dict__.get("parametrizations")
             if made is not None and isinstance(part := vars(made).get(name), Module):
                 return part.forward()
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+            raise missing_attribute("Module", self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         kind, attributes = type(self).__name__, self.__dict__

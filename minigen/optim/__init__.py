@@ -1,5 +1,8 @@
 """Optimizers over one flat parameter buffer, gradient clipping, learning-rate schedules, averaged weights."""
 
+from typing import TYPE_CHECKING
+
+from minigen import torch_names
 from minigen.optim.adadelta import Adadelta
 from minigen.optim.adagrad import Adagrad
 from minigen.optim.adam import Adam, AdamW
@@ -39,3 +42,7 @@ __all__ = [
     "Schedule",
     "EMA",
 ]
+
+if not TYPE_CHECKING:
+    torch_names.explain_constructors(globals(), __all__)
+    __getattr__ = torch_names.module_names(__name__)

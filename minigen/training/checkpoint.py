@@ -20,6 +20,7 @@ import numpy as np
 from minigen import random
 from minigen.errors import ArgumentError, CheckpointError, MinigenError
 from minigen.files import write_atomic
+from minigen.torch_names import Count
 
 FORMAT = 1
 DTYPES = {
@@ -242,6 +243,8 @@ def encode(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
         return {"$array" if isinstance(value, np.ndarray) else "$scalar": name}
     if type(value) in PLAIN:
         return value
+    if isinstance(value, Count):  # x.size of a tensor
+        return int(value)
     if type(value) is float:
         return value if math.isfinite(value) else {"$float": repr(value)}
     if isinstance(value, (list, tuple)):

@@ -92,7 +92,7 @@ class Progress:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         if kind is None:
-            self._write(lambda: print(self.summary(), file=self._stream, flush=True))
+            self._write(lambda: say(self.summary(), self._stream))
 
     @property
     def rate(self) -> float | None:
@@ -139,7 +139,7 @@ class Progress:
 
     def _show(self) -> None:
         if self._bar is None:
-            print(f"{self.description}: {self.status()}", file=self._stream, flush=True)
+            say(f"{self.description}: {self.status()}", self._stream)
         else:
             self._bar.update(self._task, completed=self.step, status=self.status(), refresh=True)
 
@@ -180,8 +180,17 @@ class Progress:
 
 def tell(message: bytes) -> None:
     """To standard error, by a plain write: a signal may have come in the middle of a print. It may be closed, too."""
-    with contextlib.suppress(OSError):
-        os.write(2, message)
+    if sys.stderr is not None:  # or else 2 may be the number of any file
+        with contextlib.suppress(OSError):
+            os.write(2, message)
+
+
+def say(line: str, stream: TextIO | None) -> None:
+    """Print a line; characters that the stream's encoding lacks are replaced."""
+    try:
+        print(line, file=stream, flush=True)
+    except UnicodeEncodeError as error:
+        print(line.encode(error.encoding, "replace").decode(error.encoding), file=stream, flush=True)
 
 
 def duration(seconds: float) -> str:

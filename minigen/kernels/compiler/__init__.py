@@ -3,7 +3,8 @@
 jit.py           jit, part, inline, tasks, in the form that `choice.py` finds to work with this Numba
 numba_inner.py   that form which rests on Numba's inner interfaces: the one file that knows them
 numba_plain.py   that form which needs the public ones alone, and is slower
-cache.py         the folder of compiled kernels, its locks
+cache.py         the folder of compiled kernels
+kept.py          the files in there, read only if they are what was written
 process.py       what is set for the whole process: BLAS, OpenMP, malloc
 arrays.py        arrays as compiled code takes them
 """

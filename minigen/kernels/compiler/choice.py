@@ -17,8 +17,9 @@ from pathlib import Path
 import numba
 
 from minigen.errors import ArgumentError
-from minigen.files import write_atomic
+from minigen.kernels.compiler import kept
 from minigen.kernels.compiler.cache import usable_folder
+from minigen.kernels.compiler.process import SETTINGS
 
 TESTED = ("0.68.",)  # releases of Numba, as they begin
 FORMS = ("inner", "plain")
@@ -29,8 +30,10 @@ PATIENCE_SECONDS = 600  # for a self-test, which compiles
 def choose() -> str:
     """The form, "inner" or "plain"; says so, once, when it is plain because inner does not work.
 
-    Raises ImportError when neither works, ArgumentError for a MINIGEN_NUMBA that is no form.
+    Raises ImportError when neither works or NUMBA_DISABLE_JIT is set, ArgumentError for another MINIGEN_NUMBA.
     """
+    if SETTINGS.DISABLE_JIT:
+        raise ImportError("NUMBA_DISABLE_JIT is set, which leaves kernels to the interpreter")
     asked = os.environ.get("MINIGEN_NUMBA", "")
     if asked and asked not in FORMS:
         raise ArgumentError(f"MINIGEN_NUMBA is {asked!r}; use inner or plain")
@@ -63,10 +66,12 @@ def by_self_test() -> tuple[str, str]:
     """(form, what failed) as an earlier process noted, or as the self-test says now; form "none" when both fail."""
     folder = usable_folder()
     file = None if folder is None else folder / f"numba-{sys.implementation.cache_tag}-{platform.machine()}"
-    if file is not None and file.exists():
-        form, _, failure = file.read_text(encoding="utf-8").partition(" ")
+    noted_before = None if file is None else kept.read(file)
+    if noted_before is not None:
+        form, _, failure = noted_before.decode().partition(" ")
         return form, failure
-    print(f"minigen: Numba {numba.__version__} is new here; trying it takes up to a minute, once", file=sys.stderr)
+    if sys.stderr is not None:
+        print(f"minigen: Numba {numba.__version__} is new here; trying it takes up to a minute, once", file=sys.stderr)
     failures = []
     try:
         for form in FORMS:
@@ -84,7 +89,7 @@ def noted(file: Path | None, form: str, *failures: str) -> tuple[str, str]:
     failure = failures[0] if failures else ""
     if file is not None:
         with contextlib.suppress(OSError):  # of a full disk: then it is tried again
-            write_atomic(file, f"{form} {failure}".encode())
+            kept.write(file, f"{form} {failure}".encode())
     return form, failure
 
 

@@ -15,8 +15,12 @@ Here a task is a part of the one function that Python calls, which packs the arg
 
 import contextlib
 import functools
+import hashlib
+import pickle
+import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from types import FunctionType
 from typing import Any, Literal
 
@@ -24,16 +28,28 @@ import numba
 from llvmlite import binding, ir
 from numba import extending, types
 from numba.core import cgutils, sigutils
-from numba.core.caching import FunctionCache
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler import CompilerBase, CompileResult, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
+from numba.core.serialize import dumps
 from numba.core.typed_passes import NativeLowering
 
 from minigen.config import config
-from minigen.kernels.compiler.cache import Lock, announce, folder_lock, numba_cache_in, usable_folder
+from minigen.kernels.compiler import kept
+from minigen.kernels.compiler.cache import announce, usable_folder
 from minigen.kernels.compiler.numba_plain import OPTIONS
-from minigen.kernels.compiler.process import SETTINGS
+from minigen.kernels.compiler.process import POOL, SETTINGS, start_pool
+
+# Settings of Numba that change the code it makes.
+CODE_SETTINGS = (
+    "OPT",
+    "LOOP_VECTORIZE",
+    "SLP_VECTORIZE",
+    "BOUNDSCHECK",
+    "DEBUGINFO_DEFAULT",
+    "CPU_NAME",
+    "CPU_FEATURES",
+)
 
 
 def cpu_features() -> set[str]:
@@ -48,30 +64,51 @@ def intrinsic(function: Callable[..., Any]) -> Any:
     return extending.intrinsic(function)
 
 
-class KernelCache(FunctionCache):
-    """Numba's cache of one function, guarded.
+class KernelCache:
+    """What Numba asks for the code of one kernel, and gives it to: a file for each signature and processor.
 
-    Numba numbers a function's data files through an index that it reads and writes without a lock: two processes that
-    compile different signatures at once can each take the same number, and one then loads the other's code. A damaged
-    or unwritable file counts as absent: the kernel is compiled again.
+    Numba's own cache numbers its files through an index, without a lock, and loads whatever it finds.
     """
 
-    lock: Lock
+    def __init__(self, function: Callable[..., Any], folder: Path) -> None:
+        self.name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
+        self.source = f"{function.__module__}.{function.__qualname__}"
+        self.cache_path = str(folder)
+        self.folder = folder
 
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        compiled = None
-        with contextlib.suppress(Exception), self.lock:
-            compiled = super().load_overload(sig, target_context)
-        if compiled is None:
-            announce()
-        return compiled
+    def path(self, signature: Any, codegen: Any) -> Path:
+        """The file of this kernel's code for a signature and a processor."""
+        settings = [getattr(SETTINGS, name, None) for name in CODE_SETTINGS]
+        key = repr((self.source, signature, codegen.magic_tuple(), sys.implementation.cache_tag, settings))
+        return self.folder / f"{self.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
-    def save_overload(self, sig: Any, data: Any) -> None:
+    def load_overload(self, signature: Any, target_context: Any) -> Any:
+        """The compiled kernel; None when it has to be compiled."""
+        target_context.refresh()  # Numba may have learned of other types since
+        contents = kept.read(self.path(signature, target_context.codegen()))
+        if contents is not None:
+            with contextlib.suppress(Exception):  # of another release of a package that Numba builds on
+                return CompileResult._rebuild(target_context, *pickle.loads(contents))
+        announce()
+        return None
+
+    def save_overload(self, signature: Any, compiled: Any) -> None:
+        """Keep a kernel that was just compiled."""
+        if compiled.library.has_dynamic_globals:  # addresses of this process
+            return
         try:
-            with self.lock:
-                super().save_overload(sig, data)
+            kept.write(self.path(signature, compiled.codegen), dumps(compiled._reduce()))
         except Exception as error:
-            warnings.warn(f"minigen: a compiled kernel could not be saved in {self.cache_path} ({error})", stacklevel=2)
+            say_unsaved(self.folder, getattr(error, "strerror", None) or str(error))
+
+    def flush(self) -> None:
+        """What Numba calls to have everything compiled anew: files that are replaced when they are written again."""
+
+
+@functools.cache
+def say_unsaved(folder: Path, problem: str) -> None:
+    """Say, once, that compiled kernels are lost when this process ends."""
+    warnings.warn(f"minigen: compiled kernels can not be saved in {folder} ({problem})", stacklevel=2)
 
 
 def jit(function: Callable[..., Any]) -> Any:
@@ -81,9 +118,7 @@ def jit(function: Callable[..., Any]) -> Any:
     if folder is None:
         announce_first(dispatcher)
     else:
-        with numba_cache_in(folder):
-            dispatcher._cache = KernelCache(function)
-        dispatcher._cache.lock = folder_lock(folder)
+        dispatcher._cache = KernelCache(function, folder)
     return dispatcher
 
 
@@ -189,7 +224,7 @@ def tasks(function: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def call(count: int, *arguments: Any, threads: int | None = None) -> None:
-        workers = 1 if count == 1 else min(count, threads or config.threads, SETTINGS.NUMBA_NUM_THREADS)
+        workers = 1 if count == 1 else min(count, threads or config.threads, POOL.size)
         if launch()(count, workers, arguments):
             raise MemoryError(f"{function.__name__}: a task could not get memory")
 
@@ -201,7 +236,7 @@ def launcher(function: Callable[..., None]) -> Callable[[], Any]:
 
     @functools.cache
     def launch() -> Any:
-        numba.get_num_threads()  # Numba loads its pool of threads, which the copies call by name
+        start_pool()  # which the copies call by name
         copy: Any = FunctionType(run.__code__, {"start": starter(part(function))}, f"{function.__name__}_launch")
         copy.__module__ = function.__module__  # the cache keeps it under this and the name
         copy.__qualname__ = f"{function.__module__}.{copy.__name__}"

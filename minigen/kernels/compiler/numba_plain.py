@@ -6,6 +6,7 @@ code lets go on, in the place of `prange`: an error inside a task reaches its ca
 """
 
 import functools
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import FunctionType
@@ -98,3 +99,7 @@ def run(first, stop, arguments):
 def pool() -> ThreadPoolExecutor:
     """Threads for all kernels."""
     return ThreadPoolExecutor(available_cores(), thread_name_prefix="minigen")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=pool.cache_clear)  # threads do not live on in a forked process

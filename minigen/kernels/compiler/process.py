@@ -4,6 +4,8 @@ import contextlib
 import ctypes
 import functools
 import os
+import warnings
+from types import SimpleNamespace
 from typing import Any
 
 import numba
@@ -12,6 +14,7 @@ from threadpoolctl import threadpool_limits
 SETTINGS: Any = vars(numba)["config"]  # what the environment's NUMBA_… variables set
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 KEPT_ARRAY_BYTES, KEPT_FREE_BYTES = 1 << 25, 1 << 30
+POOL = SimpleNamespace(size=SETTINGS.NUMBA_NUM_THREADS)  # how many threads kernels are shared out to, at most
 
 
 @functools.cache
@@ -37,3 +40,23 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(M_MMAP_THRESHOLD, KEPT_ARRAY_BYTES)
         mallopt(M_TRIM_THRESHOLD, KEPT_FREE_BYTES)
+
+
+@functools.cache
+def start_pool() -> None:
+    """Have Numba load its pool of threads: of the layer that NUMBA_THREADING_LAYER asks for, or else of any.
+
+    Threads do not live on in a forked process, and OpenMP's pool ends one that calls it: kernels run on its one thread.
+    """
+    try:
+        numba.get_num_threads()
+    except ValueError as error:
+        warnings.warn(
+            f"minigen: Numba can not start the threads of NUMBA_THREADING_LAYER={SETTINGS.THREADING_LAYER} "
+            f"({str(error).splitlines()[0]}); using another layer",
+            stacklevel=2,
+        )
+        SETTINGS.THREADING_LAYER = "default"
+        numba.get_num_threads()
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=lambda: setattr(POOL, "size", 1))
