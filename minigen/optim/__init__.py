@@ -13,10 +13,23 @@ from minigen.optim.lbfgs import LBFGS
 from minigen.optim.lion import Lion
 from minigen.optim.muon import Muon
 from minigen.optim.nadam import NAdam
+from minigen.optim.one_cycle import OneCycleLR
 from minigen.optim.optimizer import Optimizer
+from minigen.optim.plateau import ReduceLROnPlateau
 from minigen.optim.radam import RAdam
 from minigen.optim.rmsprop import RMSprop
-from minigen.optim.schedule import CosineLR, ReduceLROnPlateau, Schedule, StepLR, WarmupLR
+from minigen.optim.schedule import (
+    CosineAnnealingWarmRestarts,
+    CosineLR,
+    ExponentialLR,
+    LambdaLR,
+    LinearLR,
+    MultiStepLR,
+    PolynomialLR,
+    Schedule,
+    StepLR,
+)
+from minigen.optim.sequential import SequentialLR, WarmupLR
 from minigen.optim.sgd import SGD
 
 __all__ = [
@@ -36,6 +49,14 @@ __all__ = [
     "clip_grad_norm",
     "clip_grad_value",
     "StepLR",
+    "MultiStepLR",
+    "ExponentialLR",
+    "LinearLR",
+    "PolynomialLR",
+    "LambdaLR",
+    "OneCycleLR",
+    "CosineAnnealingWarmRestarts",
+    "SequentialLR",
     "CosineLR",
     "WarmupLR",
     "ReduceLROnPlateau",

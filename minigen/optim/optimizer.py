@@ -34,6 +34,7 @@ class Optimizer:
 
     moments: tuple[str, ...] = ()  # attributes that hold flat arrays, zero at the start
     options: ClassVar[dict[str, Check]] = {}  # how each option is checked; lr is one always
+    scheduled: tuple[float, float] | None = None  # the lr that a schedule set when it was made, and the one before
 
     def __init__(self, parameters: Parameters, lr: float, **options: Any) -> None:
         given = groups_of(parameters, self.name)
