@@ -165,3 +165,53 @@ def test_pooling_of_any_size(shape: tuple[int, ...], data: st.DataObject):
         case = Sample(name, (), options)
         np.testing.assert_allclose(case.call(x).data, op_cases.oracle(case, [x])[0], atol=1e-10, strict=True)
         gradcheck(case.call, mg.tensor(x, requires_grad=True))
+
+
+# ---------------------------------------------------------------- choosing and moving
+
+
+@few
+@given(hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=4), st.data())
+def test_gather_and_scatter_add_are_adjoint(shape: tuple[int, ...], data: st.DataObject):
+    """<gather(x, i), y> = <x, scatter_add(0, i, y)>, and both agree with NumPy's take_along_axis."""
+    axis = data.draw(st.integers(-len(shape), len(shape) - 1))
+    lengths = [data.draw(st.integers(0, n)) for n in shape]
+    lengths[axis] = data.draw(st.integers(0, 5))
+    index = data.draw(hnp.arrays(np.int64, tuple(lengths), elements=st.integers(0, shape[axis] - 1)))
+    x, y = data.draw(floats(shape)), data.draw(floats(tuple(lengths)))
+    there = mg.gather(x, axis, index)
+    cut = x[tuple(slice(None) if i == axis % len(shape) else slice(n) for i, n in enumerate(lengths))]
+    np.testing.assert_array_equal(there.data, np.take_along_axis(cut, index, axis))
+    back = mg.scatter_add(np.zeros(shape), axis, index, y)
+    np.testing.assert_allclose((there.data * y).sum(), (back.data * x).sum(), atol=1e-10)
+
+
+@few
+@given(arrays, st.data())
+def test_moving_and_repeating_as_in_numpy(x: np.ndarray, data: st.DataObject):
+    axis: Any = data.draw(st.integers(-x.ndim, x.ndim - 1)) if x.ndim else None
+    shift, times = data.draw(st.integers(-5, 5)), data.draw(st.integers(0, 3))
+    reps = tuple(data.draw(st.lists(st.integers(0, 2), max_size=4)))
+    pairs = [(mg.roll(x, shift, axis), np.roll(x, shift, axis)), (mg.tile(x, reps), np.tile(x, reps))]
+    pairs += [(mg.repeat_interleave(x, times, axis), np.repeat(x, times, axis))]
+    if x.ndim:
+        pairs += [(mg.moveaxis(x, axis, 0), np.moveaxis(x, axis, 0)), (mg.sort(x, axis)[0], np.sort(x, axis))]
+        pairs += [(mg.concatenate(mg.chunk(x, times + 1, axis), axis), x)]
+    if x.ndim > 1:
+        pairs += [(mg.tril(x, shift), np.tril(x, shift)), (mg.diagonal(x, shift), np.diagonal(x, shift))]
+    for ours, theirs in pairs:
+        np.testing.assert_array_equal(ours.data, theirs, strict=True)
+
+
+@few
+@given(hnp.array_shapes(min_dims=1, max_dims=2, min_side=1, max_side=5), st.data())
+def test_products_with_any_zeros(shape: tuple[int, ...], data: st.DataObject):
+    x = data.draw(hnp.arrays(np.float64, shape, elements=st.sampled_from([-2.0, -0.5, 0.0, 1.0, 3.0])))
+    axis = data.draw(st.integers(0, len(shape) - 1))
+    np.testing.assert_allclose(mg.prod(x, axis).data, x.prod(axis), strict=True)
+    np.testing.assert_allclose(mg.cumprod(x, axis).data, np.cumprod(x, axis), strict=True)
+    t = mg.tensor(x, requires_grad=True)
+    (g,) = mg.grad(mg.prod(t, axis).sum(), t)
+    for i in np.ndindex(shape):
+        others = np.delete(x, i[axis], axis).prod(axis)
+        assert g.data[i] == others[tuple(n for k, n in enumerate(i) if k != axis)]

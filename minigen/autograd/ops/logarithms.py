@@ -6,7 +6,7 @@ import numpy as np
 
 from minigen.autograd.function import Function
 from minigen.autograd.ops.arithmetic import Binary, binary, divide, multiply, power, where
-from minigen.autograd.ops.elementary import exp
+from minigen.autograd.ops.elementary import exp, sqrt
 from minigen.autograd.ops.operands import as_float, pair
 from minigen.autograd.ops.shape import expand
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
@@ -81,4 +81,4 @@ def reciprocal(x: Operand) -> Tensor:
 
 def rsqrt(x: Operand) -> Tensor:
     """1 / √x; inf at 0, NaN below."""
-    return power(as_float(x, "rsqrt"), -0.5)
+    return reciprocal(sqrt(as_float(x, "rsqrt")))
