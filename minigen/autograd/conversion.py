@@ -10,8 +10,10 @@ from minigen.errors import ArgumentError, DTypeError, GradientError, ShapeError
 
 def as_array(data: Any, operation: str, dtype: Any = None) -> np.ndarray:
     """`data` as an ndarray of numbers, in `dtype` when it is given; otherwise Python floats become `config.dtype`."""
-    if isinstance(data, np.ndarray):
+    if type(data) is np.ndarray:
         array = data
+    elif isinstance(data, np.ndarray):
+        array = plain(data, operation)
     else:
         try:
             array = np.asarray(data)
@@ -28,6 +30,16 @@ def as_array(data: Any, operation: str, dtype: Any = None) -> np.ndarray:
             array = array.astype(config.dtype)
     check_numeric(array, operation)
     return array if dtype is None else array.astype(numeric_dtype(dtype, operation), copy=False)
+
+
+def plain(array: np.ndarray, operation: str) -> np.ndarray:
+    """An array of a subclass, such as np.matrix or np.memmap, as the array itself, over the same memory.
+
+    Raises DTypeError for masked arrays, whose masked elements would count.
+    """
+    if isinstance(array, np.ma.MaskedArray):
+        raise DTypeError(f"{operation}: a masked array would lose its mask; pass array.filled(0), or another value")
+    return np.asarray(array)
 
 
 def check_numeric(array: np.ndarray, operation: str) -> None:

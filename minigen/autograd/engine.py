@@ -12,11 +12,13 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
+from minigen.autograd.conversion import as_array
 from minigen.autograd.function import Edge, Function, Output
+from minigen.autograd.hooks import hooked, leaf_hooks
 from minigen.autograd.leaves import accumulate, summed
 from minigen.autograd.modes import modes, sweeping
 from minigen.autograd.observe import observed
-from minigen.autograd.tensor import Tensor
+from minigen.autograd.tensor import Operand, Tensor
 from minigen.config import config
 from minigen.errors import GradientError, ShapeError
 
@@ -25,16 +27,17 @@ Key = int | tuple[int, int]  # whose gradient: the id of a node or leaf, or (id 
 
 
 def backward(
-    output: Tensor, gradient: Tensor | None = None, retain_graph: bool | None = None, create_graph: bool = False
+    output: Tensor, gradient: Operand | None = None, retain_graph: bool | None = None, create_graph: bool = False
 ) -> None:
     """Add ∂output/∂leaf, times `gradient`, to `.grad` of every leaf that requires a gradient.
 
     output: any shape; when it has more than one element, `gradient` of the same shape is needed.
     retain_graph: keep what was saved, for a second sweep (default: the value of create_graph).
     create_graph: record the sweep, so that the gradients can be differentiated.
-    Raises GradientError (nothing to differentiate), ShapeError (gradient's shape), GraphFreedError (a second sweep).
+    Raises GradientError (nothing to differentiate), ShapeError (gradient's shape), DTypeError (it holds no real
+    numbers), GraphFreedError (a second sweep).
     """
-    seeds = [(edge_of(output, "backward"), seed_gradient(output, gradient))]
+    seeds = [(edge_of(output, "backward"), seed_gradient(output, gradient, "backward", create_graph))]
     retain_graph = create_graph if retain_graph is None else retain_graph
 
     def deliver(leaf: Tensor, g: Tensor) -> None:
@@ -47,7 +50,7 @@ def backward(
 def grad(
     outputs: Tensor | Sequence[Tensor],
     inputs: Tensor | Sequence[Tensor],
-    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
+    grad_outputs: Operand | Sequence[Operand | None] | None = None,
     create_graph: bool = False,
     retain_graph: bool | None = None,
     allow_unused: Literal[False] = False,
@@ -56,7 +59,7 @@ def grad(
 def grad(
     outputs: Tensor | Sequence[Tensor],
     inputs: Tensor | Sequence[Tensor],
-    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
+    grad_outputs: Operand | Sequence[Operand | None] | None = None,
     create_graph: bool = False,
     retain_graph: bool | None = None,
     *,
@@ -65,7 +68,7 @@ def grad(
 def grad(
     outputs: Tensor | Sequence[Tensor],
     inputs: Tensor | Sequence[Tensor],
-    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
+    grad_outputs: Operand | Sequence[Operand | None] | None = None,
     create_graph: bool = False,
     retain_graph: bool | None = None,
     allow_unused: bool = False,
@@ -78,10 +81,16 @@ def grad(
     """
     outputs = list(outputs) if isinstance(outputs, Sequence) else [outputs]
     inputs = list(inputs) if isinstance(inputs, Sequence) else [inputs]
-    given = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs or [None] * len(outputs))
+    if grad_outputs is None:
+        given = [None] * len(outputs)
+    else:
+        given = list(grad_outputs) if isinstance(grad_outputs, (list, tuple)) else [grad_outputs]
     if len(given) != len(outputs):
         raise ShapeError(f"grad: {len(outputs)} outputs but {len(given)} grad_outputs; give one for each")
-    seeds = [(edge_of(y, "grad"), seed_gradient(y, g)) for y, g in zip(outputs, given, strict=True)]
+    edges = [edge_of(y, "grad") for y in outputs]
+    seeds = [
+        (edge, seed_gradient(y, g, "grad", create_graph)) for edge, y, g in zip(edges, outputs, given, strict=True)
+    ]
     targets = {id(edge_of(x, "grad")): x for x in inputs}
     found: dict[int, Tensor] = {}
 
@@ -93,8 +102,7 @@ def grad(
     retain_graph = create_graph if retain_graph is None else retain_graph
     found.update(sweep(seeds, nodes, deliver, create_graph, retain_graph, targets))
     results = [found.get(id(x.node or x)) for x in inputs]
-    if not create_graph:  # gradients may be views, or shared between inputs
-        results = [None if g is None else Tensor(g.data.copy()) for g in results]
+    results = apart(results, [g for _, g in seeds], create_graph)
     for i, (x, g) in enumerate(zip(inputs, results, strict=True)):
         if g is None and not allow_unused:
             raise GradientError(
@@ -119,6 +127,19 @@ def partial_derivatives(
     return [found.get(id(edge)) for edge in edges]
 
 
+def apart(gradients: list[Tensor | None], seeds: list[Tensor], create_graph: bool) -> list[Tensor | None]:
+    """Gradients in memory of their own each, which in a sweep may be views, or shared; recorded by a product."""
+    if not create_graph:
+        return [None if g is None else Tensor(g.data.copy()) for g in gradients]
+    shared = {id(seed.data) for seed in seeds}
+    for i, g in enumerate(gradients):
+        if g is not None:
+            if g.data.base is not None or id(g.data) in shared:
+                gradients[i] = g * 1.0
+            shared.add(id(g.data))
+    return gradients
+
+
 def sweep(
     seeds: list[tuple[Edge, Tensor]],
     nodes: list[Function],
@@ -137,12 +158,17 @@ def sweep(
     pending: dict[Key, Tensor] = {}
     owned: set[Key] = set()
     found: dict[int, Tensor] = {}
+    waiting: dict[int, Tensor] = {}  # leaves whose hooks are shown the whole gradient at the end
 
     def send(edge: Edge, g: Tensor) -> None:
         if isinstance(edge, Function):
             add_gradient(pending, owned, id(edge), g, create_graph)
         elif targets is None or id(edge) in targets:
-            deliver(edge, g)
+            if leaf_hooks and leaf_hooks.get(id(edge)):
+                waiting[id(edge)] = edge
+                add_gradient(pending, owned, id(edge), g, create_graph)
+            else:
+                deliver(edge, g)
 
     with sweeping(create_graph, collecting=targets is None and not create_graph):
         for edge, g in seeds:
@@ -156,8 +182,10 @@ def sweep(
                     if used and visit(node, gys, send, leads) and not retain_graph:
                         node.release()
                 continue
-            if node.retained is not None and (tensor := node.retained()) is not None and targets is None:
-                accumulate(tensor, gy, create_graph)
+            if node.watch is not None:
+                gy = hooked(gy, node.watch.hooks, create_graph)
+                if targets is None and node.watch.tensor is not None and (tensor := node.watch.tensor()) is not None:
+                    accumulate(tensor, gy, create_graph)
             if targets is not None and id(node) in targets:
                 found[id(node)] = gy
                 if cut:
@@ -166,6 +194,8 @@ def sweep(
                 add_gradient(pending, owned, (id(node.edges[0]), node.index), gy, create_graph)
             elif visit(node, (gy,), send, leads) and not retain_graph:
                 node.release()
+        for key, leaf in waiting.items():
+            deliver(leaf, hooked(pending.pop(key), leaf_hooks[key], create_graph))
     return found
 
 
@@ -259,16 +289,18 @@ def edge_of(tensor: Tensor, operation: str) -> Edge:
     return tensor.node or tensor
 
 
-def seed_gradient(output: Tensor, gradient: Tensor | np.ndarray | None) -> Tensor:
-    """ones for a one-element output, else the given gradient, checked and in the output's dtype."""
+def seed_gradient(output: Tensor, gradient: Operand | None, operation: str, create_graph: bool) -> Tensor:
+    """ones for a one-element output, else the given gradient, checked, in the output's dtype and in own memory."""
     if gradient is None:
         if output.data.size != 1:
             raise ShapeError(
-                f"backward: output has shape {output.shape}; only a one-element output has an implied gradient. Reduce "
-                "it (.sum(), .mean()) or pass gradient= of the same shape"
+                f"{operation}: output has shape {output.shape}; only a one-element output has an implied gradient. "
+                "Reduce it (.sum(), .mean()) or pass a gradient of the same shape"
             )
         return Tensor(np.ones(output.data.shape, output.data.dtype))
-    g = gradient if isinstance(gradient, Tensor) else Tensor(np.asarray(gradient))
+    g = gradient if isinstance(gradient, Tensor) else Tensor(as_array(gradient, operation))
     if g.shape != output.shape:
-        raise ShapeError(f"backward: gradient has shape {g.shape}, the output {output.shape}; they must be equal")
+        raise ShapeError(f"{operation}: gradient has shape {g.shape}, the output {output.shape}; they must be equal")
+    if not create_graph:
+        return Tensor(g.data.astype(output.dtype))
     return g if g.dtype == output.dtype else g.astype(output.dtype)

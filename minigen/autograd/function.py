@@ -8,7 +8,7 @@ under `create_graph=True` the sweep itself is recorded.
 
 import itertools
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from minigen.autograd.observe import listening
 from minigen.autograd.tensor import Tensor, as_tensor
 from minigen.config import FLOAT_DTYPES, config
 from minigen.errors import GradientError, GraphFreedError
+
+if TYPE_CHECKING:
+    from minigen.autograd.hooks import Watch
 
 creation_order = itertools.count()
 
@@ -41,7 +44,7 @@ class Function:
     needs: tuple[bool, ...] = ()
     edges: tuple[Edge, ...] = ()
     residuals: tuple[Any, ...] = ()
-    retained: "weakref.ref[Tensor] | None" = None
+    watch: "Watch | None" = None  # who waits for the gradient of the output
     freed: bool = False
     line: str | None = None  # of user code, noted by the anomaly detector
     order: int

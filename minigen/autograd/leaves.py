@@ -1,19 +1,30 @@
 """The life of a leaf's gradient: where it lies, who writes it there, and how contributions add up.
 
 A leaf alone keeps its gradient in an array of its own. An optimizer lays the gradients of all its parameters end to end
-in one array, and gives each leaf a place in it (`give_place`): `backward()` then puts the gradient there, and an update
-is one pass over memory. Some kernels can write a gradient, or add it, straight into the place (`destination`). They
-say so by returning it marked, as `Written`: nothing is inferred from whose memory an array lies in.
+in one array, and gives each leaf a place in it (`FlatGradients`): `backward()` then puts the gradient there, and an
+update is one pass over memory. Some kernels can write a gradient, or add it, straight into the place (`destination`).
+They say so by returning it marked, as `Written`: nothing is inferred from whose memory an array lies in.
+
+Whoever keeps a gradient, `g = p.grad`, its array, or a part of it, keeps its values: a place is written to only when
+nobody else refers to it, which Python's counts of references tell. Otherwise the leaf moves on to another place.
 """
 
+import weakref
+from collections.abc import Sequence
+from itertools import pairwise
+from sys import getrefcount
 from typing import NamedTuple
 
 import numpy as np
 
 from minigen import kernels
+from minigen.advice import advise
+from minigen.autograd.hooks import leaf_hooks
 from minigen.autograd.modes import modes
 from minigen.autograd.tensor import Tensor
 from minigen.errors import DTypeError, GradientError, ShapeError
+
+PILES = 20  # so many steps with gradients that only grow are taken for a forgotten zero_grad
 
 
 class Written(Tensor):
@@ -45,11 +56,125 @@ class Destination(NamedTuple):
 
 ANYWHERE = Destination()
 
+# ---------------------------------------------------------------- places
 
-def give_place(leaf: Tensor, array: np.ndarray) -> Tensor:
-    """From now on the leaf's gradient goes into `array`, of the leaf's shape and dtype; it as a tensor."""
-    leaf.grad_place = Tensor(array)
-    return leaf.grad_place
+
+class Place(Tensor):
+    """Where an optimizer wants the gradient of a leaf: part `index` of the `parts` of a flat array.
+
+    used: a step has used the gradient in it. piled: how often more was added to one that was used, since it was None.
+    """
+
+    __slots__ = ("flat", "index", "parts", "piled", "used")
+
+    def __init__(self, array: np.ndarray, flat: "weakref.ref[FlatGradients]", index: int, parts: int) -> None:
+        super().__init__(array)
+        self.flat, self.index, self.parts = flat, index, parts
+        self.used, self.piled = False, 0
+
+
+class FlatGradients:
+    """The gradients of several leaves end to end in one array, (total size,), of their one dtype.
+
+    Leaves that have a place in it know it only as long as it lives: `release` them before.
+    """
+
+    def __init__(self, leaves: Sequence[Tensor]) -> None:
+        self.shapes = [leaf.shape for leaf in leaves]
+        self.offsets = [0, *np.cumsum([leaf.size for leaf in leaves]).tolist()]
+        self.array = np.zeros(self.offsets[-1], leaves[0].dtype)
+        reference: weakref.ref[FlatGradients] = weakref.ref(self)
+        views = self.views(self.array)
+        self.places = [Place(view, reference, i, len(views)) for i, view in enumerate(views)]
+        for leaf, place in zip(leaves, self.places, strict=True):
+            leaf.grad_place = place
+
+    def views(self, array: np.ndarray) -> list[np.ndarray]:
+        """The part of a flat array that belongs to each leaf, in its shape."""
+        return [array[a:b].reshape(shape) for shape, (a, b) in zip(self.shapes, pairwise(self.offsets), strict=True)]
+
+    def move(self) -> None:
+        """Go on in another array with the same values; the old one is left to whoever holds a part of it."""
+        self.array = self.array.copy()
+        for place, view in zip(self.places, self.views(self.array), strict=True):
+            place.data, place.version = view, [0]
+
+    def renew(self, leaf: Tensor, place: Place) -> None:
+        """Another tensor over a leaf's place; the old one takes its values along, to whoever holds it."""
+        fresh = Place(place.data, place.flat, place.index, place.parts)
+        fresh.used, fresh.piled = place.used, place.piled
+        self.places[place.index] = leaf.grad_place = fresh
+        if leaf._grad is place:
+            leaf._grad = fresh
+        place.data = place.data.copy()
+
+    def release(self, leaves: Sequence[Tensor]) -> None:
+        """The leaves keep their gradients, and have no place here any more."""
+        for leaf, place in zip(leaves, self.places, strict=True):
+            if leaf.grad_place is place:
+                leaf.grad_place = None
+
+
+def references(leaf: Tensor) -> tuple[int, int, int]:
+    """How often a leaf's place, its array and the flat array are referred to, as counted in `free_place`."""
+    place: Place = leaf.grad_place  # pyright: ignore[reportAssignmentType]
+    array = place.data
+    return getrefcount(place), getrefcount(array), getrefcount(array.base)
+
+
+def alone() -> tuple[int, int, int]:
+    """`references` when nobody else holds any of them; the last one less the parts of the flat array."""
+    leaf = Tensor(np.zeros(1))
+    flat = FlatGradients([leaf])
+    place, array, whole = references(leaf)
+    return place, array, whole - len(flat.places)
+
+
+PLACE, ARRAY, WHOLE = alone()
+
+
+def free_place(leaf: Tensor) -> Place:
+    """The leaf's place, to be written to: whoever else holds what is in it keeps its values.
+
+    Raises ShapeError or DTypeError when the leaf is not what it was when it got the place.
+    """
+    place: Place = leaf.grad_place  # pyright: ignore[reportAssignmentType]
+    array = place.data
+    kept = getrefcount(place) > PLACE + (leaf._grad is place)
+    if kept or getrefcount(array) > ARRAY or getrefcount(array.base) > WHOLE + place.parts:
+        shared = getrefcount(array) > ARRAY or getrefcount(array.base) > WHOLE + place.parts
+        place = vacated(leaf, kept, shared)
+    if leaf._grad is None:
+        place.piled = 0
+    elif place.used:
+        pile(place)
+    if leaf.data.shape != array.shape or leaf.data.dtype is not array.dtype:
+        check_fit(array, leaf.data, "data", "backward")
+    return place
+
+
+def vacated(leaf: Tensor, kept: bool, shared: bool) -> Place:
+    """A place for the leaf that nobody else holds. kept: somebody holds the tensor; shared: its array, or a part."""
+    place: Place = leaf.grad_place  # pyright: ignore[reportAssignmentType]
+    flat = place.flat()
+    assert flat is not None
+    if shared:
+        flat.move()
+    if kept:
+        flat.renew(leaf, place)
+    return flat.places[place.index]
+
+
+def pile(place: Place) -> None:
+    """More is about to be added to a gradient that a step has used already: say so if it goes on like this."""
+    place.used = False
+    place.piled = place.piled + 1 if place.data.any() else 0  # somebody may have set it to zero in place
+    if place.piled == PILES:
+        advise(
+            "zero_grad",
+            f"step: {PILES} steps were made without optimizer.zero_grad(), so each gradient is the sum of all so far; "
+            "call it before every backward()",
+        )
 
 
 def has_place(leaf: Tensor) -> bool:
@@ -66,74 +191,78 @@ def destination(edges: tuple, index: int) -> Destination:
     leaf = edges[index]
     if not modes.collecting or not isinstance(leaf, Tensor) or leaf.grad_place is None:
         return ANYWHERE
-    elsewhere = leaf.grad is not None and leaf.grad is not leaf.grad_place
-    if elsewhere or sum(edge is leaf for edge in edges) > 1:
+    if leaf._grad is not None and leaf._grad is not leaf.grad_place:
         return ANYWHERE
-    return Destination(leaf.grad_place.data, leaf.grad is not None)
+    if leaf_hooks and id(leaf) in leaf_hooks:  # which are to see the gradient first
+        return ANYWHERE
+    if sum(edge is leaf for edge in edges) > 1:
+        return ANYWHERE
+    return Destination(free_place(leaf).data, leaf._grad is not None)
+
+
+# ---------------------------------------------------------------- contributions
 
 
 def accumulate(leaf: Tensor, g: Tensor, create_graph: bool) -> None:
     """Add `g` to `leaf.grad`, in the leaf's place when it has one. `create_graph`: by recorded operations."""
-    place = leaf.grad_place
-    if create_graph:
-        leaf.grad = g if leaf.grad is None else leaf.grad + g
-    elif place is not None and (leaf.grad is None or leaf.grad is place):
-        if type(g) is not Written:
-            if leaf.grad is None:
+    if leaf._grad is not None and leaf._grad is not leaf.grad_place:
+        leaf._grad = leaf.checked_grad(leaf._grad)  # its .data may have changed since it was assigned
+        leaf._grad = leaf._grad + g if create_graph else Tensor(np.asarray(summed(leaf._grad.data, g.data)))
+    elif create_graph:  # by a product, because g may be shared with other leaves
+        leaf._grad = g * 1.0 if leaf._grad is None else leaf._grad + g
+    elif leaf.grad_place is None:
+        leaf._grad = Tensor(g.data.copy())  # as it may here
+    else:
+        if type(g) is Written:
+            place = leaf.grad_place
+        else:
+            if leaf._grad is not None:
+                check_apart(leaf._grad, g.data)
+            place = free_place(leaf)
+            if leaf._grad is None:
                 np.copyto(place.data, g.data)
             else:
-                add(place, g.data)
-        place.bump_version()  # whoever still holds the last step's gradient is told
-        leaf.grad = place
-    elif leaf.grad is not None:
-        leaf.grad = Tensor(np.asarray(summed(leaf.grad.data, g.data)))
-    else:
-        leaf.grad = Tensor(g.data.copy())  # g may be shared with other leaves
+                summed(place.data, g.data, out=place.data)
+        place.bump_version()  # a graph that saved the gradient is told
+        leaf._grad = place
 
 
-def add(place: Tensor, array: np.ndarray) -> None:
-    """Add `array` to what is in a place. Raises GradientError when it lies in the place itself, and is not marked."""
-    if np.may_share_memory(place.data, array):  # a kernel has written here, and adding would count its gradient twice
+def check_apart(place: Tensor, array: np.ndarray) -> None:
+    """GradientError when a gradient to be added to a place lies in it: a kernel has written there, and did not say."""
+    if np.may_share_memory(place.data, array):  # adding would count its gradient twice
         raise GradientError(
             f"backward: a gradient {array.shape} lies in the memory of its leaf's own gradient, but is not marked as "
             "written there; return destination.holds(array), or a copy"
         )
-    summed(place.data, array, out=place.data)
 
 
-def gather(leaf: Tensor, place: Tensor, operation: str) -> None:
-    """Bring a gradient that was assigned to `leaf.grad`, or that another optimizer's place holds, into this place.
-
-    Raises ShapeError or DTypeError when it does not fit.
-    """
-    if leaf.grad is not None and leaf.grad is not place:
-        copy_in(place.data, leaf.grad.data, "grad", operation)
-        place.bump_version()
-        leaf.grad = place
-
-
-def copy_in(place: np.ndarray, array: np.ndarray, what: str, operation: str) -> None:
-    """Copy what was assigned to a parameter's `.data` or `.grad` to where an optimizer keeps it.
-
-    Raises ShapeError or DTypeError when it does not fit.
-    """
+def check_fit(place: np.ndarray, array: np.ndarray, what: str, operation: str) -> None:
+    """ShapeError or DTypeError unless what was assigned to `.data` or `.grad` fits where an optimizer keeps it."""
     if array.shape != place.shape:
         raise ShapeError(
-            f"{operation}: .{what} of shape {array.shape} was assigned to a parameter of shape {place.shape}"
+            f"{operation}: .{what} of shape {array.shape} was assigned to a parameter of shape {place.shape}; change "
+            "shapes before the optimizer is made"
         )
     if array.dtype != place.dtype:
         raise DTypeError(
             f"{operation}: .{what} of a {place.dtype} parameter became {array.dtype}; "
-            "convert a model before making its optimizer"
+            "convert a model before its optimizer is made"
         )
-    np.copyto(place, array)
+
+
+def put(leaf: Tensor, array: np.ndarray) -> None:
+    """Make `array` the gradient of a leaf that has none, in its place."""
+    place = free_place(leaf)
+    np.copyto(place.data, array)
+    place.bump_version()
+    leaf._grad = place
 
 
 def own(leaf: Tensor) -> Tensor | None:
     """The gradient, in memory that is the leaf's alone and may be written to; None when there is none."""
-    if leaf.grad is not None and leaf.grad is not leaf.grad_place:  # may be part of a graph, or shared
-        leaf.grad = Tensor(leaf.grad.data.copy())
-    return leaf.grad
+    if leaf._grad is not None and leaf._grad is not leaf.grad_place:  # may be part of a graph, or shared
+        leaf._grad = Tensor(leaf.checked_grad(leaf._grad).data.copy())
+    return leaf._grad
 
 
 def summed(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:

@@ -6,6 +6,7 @@ class here, when all operations are there. To a type checker they are a base cla
 methods that reach for what Tensor itself defines.
 """
 
+import weakref
 from collections.abc import Iterator
 from inspect import signature
 from types import FunctionType
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from minigen.autograd import engine, ops
+from minigen.autograd import engine, hooks, ops
 from minigen.autograd.conversion import check_numeric
 from minigen.autograd.methods import Methods
 from minigen.autograd.modes import modes
@@ -27,10 +28,25 @@ class Operators(Methods):
     """What is put into Tensor at the end of this file."""
 
     def backward(
-        self: Any, gradient: "Tensor | None" = None, retain_graph: bool | None = None, create_graph: bool = False
+        self: Any, gradient: Operand | None = None, retain_graph: bool | None = None, create_graph: bool = False
     ) -> None:
         """Add ∂self/∂leaf · gradient to `.grad` of all leaves; see `minigen.autograd.engine.backward`."""
         engine.backward(self, gradient, retain_graph, create_graph)
+
+    def retain_grad(self: Any) -> None:
+        """Have `backward()` fill `.grad` of this intermediate result too."""
+        if self.node is not None:
+            hooks.watch(self.node).tensor = weakref.ref(self)
+        elif not self.requires_grad:
+            raise GradientError("retain_grad: the tensor does not require a gradient")
+
+    def register_hook(self: Any, hook: hooks.Hook) -> hooks.Handle:
+        """Have `hook(gradient)` called in each sweep with the whole gradient of this tensor, leaf or intermediate.
+
+        What it returns, of the same shape and dtype, takes the gradient's place; None leaves it. It can not be written
+        into. Gives a handle, whose `remove()` ends it. Raises GradientError when the tensor requires no gradient.
+        """
+        return hooks.register_hook(self, hook)
 
     @property
     def T(self) -> "Tensor":

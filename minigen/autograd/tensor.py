@@ -4,18 +4,19 @@ Thin on purpose: only what a node of the graph needs stands here. The operators 
 operation are installed by `operators.py`, which stands above the operations as this file stands below them.
 """
 
-import weakref
+import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minigen.autograd.conversion import as_array, check_differentiable
 from minigen.config import config
-from minigen.errors import GradientError, ShapeError
+from minigen.errors import DTypeError, GradientError, ShapeError
 from minigen.torch_names import Count, class_names, visible
 
 if TYPE_CHECKING:
     from minigen.autograd.function import Function
+    from minigen.autograd.leaves import Place
     from minigen.autograd.operators import Operators  # for editors: what every Tensor can do
 else:
     Operators = object  # `operators.py` installs them when it is imported, as `minigen.autograd` does
@@ -37,15 +38,15 @@ class Tensor(Operators):
     `.data` array are not seen: call `bump_version()` after them.
     """
 
-    __slots__ = ("__weakref__", "data", "grad", "grad_place", "node", "requires_grad", "version")
+    __slots__ = ("__weakref__", "_grad", "data", "grad_place", "node", "requires_grad", "version")
 
     def __init__(self, data: np.ndarray, requires_grad: bool = False) -> None:
         self.data = data
         self.requires_grad = requires_grad
-        self.grad: Tensor | None = None
+        self._grad: Tensor | None = None  # for the engine: `grad` without the check
         self.node: Function | None = None
         self.version: list[int] = [0]
-        self.grad_place: Tensor | None = None  # where an optimizer wants this leaf's gradient
+        self.grad_place: Place | None = None  # where an optimizer wants this leaf's gradient
 
     # What it is
 
@@ -94,6 +95,27 @@ class Tensor(Operators):
 
     # Gradients
 
+    @property
+    def grad(self) -> "Tensor | None":
+        """The gradient; None before the first `backward()`. May be set: to None, or to one of this shape and dtype.
+
+        Raises ShapeError or DTypeError when set to any other.
+        """
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: "Tensor | np.ndarray | None") -> None:
+        self._grad = None if value is None else self.checked_grad(value)
+
+    def checked_grad(self, value: Operand) -> "Tensor":
+        """A gradient that fits this tensor. Raises ShapeError or DTypeError."""
+        g = as_tensor(value, "grad")
+        if g.shape != self.shape:
+            raise ShapeError(f"grad: a gradient of shape {g.shape} was assigned to a tensor of shape {self.shape}")
+        if g.dtype != self.dtype:
+            raise DTypeError(f"grad: a gradient of {g.dtype} was assigned to a tensor of {self.dtype}; convert it")
+        return g
+
     def detach(self) -> "Tensor":
         """A tensor over the same memory that no gradient flows through."""
         out = Tensor(self.data)
@@ -108,13 +130,6 @@ class Tensor(Operators):
             )
         self.requires_grad = bool(flag) and check_differentiable(self.data)
         return self
-
-    def retain_grad(self) -> None:
-        """Have `backward()` fill `.grad` of this intermediate result too."""
-        if self.node is not None:
-            self.node.retained = weakref.ref(self)
-        elif not self.requires_grad:
-            raise GradientError("retain_grad: the tensor does not require a gradient")
 
     def bump_version(self) -> None:
         """Say that `.data` was written to, so that a backward through the old values raises instead of lying."""
@@ -150,12 +165,23 @@ class Tensor(Operators):
         return bool(self.data.item())
 
     def __deepcopy__(self, memo: dict) -> "Tensor":
-        if self.node is not None:
-            raise GradientError("deepcopy: only leaf tensors can be copied; use detach() first")
-        out = type(self).__new__(type(self))
-        Tensor.__init__(out, self.data.copy(), self.requires_grad)
-        memo[id(self)] = out
+        out = memo[id(self)] = type(self).__new__(type(self))
+        out.__setstate__(copy.deepcopy(self.__getstate__(), memo))
         return out
+
+    def __getstate__(self) -> tuple[dict, np.ndarray, bool, np.ndarray | None]:
+        """What deepcopy and pickle take along: the gradient too, but not the optimizer's place for it."""
+        if self.node is not None:
+            raise GradientError("deepcopy: only leaf tensors can be copied or pickled; use detach() first")
+        own = getattr(self, "__dict__", {})  # of a subclass
+        return own, self.data, self.requires_grad, None if self._grad is None else self._grad.data
+
+    def __setstate__(self, state: tuple[dict, np.ndarray, bool, np.ndarray | None]) -> None:
+        own, data, requires_grad, grad = state
+        Tensor.__init__(self, data, requires_grad)
+        self._grad = None if grad is None else Tensor(grad)
+        for name, value in own.items():
+            setattr(self, name, value)
 
 
 def tensor(data: Operand, requires_grad: bool = False, dtype: Any = None) -> Tensor:

@@ -246,9 +246,10 @@ class Module:
             )
         for name, value in own.items():
             if name in arrays:
-                np.copyto(array_of(value), arrays[name])
                 if isinstance(value, Parameter):
+                    value.data = np.asarray(value.data)  # somebody's arithmetic may have made a 0-d one a scalar
                     value.bump_version()
+                np.copyto(array_of(value), arrays[name])
 
     # Switches. Those that change the module return it.
 
@@ -281,10 +282,10 @@ class Module:
             for parameter, flag in before:
                 parameter.requires_grad_(flag)
 
-    def zero_grad(self) -> None:
-        """Drop the gradients of all parameters."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Drop the gradients of all parameters, or set those that there are to zeros."""
         for parameter in self.parameters():
-            parameter.grad = None
+            parameter.grad = None if set_to_none or parameter.grad is None else np.zeros_like(parameter.data)
 
     def apply(self: Self, function: Callable[["Module"], Any]) -> Self:
         """Call `function` on everything inside, then on this module."""

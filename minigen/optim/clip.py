@@ -48,6 +48,6 @@ def own_gradients(parameters: Optimizer | Iterable[Tensor], operation: str) -> t
     if isinstance(parameters, Optimizer):
         flat = parameters.flat
         active = flat.gather()
-        return [flat.gradients[span] for span, _ in flat.runs(active)], [flat.places[i] for i in active]
+        return [flat.gradients[span] for span, _ in flat.runs(active)], [flat.flat_gradients.places[i] for i in active]
     tensors = [g for p in check_parameters(parameters, operation) if (g := leaves.own(p)) is not None]
     return [tensor.data for tensor in tensors], tensors

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from minigen.autograd.leaves import check_fit
 from minigen.autograd.tensor import Tensor
 from minigen.checks import check_number, check_saved, check_state
 from minigen.errors import ArgumentError
@@ -38,23 +39,30 @@ class EMA:
         """Take in the present weights: call it after the optimizer's step."""
         for name, p in self.parameters.items():
             average = self.weights[name]
+            self.check(name, p)
             average += (1 - self.decay) * (p.data - average)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
         """`with ema.applied():` the model works with the averaged weights; afterwards it has its own again."""
-        own = {name: p.data.copy() for name, p in self.parameters.items()}
-        self.write(self.weights)
+        own = {name: p.data for name, p in self.parameters.items()}
+        for name, p in self.parameters.items():
+            self.check(name, p)
+        self.lend({name: average.copy() for name, average in self.weights.items()})
         try:
             yield
         finally:
-            self.write(own)
+            self.lend(own)
 
-    def write(self, arrays: dict[str, np.ndarray]) -> None:
-        """Copy `arrays` into the model's parameters."""
+    def lend(self, arrays: dict[str, np.ndarray]) -> None:
+        """Give the model's parameters other arrays: whoever holds those that they have is not disturbed."""
         for name, p in self.parameters.items():
-            np.copyto(p.data, arrays[name])
+            p.data = arrays[name]
             p.bump_version()
+
+    def check(self, name: str, p: Tensor) -> None:
+        """ShapeError or DTypeError when a parameter is not what it was when the average began."""
+        check_fit(self.weights[name], np.asarray(p.data), "data", f"EMA, {name}")
 
     def state_dict(self) -> dict[str, Any]:
         """The averaged weights by name: copies."""

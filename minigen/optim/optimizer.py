@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from minigen.advice import advise
 from minigen.autograd.modes import enable_grad
 from minigen.autograd.tensor import Tensor
 from minigen.checks import check_number, check_saved, check_state
@@ -136,9 +137,10 @@ class Optimizer:
         active = self.flat.gather()
         self.steps[active if len(active) < len(self.parameters) else slice(None)] += 1
         stretches = self.stretches()
+        cuts = {end for end, _ in stretches} if len(stretches) > 1 else ()
         ahead = iter(stretches)
         stop, options = next(ahead)
-        for span, count in self.flat.runs(active, self.steps, {end for end, _ in stretches}):
+        for span, count in self.flat.runs(active, self.steps, cuts):
             if span.start == span.stop:  # of parameters without elements
                 continue
             while span.start >= stop:
@@ -146,6 +148,14 @@ class Optimizer:
             self.update(span, count, options)
         for i in active:
             self.parameters[i].bump_version()
+        if active:
+            self.flat.flat_gradients.places[active[0]].used = True
+        else:
+            advise(
+                "step without gradient",
+                f"{self.name}.step: no parameter has a gradient, so nothing was changed; call loss.backward() before, "
+                "on a loss that is computed from these parameters",
+            )
 
     def update(self, span: slice, count: int, options: Mapping[str, Any]) -> None:
         """Change flat.data[span] in place; `count` is 1 in the first step of these parameters.
@@ -156,13 +166,13 @@ class Optimizer:
 
     def pieces(self) -> Iterator[Stretch]:
         """The groups, one after another, as stretches of the flat arrays."""
-        return ((end, group.options()) for end, group in zip(self.ends, self.groups, strict=True))
+        return zip(self.ends, self.groups, strict=True)
 
     def stretches(self) -> list[Stretch]:
         """The flat arrays in as few stretches as the options allow."""
         found: list[Stretch] = []
         for end, options in self.pieces():
-            if found and found[-1][1] == options:
+            if found and all(options[name] == found[-1][1][name] for name in self.defaults):
                 found.pop()
             found.append((end, options))
         return found
@@ -176,7 +186,7 @@ class Optimizer:
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Set `.grad` of all parameters to None, or those that there are to zeros."""
         for p in self.parameters:
-            p.grad = None if set_to_none or p.grad is None else Tensor(np.zeros_like(p.data))
+            p._grad = None if set_to_none or p._grad is None else Tensor(np.zeros_like(p.data))
 
     def __repr__(self) -> str:
         def written(group: Group) -> str:
