@@ -1,11 +1,20 @@
-"""Figures that say how good a model is, computed from plain arrays."""
+"""Figures that say how good a model is, computed from tensors or arrays."""
 
-from minigen.metrics.classification import Scores, accuracy, confusion_matrix, precision_recall_f1
+from minigen.metrics.classification import (
+    Scores,
+    accuracy,
+    confusion_matrix,
+    precision_recall_f1,
+    top_k_accuracy,
+)
+from minigen.metrics.detection import average_precision, roc_auc
 from minigen.metrics.ranking import rank_correlation
+from minigen.metrics.regression import mean_absolute_error, mean_squared_error, r2_score
 from minigen.metrics.text import bits_per_character, distinct_n, longest_copy, ngram_overlap, perplexity
 
 __all__ = [
     "accuracy",
+    "top_k_accuracy",
     "confusion_matrix",
     "precision_recall_f1",
     "Scores",
@@ -15,4 +24,9 @@ __all__ = [
     "ngram_overlap",
     "perplexity",
     "rank_correlation",
+    "roc_auc",
+    "average_precision",
+    "mean_squared_error",
+    "mean_absolute_error",
+    "r2_score",
 ]

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import minigen as mg
 from minigen.errors import ArgumentError, DataError, DTypeError, ShapeError
-from minigen.metrics import accuracy, confusion_matrix, precision_recall_f1
+from minigen.metrics import accuracy, confusion_matrix, precision_recall_f1, top_k_accuracy
 
 LABELS = np.array([0, 0, 0, 1, 1, 2])
 PREDICTIONS = np.array([0, 0, 1, 1, 2, 2])
@@ -72,12 +73,15 @@ def test_small_integers_do_not_wrap(dtype: Any) -> None:
 @pytest.mark.parametrize(
     ("predictions", "labels", "error", "word"),
     [
-        (np.zeros((4, 10)), np.zeros(4, int), ShapeError, "argmax"),
-        ([0, 1], [0], ShapeError, "2 predictions for 1 labels"),
+        (np.zeros((4, 10)), np.zeros(3, int), ShapeError, r"predictions \(4,\) and labels \(3,\) differ"),
+        (np.zeros((4, 10), int), np.zeros(4, int), ShapeError, r"predictions \(4, 10\) and labels \(4,\)"),
+        (np.zeros((4, 0)), np.zeros(4, int), ShapeError, "one column for each class"),
+        (np.full((2, 3), np.nan), [0, 1], DataError, "NaN"),
+        ([0, 1], [0], ShapeError, r"predictions \(2,\) and labels \(1,\)"),
         ([], [], ShapeError, "at least one"),
         (3, 3, ShapeError, r"\(\), expected \(N,\)"),
-        ([0.0, 1.0], [0, 1], DTypeError, "float64"),
-        ([True], [1], DTypeError, "bool"),
+        ([0.0, 1.0], [0, 1], DTypeError, r"float64 .*scores > threshold"),
+        ([0, 1], np.array([0.0, 1.0]), DTypeError, "labels are float64"),
         (["cat"], ["cat"], DTypeError, "<U3"),
     ],
 )
@@ -96,3 +100,38 @@ def test_classes_out_of_range() -> None:
         precision_recall_f1([-1, 1], [0, 1], 3)
     with pytest.raises(ArgumentError, match="num_classes is 0"):
         confusion_matrix([0], [0], 0)
+
+
+def test_scores_and_tensors() -> None:
+    scores = np.array([[0.1, 0.9, 0.0], [2.0, 1.0, 0.0], [0.3, 0.1, 0.3]], np.float32)
+    labels = np.array([1, 2, 0])
+    logits = mg.tensor(scores, requires_grad=True)
+    for guesses in (scores, logits, scores.tolist(), scores.argmax(-1)):
+        assert accuracy(guesses, mg.tensor(labels)) == pytest.approx(2 / 3)
+        np.testing.assert_array_equal(confusion_matrix(guesses, labels, 3), [[1, 0, 0], [0, 1, 0], [1, 0, 0]])
+    assert confusion_matrix(scores[:1], labels[:1]).shape == (3, 3)
+    assert confusion_matrix([0, 1], [1, 1]).shape == (2, 2)
+    assert precision_recall_f1(logits, labels).micro_f1 == pytest.approx(2 / 3)
+    assert accuracy(scores[:, 0] > 0.2, [False, True, True]) == 1
+
+
+def test_pictures_of_labels() -> None:
+    rng = mg.random.generator(0)
+    scores, labels = rng.normal(size=(2, 4, 5, 3)), rng.integers(0, 3, (2, 4, 5))
+    assert accuracy(scores, labels) == pytest.approx(np.mean(scores.argmax(-1) == labels))
+    assert confusion_matrix(scores, labels).sum() == labels.size
+
+
+def test_top_k() -> None:
+    scores = np.array([[0.1, 0.9, 0.0], [2.0, 1.0, 0.0], [0.3, 0.1, 0.3], [0.2, 0.2, 0.2]])
+    labels = [1, 2, 2, 1]
+    assert [top_k_accuracy(scores, labels, k) for k in (1, 2, 3)] == [0.25, 0.75, 1.0]
+    assert top_k_accuracy(scores, labels, 1) == accuracy(scores, labels)
+    for bad, error in (
+        (lambda: top_k_accuracy(scores, labels, 4), ArgumentError),
+        (lambda: top_k_accuracy(scores, labels, 0), ArgumentError),
+        (lambda: top_k_accuracy(labels, labels, 1), ShapeError),
+        (lambda: top_k_accuracy(scores, [0, 1, 2, 3], 1), DataError),
+    ):
+        with pytest.raises(error, match="top_k_accuracy"):
+            bad()

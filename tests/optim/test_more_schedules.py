@@ -136,7 +136,7 @@ def test_repr(make: Any, words: str):
 
 def test_the_metric_of_a_plateau_may_be_a_tensor():
     optimizer = ours()
-    schedule = optim.ReduceLROnPlateau(optimizer, patience=0)
+    schedule: Any = optim.ReduceLROnPlateau(optimizer, patience=0)
     for metric in (mg.tensor(1.0, requires_grad=True), mg.tensor([1.0]), np.float32(2.0)):
         schedule.step(metric)
     assert schedule.get_last_lr() == pytest.approx([0.008, 0.0008])

@@ -1,0 +1,31 @@
+"""What metrics are given, tensors and arrays, as arrays."""
+
+from typing import Any
+
+import numpy as np
+
+from minigen.autograd.conversion import as_array
+from minigen.autograd.tensor import Tensor
+from minigen.errors import DataError, ShapeError
+
+
+def plain_array(values: Any, operation: str) -> np.ndarray:
+    """A tensor, array or list of numbers as an array; DTypeError for anything else."""
+    if isinstance(values, Tensor):
+        return values.data
+    as_array(values, operation)  # which refuses what holds no numbers
+    return np.asarray(values)
+
+
+def paired(first: Any, second: Any, names: tuple[str, str], operation: str) -> tuple[np.ndarray, np.ndarray]:
+    """Two arrays of one shape, of at least one number, as float64, laid out flat. ShapeError, or DataError for NaN."""
+    a, b = plain_array(first, operation), plain_array(second, operation)
+    if a.shape != b.shape:
+        raise ShapeError(f"{operation}: {names[0]} {a.shape} and {names[1]} {b.shape} differ; reshape one to the other")
+    if not a.size:
+        raise ShapeError(f"{operation}: no examples; pass at least one")
+    a, b = a.reshape(-1).astype(np.float64), b.reshape(-1).astype(np.float64)
+    for name, array in zip(names, (a, b), strict=True):
+        if np.isnan(array).any():
+            raise DataError(f"{operation}: {name} hold NaN; look at where they come from")
+    return a, b
