@@ -15,7 +15,7 @@ class _Windows:
     def __init__(self, tokens: np.ndarray, length: int) -> None:
         operation = type(self).__name__
         self.length = check_count(operation, "length", length)
-        tokens = np.ascontiguousarray(check_tokens(tokens, operation), np.int64)
+        tokens = np.ascontiguousarray(check_tokens(tokens, operation))  # in their own dtype: a long text stays small
         if len(tokens) <= self.length:
             shorter = f"use a length of at most {len(tokens) - 1}, or more text" if len(tokens) > 1 else "use more text"
             raise DataError(
@@ -27,7 +27,8 @@ class _Windows:
 
     def at(self, start: Index) -> tuple[np.ndarray, np.ndarray]:
         """(x, y) of the windows that start there, copied."""
-        return np.array(self._windows[:-1][start], order="C"), np.array(self._windows[1:][start], order="C")
+        x, y = self._windows[:-1][start], self._windows[1:][start]
+        return np.array(x, np.int64, order="C"), np.array(y, np.int64, order="C")
 
     def __len__(self) -> int:
         return len(self._windows) - 1

@@ -1,11 +1,12 @@
 """Text as numbers: tokenizers of characters, of bytes and of words, which are saved with the model trained on them.
 
-`encode` gives the token ids of a text, (T,) int64 in 0 … size-1, `decode` the text of ids, and `stream` the same text
-piece by piece, while the ids are still being made. For characters and bytes decode(encode(text)) == text.
+`encode` gives the token ids of a text, (T,) integers in 0 … size-1, `decode` the text of ids, `stream` the same text
+piece by piece, while the ids are still made. For characters and bytes decode(encode(text)) == text.
 """
 
 import codecs
 import re
+import sys
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +19,8 @@ from minigen.errors import CheckpointError, DataError, DTypeError, ShapeError
 
 UTF32 = ("utf-32-le", "surrogatepass")  # one 32-bit number a character, for whatever a Python string can hold
 UNKNOWN = "<unk>"  # the word of all words that a vocabulary lacks; id 0
+PIECE = 1 << 20  # characters that are read at once
+SPACE = re.compile(r"[ \n]")
 WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")  # letters and digits, apostrophes inside: o'er, king's
 
 
@@ -34,9 +37,14 @@ class Tokenizer(ABC):
         """Number of symbols: ids are 0 … size-1."""
         return len(self.symbols)
 
+    @property
+    def dtype(self) -> np.dtype:
+        """The smallest dtype that holds every id: what a long text is best encoded in."""
+        return np.min_scalar_type(self.size - 1)
+
     @abstractmethod
-    def encode(self, text: str) -> np.ndarray:
-        """The ids of a text, (T,) int64."""
+    def encode(self, text: str, dtype: Any = np.int64) -> np.ndarray:
+        """The ids of a text, (T,), read in pieces, so that a long text takes little more than itself and them."""
 
     @abstractmethod
     def decode(self, ids: Any) -> str:
@@ -88,20 +96,31 @@ class CharTokenizer(Tokenizer):
     @classmethod
     def of(cls, text: str) -> "CharTokenizer":
         """The tokenizer of the characters that `text` has, in the order of their code points."""
-        return cls(chr(code) for code in np.unique(codes(text)))
+        seen = np.zeros(sys.maxunicode + 1, bool)
+        for piece in pieces(text):
+            seen[codes(piece)] = True
+        return cls(chr(code) for code in np.flatnonzero(seen))
 
-    def encode(self, text: str) -> np.ndarray:
-        """The ids of a text, (T,) int64. Raises DataError that shows a character which has none."""
-        ids = self._table[np.minimum(codes(text), len(self._table) - 1)]
-        if ids.size and ids.min() < 0:
-            position = int(np.argmax(ids < 0))
+    def encode(self, text: str, dtype: Any = np.int64) -> np.ndarray:
+        """The ids of a text, (T,). Raises DataError that shows a character which has none."""
+        ids, done = np.empty(len(check_text(text)), dtype), 0
+        for piece in pieces(text):
+            found = self._table[np.minimum(codes(piece), len(self._table) - 1)]
+            self._check_known(found, text, done)
+            ids[done : done + len(piece)] = found
+            done += len(piece)
+        return ids
+
+    def _check_known(self, ids: np.ndarray, text: str, start: int) -> None:
+        """Raises DataError for an id of -1 among those of the piece of `text` that begins at `start`."""
+        if ids.min() < 0:
+            position = start + int(np.argmax(ids < 0))
             character = text[position]
             raise DataError(
                 f"CharTokenizer: {character!r} (U+{ord(character):04X}, position {position}) is not among the "
                 f"{self.size} characters of the vocabulary, {shown(''.join(self.symbols))}; leave it out, or train on "
                 "a text that has it"
             )
-        return ids
 
     def decode(self, ids: Any) -> str:
         return str(self._codes[check_ids(ids, self.size)].tobytes(), *UTF32)
@@ -126,10 +145,10 @@ class ByteTokenizer(Tokenizer):
         printable = range(ord(" "), ord("~") + 1)
         super().__init__(chr(byte) if byte in printable else f"\\x{byte:02x}" for byte in range(256))
 
-    def encode(self, text: str) -> np.ndarray:
-        """The bytes of a text, (T,) int64. Raises DataError for half a surrogate pair, which UTF-8 can not say."""
+    def encode(self, text: str, dtype: Any = np.int64) -> np.ndarray:
+        """The bytes of a text, (T,). Raises DataError for half a surrogate pair, which UTF-8 can not say."""
         try:
-            return np.frombuffer(check_text(text).encode(), np.uint8).astype(np.int64)
+            return np.frombuffer(check_text(text).encode(), np.uint8).astype(dtype)
         except UnicodeEncodeError as error:
             raise DataError(
                 f"ByteTokenizer: {text[error.start]!r} (position {error.start}) is half a surrogate pair, which is no "
@@ -174,15 +193,19 @@ class WordTokenizer(Tokenizer):
         The more frequent the word, the smaller its id; of equally frequent words the alphabet decides.
         """
         check_count("WordTokenizer", "size", size, 2)
-        counts = Counter(words(text))
+        counts: Counter[str] = Counter()
+        for piece in pieces(text, at_space=True):
+            counts.update(words(piece))
         if not counts:
             raise DataError("WordTokenizer: the text has no words; give it at least one")
         ranked = sorted(counts, key=lambda word: (-counts[word], word))
         return cls([UNKNOWN, *ranked[: size - 1]])
 
-    def encode(self, text: str) -> np.ndarray:
-        """The ids of a text's words, (T,) int64, 0 for those that the vocabulary lacks."""
-        return np.array([self._ids.get(word, 0) for word in words(text)], np.int64)
+    def encode(self, text: str, dtype: Any = np.int64) -> np.ndarray:
+        """The ids of a text's words, (T,), 0 for those that the vocabulary lacks."""
+        get = self._ids.get
+        parts = [np.array([get(word, 0) for word in words(piece)], dtype) for piece in pieces(text, at_space=True)]
+        return np.concatenate(parts) if parts else np.zeros(0, dtype)
 
     def decode(self, ids: Any) -> str:
         """The words of ids (T,), a space between any two."""
@@ -218,6 +241,21 @@ def tokenizer_from(state: Any) -> Tokenizer:
 def codes(text: str) -> np.ndarray:
     """The code points of a text, (T,), 32 bits each."""
     return np.frombuffer(check_text(text).encode(*UTF32), "<u4")
+
+
+def pieces(text: str, at_space: bool = False) -> Iterator[str]:
+    """A text in pieces of about a million characters, none empty.
+
+    at_space: the cuts are before a space or a line's end, so that no word is cut.
+    """
+    start, length = 0, len(check_text(text))
+    while start < length:
+        stop = min(start + PIECE, length)
+        if at_space and stop < length:
+            found = SPACE.search(text, stop)
+            stop = found.start() if found else length
+        yield text[start:stop]
+        start = stop
 
 
 def words(text: str) -> list[str]:

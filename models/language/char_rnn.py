@@ -55,6 +55,7 @@ from minigen.models.parts.text import (
     mean_nats,
     originality,
     per_character,
+    readable,
     save_text,
     saved_tokenizer,
     stream,
@@ -231,7 +232,7 @@ def evaluate(run: RunFolder) -> dict[str, float]:
     sample = write(model, tokenizer, JUDGED, mg.random.generator(0))
     return {
         **likelihood(per_character(nats, validation, tokenizer)),
-        **originality(sample, *map(tokenizer.decode, (validation, training))),
+        **originality(sample, *readable(tokenizer, validation, training)),
     }
 
 

@@ -45,6 +45,7 @@ from minigen.models.parts.text import (
     likelihood,
     originality,
     per_character,
+    readable,
     save_text,
     saved_tokenizer,
     stream,
@@ -208,7 +209,7 @@ def evaluate(run: RunFolder) -> dict[str, float]:
     return {
         **likelihood(per_character(nats, validation, tokenizer)),
         "sliding_nats_per_character": per_character(sliding, validation, tokenizer),
-        **originality(sample, *map(tokenizer.decode, (validation, training))),
+        **originality(sample, *readable(tokenizer, validation, training)),
     }
 
 

@@ -30,8 +30,10 @@ import numpy as np
 
 import minigen as mg
 from minigen import data, layers, optim
+from minigen.advice import advise
 from minigen.autograd import Tensor
 from minigen.checks import check_count, check_number
+from minigen.data.tokenizers import words as spoken
 from minigen.errors import ArgumentError, DataError
 from minigen.models.latent.vae import reparametrize
 from minigen.models.parts.modes import evaluating
@@ -85,8 +87,10 @@ def load_sentences(
     """The tokenizer, and the different lines of the text that are of the right length: the first 90 %, and the rest."""
     text = data.load_text(recipe.text)
     tokenizer = tokenizer or data.WordTokenizer.of(text, recipe.vocabulary)
-    different = dict.fromkeys(tuple(tokenizer.encode(line)) for line in text.splitlines())
-    usable = [words for words in different if recipe.shortest <= len(words) <= recipe.longest]
+    small = tokenizer.dtype  # as bytes, since a long text has millions of lines
+    different = dict.fromkeys(tokenizer.encode(line, small).tobytes() for line in text.splitlines())
+    lengths = range(recipe.shortest * small.itemsize, recipe.longest * small.itemsize + 1)
+    usable = [np.frombuffer(words, small) for words in different if len(words) in lengths]
     train = min(round(0.9 * len(usable)), len(usable) - 1)
     if train < 1:
         raise DataError(
@@ -263,6 +267,10 @@ def encode(tokenizer: data.Tokenizer, sentence: str, longest: int) -> np.ndarray
         raise DataError(f"text_vae: {sentence!r} has {len(words)} words; this run knows sentences of 1 to {longest}")
     if (words == UNKNOWN).all():
         raise DataError(f"text_vae: this run knows none of the words of {sentence!r}; use words of its text")
+    unknown = [word for word, number in zip(spoken(sentence), words, strict=True) if number == UNKNOWN]
+    if unknown:
+        names = ", ".join(unknown)
+        advise(f"text_vae {names}", f"text_vae: this run does not know {names}, and reads <unk>; use words of its text")
     return words
 
 

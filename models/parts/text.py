@@ -21,6 +21,9 @@ from minigen.training import RunFolder
 
 SAMPLE = 500  # symbols of a sample that a run keeps
 JUDGED = 2000  # symbols that are written to be compared with the text
+PLACE = 2000  # symbols of one of the places that are read of a long text,
+MEASURED = 60 * PLACE  # so many in all to measure a model, which takes seconds
+SEARCHED = 1000 * PLACE  # and so many to look for copies in
 STREAMS = 8  # a validation text is read in so many places at once, for speed; each begins knowing nothing,
 STREAM_LENGTH = 1000  # so that there are fewer when they would be shorter than this
 
@@ -78,12 +81,31 @@ def corpus(
 ) -> tuple[data.Tokenizer, np.ndarray, np.ndarray]:
     """The tokenizer of a text (a name or a file), and the symbols of its first 90 % and of the rest, for validation.
 
-    tokenizer: that of a run, to read the text as the run did; otherwise one is made for "char" or "byte".
+    tokenizer: that of a run, to read the text as the run did; otherwise one is made for "char" or "byte". Of a long
+    text validation reads a sample: seeded places, joined, which is said.
     """
     characters = data.load_text(text)
     if tokenizer is None:
         tokenizer = data.CharTokenizer.of(characters) if tokens == "char" else data.ByteTokenizer()
-    return tokenizer, *data.split_text(tokenizer.encode(characters))
+    training, validation = data.split_text(tokenizer.encode(characters, tokenizer.dtype))
+    if len(validation) > MEASURED:
+        print(f"validation: {MEASURED:,} of its {len(validation):,} symbols, at {MEASURED // PLACE} seeded places")
+    return tokenizer, training, some_places(validation, MEASURED).astype(np.int64)
+
+
+def some_places(ids: np.ndarray, most: int) -> np.ndarray:
+    """All of a text (T,), or, of a longer one than `most`, seeded places of 2,000 symbols that make up as many."""
+    if len(ids) <= most:
+        return ids
+    starts = np.sort(mg.random.generator(0).choice(len(ids) // PLACE, most // PLACE, replace=False)) * PLACE
+    return np.concatenate([ids[start : start + PLACE] for start in starts])
+
+
+def readable(tokenizer: data.Tokenizer, validation: np.ndarray, training: np.ndarray) -> tuple[str, str]:
+    """The validation text, and the training text to look for copies in: of a long one a sample, which is said."""
+    if len(training) > SEARCHED:
+        print(f"copies are looked for in {SEARCHED:,} of {len(training):,} symbols, at {SEARCHED // PLACE:,} places")
+    return tokenizer.decode(validation), tokenizer.decode(some_places(training, SEARCHED))
 
 
 def saved_tokenizer(run: RunFolder) -> data.Tokenizer:

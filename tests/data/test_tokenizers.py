@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minigen.data import ByteTokenizer, CharTokenizer, WordTokenizer, shakespeare, tokenizer_from
+from minigen.data import ByteTokenizer, CharTokenizer, WordTokenizer, shakespeare, tokenizer_from, tokenizers
 from minigen.errors import ArgumentError, CheckpointError, DataError, DTypeError, ShapeError
 from minigen.training import checkpoint
 
@@ -183,3 +183,23 @@ def test_what_no_tokenizer_is_made_of(make, error, message):
 def test_damaged_state(state):
     with pytest.raises(CheckpointError, match="tokenizer: "):
         tokenizer_from(state)
+
+
+@pytest.mark.parametrize("tokenizer", EVERY, ids=repr)
+def test_a_text_in_pieces_is_the_whole_text(tokenizer, monkeypatch):
+    text = "né 😀\nn é😀é nnn\n\n né" * 3
+    whole = tokenizer.encode(text)
+    monkeypatch.setattr(tokenizers, "PIECE", 4)
+    np.testing.assert_array_equal(tokenizer.encode(text), whole)
+    assert tokenizer.encode(text, tokenizer.dtype).dtype == tokenizer.dtype == np.uint8
+    with pytest.raises(DataError, match="position 6") as caught:
+        CharTokenizer.of("abc").encode("abcabcX")
+    assert "'X'" in str(caught.value)
+
+
+def test_words_are_never_cut(monkeypatch):
+    text = "the cat's on the mat\nthe rat's on the hat " * 3
+    whole = WordTokenizer.of(text, 9)
+    monkeypatch.setattr(tokenizers, "PIECE", 2)
+    assert WordTokenizer.of(text, 9) == whole and CharTokenizer.of(text).symbols == tuple(sorted(set(text)))
+    assert list("".join(tokenizers.pieces(text, at_space=True))) == list(text)
