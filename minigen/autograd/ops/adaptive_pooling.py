@@ -18,6 +18,7 @@ def adaptive_avg_pool2d(x: Operand, output_size: Any) -> Tensor:
     """The mean of each of OH · OW windows that cover x: (N, H, W, C) → (N, OH, OW, C), also OH > H.
 
     output_size: a whole number, or a pair, where None keeps the height or width; 1 is the mean of the whole image.
+    (Where H or W is no multiple, means are a product of two matrices, in which a NaN spreads along its row and column.)
     Raises ArgumentError for another output_size, ShapeError unless x is a batch of images with pixels.
     """
     x, sizes = operands("adaptive_avg_pool2d", x, output_size)

@@ -28,10 +28,10 @@ def resize(
     """x (N, H, W, C) → (N, OH, OW, C), with OH, OW given by `size`, or as ⌊H · scale_factor⌋.
 
     size: a whole number or a pair; scale_factor: a number or a pair. mode: "nearest" (the pixel at ⌊i · H / OH⌋),
-    "bilinear", or "bicubic" (Keys 1981, with a = -0.75); pixels beyond the edge are the edge's. Pixel centres lie at
-    halves, so that the whole areas of both images coincide; with align_corners=True the centres of the corner pixels
-    do. Nothing is smoothed before making an image smaller. Raises ShapeError unless x is a batch of images, and
-    ArgumentError for bad options.
+    "bilinear", or "bicubic" (Keys 1981, with a = -0.75); pixels beyond the edge are the edge's. Sizes and places are
+    those of PyTorch's F.interpolate: pixel centres lie at halves, so that the whole areas of both images coincide; with
+    align_corners=True the centres of the corner pixels do. Nothing is smoothed before making an image smaller. Raises
+    ShapeError unless x is a batch of images, and ArgumentError for bad options.
     """
     x = images(x, "resize")
     check_mode("resize", mode, align_corners)
@@ -72,7 +72,9 @@ def target(name: str, old: tuple[int, ...], size: Any, scale_factor: Any) -> tup
 
 
 def nearest(old: int, new: int, step: float) -> np.ndarray:
-    """Which old row each new one repeats."""
+    """Which old row each new one repeats. Where rows just stay or double, they do, whatever rest the factor has."""
+    if new % old == 0 and new // old <= 2:
+        return np.arange(new) // (new // old)
     return np.minimum(np.floor(np.arange(new) * step), old - 1).astype(np.int64)
 
 
@@ -84,6 +86,8 @@ def matrix(old: int, new: int, step: float, mode: str, align_corners: bool) -> n
     else:
         place = (np.arange(new) + 0.5) * step - 0.5
     if mode == "bilinear":
+        if old == new:  # rows stay, whatever rest the factor has
+            return np.eye(old)
         place = np.clip(place, 0, old - 1)
         first = np.floor(place).astype(np.int64)
         t = place - first

@@ -32,6 +32,7 @@ def resizing() -> Iterator[Sample]:
     for mode in ("nearest", "bilinear", "bicubic"):
         for options in ({"size": (7, 3)}, {"size": 4}, {"scale_factor": 2}, {"scale_factor": (0.5, 1.7)}):
             yield sample("resize", x, mode=mode, **options)
+        yield sample("resize", x, mode=mode, scale_factor=(2.3, 1.1))  # the columns stay, as in PyTorch
         if mode != "nearest":
             yield sample("resize", x, mode=mode, size=(7, 1), align_corners=True)
             yield sample("resize", normal(1, 1, 3, 1), mode=mode, scale_factor=2, align_corners=True)
