@@ -61,6 +61,8 @@ NAMES: dict[str, dict[str, str]] = {
         "amax": "use mg.max(x, axis)",
         "amin": "use mg.min(x, axis)",
         "broadcast_to": "use mg.expand(x, shape)",
+        "interpolate": "use mg.resize(x, size, scale_factor, mode)",
+        "logsigmoid": "use mg.log_sigmoid(x)",
         "from_numpy": "use mg.tensor(array), which copies it",
         "as_tensor": "use mg.tensor(array)",
         "FloatTensor": "use mg.tensor(data)",
@@ -162,10 +164,18 @@ NAMES: dict[str, dict[str, str]] = {
         "MultiheadAttention": "use mg.layers.MultiHeadAttention(dim, heads, rng=rng)",
         "TransformerEncoderLayer": "use mg.layers.TransformerBlock(dim, heads, rng=rng)",
         "TransformerDecoderLayer": "use mg.layers.TransformerBlock(dim, heads, rng=rng) with is_causal=True",
+        **dict.fromkeys(
+            ("InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"), "use mg.layers.InstanceNorm, for any axes"
+        ),
+        **dict.fromkeys(("ConstantPad2d", "ZeroPad2d"), "use mg.layers.Pad(padding)"),
+        **dict.fromkeys(
+            ("ReflectionPad2d", "ReplicationPad2d", "CircularPad2d"), "use mg.layers.Pad(padding, mode), as mg.pad"
+        ),
         "UpsamplingNearest2d": "use mg.layers.Upsample(scale)",
+        "UpsamplingBilinear2d": 'use mg.layers.Upsample(scale, "bilinear", align_corners=True)',
         "Unflatten": "use mg.layers.Reshape(shape)",
         "functional": "functions such as mg.relu(x) are in mg itself",
-        "utils": "use mg.optim.clip_grad_norm(parameters, max_norm)",
+        "utils": "use mg.optim.clip_grad_norm(parameters, max_norm), mg.layers.spectral_norm(layer, rng=rng)",
         "parameter": "use mg.layers.Parameter",
     },
     "mg.layers.init": {
@@ -226,7 +236,9 @@ KEYWORDS: dict[str, str] = {
     "dim_feedforward": "use mlp_ratio, the multiple of dim",
     "attn_mask": "use mask, with True where steps may be looked at",
     "key_padding_mask": "use mask, with True where steps may be looked at",
-    "track_running_stats": "leave it out; running values are always kept",
+    "track_running_stats": "leave it out; nothing is kept from batch to batch",
+    "num_embeddings": "it is called num",
+    "embedding_dim": "it is called dim",
     "padding_mode": "use mg.pad(x, …) before the layer",
     "size_average": "use reduction",
     "memory_format": "leave it out; images are (N, H, W, C)",
