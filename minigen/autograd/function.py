@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minigen.autograd.guard import guard
 from minigen.autograd.modes import modes
 from minigen.autograd.observe import listening
 from minigen.autograd.tensor import Tensor, as_tensor
 from minigen.config import FLOAT_DTYPES, config
-from minigen.errors import GradientError, GraphFreedError
+from minigen.errors import DTypeError, GradientError, GraphFreedError
 
 if TYPE_CHECKING:
     from minigen.autograd.hooks import Watch
@@ -55,6 +56,10 @@ class Function:
     _inputs: dict[int, Saved]
     _outputs: dict[int, Saved]
     several: "tuple[weakref.ref[Output] | None, ...]" = ()  # one for each output, if there are several
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        guard(cls)
 
     def forward(self, *arrays: Any, **_: Any) -> Any:  # of any signature, to a type checker
         """The result of the operation on ndarrays, an ndarray or a tuple of them. Must not change its inputs."""
@@ -97,6 +102,8 @@ class Function:
             out = self.several_outputs(y, tensors)
         else:
             if type(y) is not np.ndarray:
+                if isinstance(y, np.ndarray):
+                    refuse_subclass(self.name, tensors, y)
                 y = np.asarray(y)
             out = Tensor(y)
             if y.base is not None:
@@ -229,6 +236,13 @@ class Output(Function):
         title = self.title
         super().release()
         self.title = title
+
+
+def refuse_subclass(name: str, inputs: list[Tensor], y: np.ndarray) -> None:
+    """DTypeError when the `.data` of an input became an array with arithmetic of its own, such as np.matrix."""
+    for i, x in enumerate(inputs):
+        if type(x.data) is type(y):
+            raise DTypeError(f"{name}: .data of input {i} became a {type(y).__name__}; assign np.asarray(…) of it")
 
 
 def share_version(out: Tensor, others: list[Tensor]) -> None:

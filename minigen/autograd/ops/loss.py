@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 
 from minigen import kernels
+from minigen.advice import advise
 from minigen.autograd.function import Function
 from minigen.autograd.fused import Gradients
-from minigen.autograd.ops.activation import softplus
+from minigen.autograd.ops.activation import Sigmoid, softplus
 from minigen.autograd.ops.arithmetic import maximum, where
 from minigen.autograd.ops.elementary import exp, log, log1p
 from minigen.autograd.ops.loss_base import FusedLoss, alike, broadcast_weight, check_reduction, fixed, reduce
 from minigen.autograd.ops.operands import as_float, integers, same_dtype
 from minigen.autograd.ops.reduction import sum
-from minigen.autograd.ops.softmax import log_softmax
+from minigen.autograd.ops.softmax import Softmax, log_softmax
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
 from minigen.checks import check_number, check_whole
 from minigen.config import FLOAT_DTYPES
@@ -144,6 +145,7 @@ def binary_cross_entropy_with_logits(
     """
     name = "binary_cross_entropy_with_logits"
     input, target = alike(input, target, name, reduction)
+    advise_logits(input, Sigmoid, name)
     if weight is None and pos_weight is None:
         return BCEWithLogits(reduction)(input, target)
     if pos_weight is None:
@@ -176,6 +178,7 @@ def cross_entropy(
     name = "cross_entropy"
     label_smoothing = check_number(name, "label_smoothing", label_smoothing, 0, 1)
     input = logits(input, name)
+    advise_logits(input, Softmax, "cross_entropy")
     factors = class_weights(weight, input, name)
     q = as_tensor(target, name)
     if q.dtype in FLOAT_DTYPES and q.shape == input.shape:
@@ -219,7 +222,14 @@ def nll_loss(
     if rows is not None:
         rows = rows.reshape(labels.shape)
         losses = where(rows != 0, losses, 0.0) * Tensor(rows)
-    return reduce(losses, reduction, terms)
+    loss = reduce(losses, reduction, terms)
+    if (loss.data < 0).any():
+        advise(
+            "nll_loss",
+            "nll_loss: the loss is negative, which log-probabilities can not make it; pass log_softmax(logits), or use "
+            "cross_entropy(logits, target)",
+        )
+    return loss
 
 
 def kl_div(input: Operand, target: Operand, reduction: str = "mean", log_target: bool = False) -> Tensor:
@@ -243,6 +253,13 @@ def kl_div(input: Operand, target: Operand, reduction: str = "mean", log_target:
     if batch:
         return sum(losses) * (1.0 / (input.shape[0] if input.ndim else 1))
     return reduce(losses, reduction)
+
+
+def advise_logits(input: Tensor, maker: type[Function], name: str) -> None:
+    """Say, once, that a loss that works on logits was given what an activation made."""
+    if type(input.node) is maker:
+        kind = maker.__name__.lower()
+        advise(name, f"{name}: the input is what {kind} made, and {name} applies {kind} itself; pass the logits")
 
 
 def logits(input: Operand, name: str) -> Tensor:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from minigen.advice import advise
 from minigen.autograd.ops.cast import astype
 from minigen.autograd.tensor import Axis, Operand, Tensor, as_tensor
 from minigen.checks import check_number, is_number, shown
@@ -32,6 +33,8 @@ def same_dtype(tensors: Sequence[Tensor]) -> list[Tensor]:
     if first in FLOAT_DTYPES and all(x.data.dtype == first for x in tensors):
         return list(tensors)
     dtype = common_dtype(tensors)
+    for x in tensors:
+        advise_scaling(x)
     return [astype(x, dtype if dtype in FLOAT_DTYPES else config.dtype) for x in tensors]
 
 
@@ -53,7 +56,24 @@ def pair(name: str, a: Operand, b: Operand) -> tuple[Tensor, Tensor]:
 def common_dtype(tensors: Sequence[Tensor]) -> np.dtype:
     """The dtype that several operands share: the widest float among them; without floats, NumPy's promotion."""
     floats = [x.dtype for x in tensors if x.dtype in FLOAT_DTYPES]
+    if len(set(floats)) > 1:
+        shapes = " and ".join(f"{x.shape} {x.dtype}" for x in tensors if x.dtype in FLOAT_DTYPES)
+        advise(
+            "float64",
+            f"float32 and float64 meet ({shapes}), and all that follows is float64, which is slower; np.ones, np.zeros "
+            "and data files are float64 by default: convert with .astype(np.float32)",
+        )
     return np.result_type(*(floats or [x.dtype for x in tensors]))
+
+
+def advise_scaling(x: Tensor) -> None:
+    """Say, once, that pixels from 0 to 255 reach a layer as they are."""
+    if x.dtype == np.uint8 and x.ndim > 1 and (x.data > 1).any():
+        advise(
+            "uint8",
+            f"bytes up to {x.data.max()}, {x.shape}, are used as numbers of that size; networks learn badly from "
+            "pixels that are not scaled: divide them by 255",
+        )
 
 
 def scalar_like(number: float, tensor: Tensor, name: str) -> Tensor:
@@ -118,6 +138,8 @@ def rows(x: np.ndarray) -> np.ndarray:
 
 def images(x: Operand, name: str) -> Tensor:
     """`x` as a float tensor with four axes."""
+    x = as_tensor(x, name)
+    advise_scaling(x)
     x = as_float(x, name)
     if x.ndim != 4:
         raise ShapeError(f"{name}: x is {x.shape}; images are channels-last with four axes, (N, H, W, C)")
