@@ -8,6 +8,8 @@ from typing import Any
 
 from minigen.errors import ArgumentError
 from minigen.training import RunFolder
+from minigen.training.saved import PICKLES, SUFFIX
+from minigen.training.saved import load as load_file
 
 SHARED = "parts"  # the room of what models share, in which none is
 
@@ -39,8 +41,11 @@ def load_model(name: str) -> ModuleType:
     return importlib.import_module(paths[name])
 
 
-def load(folder: str | Path) -> Any:
-    """The trained model of a run folder, in evaluation mode: the Module, with the averaged weights where it has some.
+def load(path: str | Path) -> Any:
+    """The trained model of a run folder, or the state that `mg.save` wrote to a .safetensors file.
+
+    Of a file: a dict, as minigen.training.saved.load gives it. Of a folder: the Module, in evaluation mode, with the
+    averaged weights where it has some.
 
     Its `.preprocessing` says and does what must become of your data before its networks can be fed with it; which they
     are, and how they are called, is said by the class in the model's file. A classifier, for example:
@@ -50,7 +55,9 @@ def load(folder: str | Path) -> Any:
 
     Raises RunError, ArgumentError or CheckpointError when the folder holds no run, or one that can not be loaded.
     """
-    run = RunFolder.open(folder)
+    if Path(path).is_file() or (Path(path).suffix in (SUFFIX, *PICKLES) and not Path(path).is_dir()):
+        return load_file(path)
+    run = RunFolder.open(path)
     module = load_model(run.model)
     model = module.load(run).eval()
     model.preprocessing = module.preprocessing(run)

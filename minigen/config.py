@@ -62,7 +62,7 @@ class Config:
             raise ArgumentError(f"MINIGEN_DTYPE is {dtype!r}; use float32 or float64")
         cores = available_cores()
         threads = environ.get("MINIGEN_THREADS", str(cores))
-        if not threads.isdecimal() or int(threads) < 1:
+        if not threads.isdecimal() or len(threads) > 9 or int(threads) < 1:
             raise ArgumentError(f"MINIGEN_THREADS is {threads!r}; use a whole number from 1 to {cores}")
         backend = environ.get("MINIGEN_BACKEND", "numba")
         if backend not in BACKENDS:

@@ -1,8 +1,14 @@
 """What all pictures share: colours, a blank figure in the house style, and writing a PNG."""
 
+import contextlib
+import functools
 import io
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -12,9 +18,64 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+P = ParamSpec("P")
+R = TypeVar("R")
+TOLD = ("MPLBACKEND", "MATPLOTLIBRC")  # what the environment tells Matplotlib
+
 # Okabe and Ito's palette, told apart by colour-blind readers too; darker yellow so that it shows on white.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#4d4d4d")
 INK = "#333333"
+
+
+@functools.cache
+def load_matplotlib() -> Any:
+    """Matplotlib. Where the backend or the file of settings that it is told stop it, it is loaded without them."""
+    try:
+        import matplotlib
+
+        return matplotlib
+    except ImportError:  # it is not installed, or damaged
+        raise
+    except Exception as error:  # of any kind, out of a file of any content
+        problem = str(error).partition("\n")[0].partition(";")[0] or type(error).__name__
+    for name in [name for name in sys.modules if name.startswith("matplotlib.")]:  # half of it was loaded
+        del sys.modules[name]
+    told = {name: os.environ.pop(name) for name in TOLD if name in os.environ}
+    os.environ["MATPLOTLIBRC"] = os.devnull
+    try:
+        with contextlib.chdir(Path(__file__).parent):  # a matplotlibrc in the working directory would come first
+            import matplotlib
+    finally:
+        del os.environ["MATPLOTLIBRC"]
+        os.environ.update(told)
+    warnings.warn(
+        f"minigen: Matplotlib can not start with its settings ({problem}), so pictures are drawn without them; "
+        "mend MPLBACKEND or the matplotlibrc file",
+        stacklevel=2,
+    )
+    return matplotlib
+
+
+@contextlib.contextmanager
+def house_style() -> Iterator[None]:
+    """Matplotlib's own defaults in the place of the user's settings, so that pictures look alike everywhere."""
+    matplotlib = load_matplotlib()
+    defaults = {name: value for name, value in matplotlib.rcParamsDefault.items() if "backend" not in name}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", matplotlib.MatplotlibDeprecationWarning)  # of settings that are only put back
+        with matplotlib.rc_context(defaults):
+            yield
+
+
+def drawing(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorator: the function draws in the house style."""
+
+    @functools.wraps(function)
+    def draw(*args: P.args, **kwargs: P.kwargs) -> R:
+        with house_style():
+            return function(*args, **kwargs)
+
+    return draw
 
 
 def new_figure(width: float, height: float) -> "Figure":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigen.errors import DataError, ShapeError
-from minigen.plots.canvas import COLORS, INK, new_figure, save_figure, style
+from minigen.plots.canvas import COLORS, INK, drawing, new_figure, save_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +18,7 @@ NOISY = 40  # a curve of at least so many points is drawn smoothed, over its raw
 HIDDEN = ("step", "epoch")
 
 
+@drawing
 def save_curves(path: str | Path, history: Mapping[str, Sequence[Any]], title: str = "") -> None:
     """Draw what a run logged, one panel a kind of quantity: d_loss and g_loss share the panel "loss".
 
@@ -125,6 +126,7 @@ def label(name: str) -> str:
     return name.replace("_", " ")
 
 
+@drawing
 def save_confusion(path: str | Path, matrix: np.ndarray, classes: Sequence[str] | None = None) -> None:
     """Draw a confusion matrix (K, K) of counts, true classes down, predicted ones across.
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from minigen.errors import DataError
-from minigen.plots.canvas import COLORS, INK, new_figure, save_figure, style
+from minigen.plots.canvas import COLORS, INK, drawing, new_figure, save_figure, style
 
 
+@drawing
 def save_times(
     path: str | Path, names: Sequence[str], seconds: Mapping[str, Sequence[float | None]], title: str = ""
 ) -> None:
@@ -39,6 +40,7 @@ def save_times(
     save_figure(path, figure)
 
 
+@drawing
 def save_scaling(
     path: str | Path,
     curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],

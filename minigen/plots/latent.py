@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minigen.errors import ArgumentError, DataError, ShapeError
-from minigen.plots.canvas import COLORS, INK, new_figure, save_figure, style
+from minigen.plots.canvas import COLORS, INK, drawing, new_figure, save_figure, style
 from minigen.plots.sheets import image_grid
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 HUES = ("#e6194b", "#f58231", "#d4b106", "#3cb44b", "#17becf", "#4363d8", "#911eb4", "#f032e6", "#8c564b", "#7f7f7f")
 
 
+@drawing
 def save_latent_map(
     path: str | Path,
     z: np.ndarray,

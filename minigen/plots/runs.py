@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from minigen.errors import DataError
-from minigen.plots.canvas import COLORS, INK, new_figure, save_figure, style
+from minigen.plots.canvas import COLORS, INK, drawing, new_figure, save_figure, style
 from minigen.plots.charts import HIDDEN, draw_curve, frame, label, points
 
 
+@drawing
 def save_runs(path: str | Path, histories: Mapping[str, Mapping[str, Sequence[Any]]], title: str = "") -> None:
     """Draw what runs logged, one panel a quantity, one colour a run.
 

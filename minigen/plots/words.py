@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minigen.errors import DataError, ShapeError
-from minigen.plots.canvas import COLORS, INK, new_figure, save_figure, style
+from minigen.plots.canvas import COLORS, INK, drawing, new_figure, save_figure, style
 from minigen.plots.latent import principal_plane
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SIDES = (("left", "center", 3, 0), ("right", "center", -3, 0), ("center", "bottom", 0, 3), ("center", "top", 0, -3))
 
 
+@drawing
 def save_word_map(path: str | Path, vectors: np.ndarray, words: Sequence[str]) -> None:
     """Draw words at the two principal axes of their vectors (N, D), D ≥ 2.
 

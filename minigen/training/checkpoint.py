@@ -52,12 +52,19 @@ def save(path: str | os.PathLike[str], state: State, step: int, origin: Mapping[
     value that cannot be stored, RunError when the disk refuses; either way a file that was at `path` before is still
     there, unharmed.
     """
-    from safetensors.numpy import save as serialize
-
     if step < 0:
         raise ArgumentError(f"checkpoint: step is {step}; it counts the steps done, from 0")
+    write(path, {name: capture(owner, name) for name, owner in check_state(state).items()}, step, origin)
+
+
+def write(
+    path: str | os.PathLike[str], values: Mapping[str, Any], step: int, origin: Mapping[str, Any] | None = None
+) -> None:
+    """Write nested arrays and plain values by their names, as `save` does."""
+    from safetensors.numpy import save as serialize
+
     tensors: dict[str, np.ndarray] = {}
-    tree = {name: encode(capture(owner, name), name, tensors) for name, owner in check_state(state).items()}
+    tree = {name: encode(value, name, tensors) for name, value in values.items()}
     body = {"format": FORMAT, "minigen": version(), "step": int(step), "origin": dict(origin or {}), "state": tree}
     # One metadata entry only: safetensors writes several in random order, and equal runs shall give equal files.
     document = json.dumps({**body, "sha256": digest(body, tensors)})
