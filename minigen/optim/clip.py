@@ -8,21 +8,23 @@ import numpy as np
 from minigen import kernels
 from minigen.autograd import leaves
 from minigen.autograd.tensor import Tensor
-from minigen.checks import check_number
+from minigen.checks import check_number, shown
+from minigen.errors import ArgumentError
 from minigen.optim.flat import check_parameters
 from minigen.optim.optimizer import Optimizer
 
 
-def clip_grad_norm(parameters: Optimizer | Iterable[Tensor], max_norm: float) -> float:
-    """Scale all gradients together so that their 2-norm is at most `max_norm`; the norm they had before.
+def clip_grad_norm(parameters: Optimizer | Iterable[Tensor], max_norm: float, norm_type: float = 2.0) -> float:
+    """Scale all gradients together so that their norm is at most `max_norm`; the norm they had before.
 
+    norm_type: 2, 1 (the sum of sizes) or infinity (the largest size), of all gradients as one vector.
     parameters: an optimizer (one pass over its flat gradients) or tensors. A gradient that is NaN or infinite shows
     in the norm returned, and stays visible in the gradients. Pascanu, Mikolov, Bengio (2013), On the difficulty of
     training recurrent neural networks, Algorithm 1. Raises ArgumentError.
     """
     max_norm = check_number("clip_grad_norm", "max_norm", max_norm, above=0)
     gradients, tensors = own_gradients(parameters, "clip_grad_norm")
-    norm = math.sqrt(sum(kernels.global_norm(g.reshape(-1)) ** 2 for g in gradients))
+    norm = norm_of([g.reshape(-1) for g in gradients], norm_type)
     scale = max_norm / (norm + 1e-6)
     if not scale >= 1:  # NaN too
         with np.errstate(invalid="ignore"):  # ∞ · 0 is NaN, as it should be
@@ -31,6 +33,17 @@ def clip_grad_norm(parameters: Optimizer | Iterable[Tensor], max_norm: float) ->
         for tensor in tensors:
             tensor.bump_version()
     return norm
+
+
+def norm_of(gradients: list[np.ndarray], norm_type: float) -> float:
+    """The norm of vectors laid end to end, summed in float64."""
+    if norm_type == 2:
+        return math.sqrt(sum(kernels.global_norm(g) ** 2 for g in gradients))
+    if norm_type == 1:
+        return sum(float(np.abs(g).sum(dtype=np.float64)) for g in gradients)
+    if norm_type == math.inf:
+        return float(np.max([np.abs(g).max(initial=0.0) for g in gradients], initial=0.0))
+    raise ArgumentError(f"clip_grad_norm: norm_type is {shown(norm_type)}; use 1, 2 or math.inf")
 
 
 def clip_grad_value(parameters: Optimizer | Iterable[Tensor], max_value: float) -> None:

@@ -72,7 +72,7 @@ class LBFGS(Optimizer):
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Up to max_iter iterations; the loss before the first. Raises ArgumentError without a closure."""
-        if closure is None:
+        if not callable(closure):
             raise ArgumentError(
                 f"{self.name}: a step needs the loss several times; pass step(closure), a function that calls "
                 "zero_grad(), computes the loss, calls backward() and returns it"

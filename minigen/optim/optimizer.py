@@ -127,6 +127,9 @@ class Optimizer:
         """
         loss = None
         if closure is not None:
+            if not callable(closure):
+                kind = type(closure).__name__
+                raise ArgumentError(f"{self.name}.step: got {kind}; pass nothing, or a function that gives the loss")
             with enable_grad():
                 loss = closure()
         self.change()
@@ -190,8 +193,9 @@ class Optimizer:
 
     def __repr__(self) -> str:
         def written(group: Group) -> str:
-            options = ", ".join(f"{name}={value!r}" for name, value in group.options().items())
-            return f"{options}; {len(group['params'])} parameters, {sum(p.size for p in group['params']):,} numbers"
+            shown = {name: value for name, value in group.options().items() if value or name == "lr"}
+            options = ", ".join(f"{name}={value!r}" for name, value in shown.items())
+            return f"{options}, {len(group['params'])} parameters, {sum(p.size for p in group['params']):,} numbers"
 
         groups = [written(group) for group in self.groups]
         return f"{self.name}({groups[0]})" if len(groups) == 1 else "\n  ".join([f"{self.name}(", *groups]) + "\n)"

@@ -1,5 +1,7 @@
 """Clipping against its definition and against PyTorch."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -114,3 +116,28 @@ def test_bad_limit(limit):
         optim.clip_grad_norm(parameters(), limit)
     with pytest.raises(ArgumentError, match="max_value"):
         optim.clip_grad_value(parameters(), limit)
+
+
+@pytest.mark.parametrize("norm_type", [1, 2, math.inf])
+@pytest.mark.parametrize("flat", [False, True])
+def test_norms_of_other_kinds_equal_torchs(norm_type: float, flat: bool):
+    torch = pytest.importorskip("torch")
+    values = [np.array([[3.0, -4.0], [0.5, 1.0]]), np.array(-7.0), np.array([2.0])]
+    ours = [mg.tensor(value, requires_grad=True) for value in values]
+    theirs = [torch.tensor(value, requires_grad=True) for value in values]
+    optimizer = optim.SGD(ours, lr=0.1) if flat else None
+    for p, q in zip(ours, theirs, strict=True):
+        (p * p).sum().backward()
+        (q * q).sum().backward()
+    norm = optim.clip_grad_norm(optimizer or ours, 1.5, norm_type)
+    assert norm == pytest.approx(torch.nn.utils.clip_grad_norm_(theirs, 1.5, norm_type).item())
+    for p, q in zip(ours, theirs, strict=True):
+        assert p.grad is not None
+        np.testing.assert_allclose(p.grad.data, q.grad.numpy(), rtol=1e-7)
+
+
+def test_unknown_norms_are_refused():
+    p = mg.tensor([1.0], requires_grad=True)
+    for norm_type in (3, 0, "inf", None):
+        with pytest.raises(ArgumentError, match="norm_type"):
+            optim.clip_grad_norm([p], 1.0, norm_type)  # pyright: ignore[reportArgumentType]

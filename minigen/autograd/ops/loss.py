@@ -241,6 +241,10 @@ def kl_div(input: Operand, target: Operand, reduction: str = "mean", log_target:
     """
     batch = reduction == "batchmean"
     input, target = alike(input, target, "kl_div", "mean" if batch else reduction)
+    if input.data.min(initial=1.0) >= 0 and input.size:
+        advise(
+            "kl_div", "kl_div: input holds no negative number, so these are hardly log-probabilities; pass their log"
+        )
     if log_target:
         losses = exp(target) * (target - input)
     else:
@@ -301,9 +305,14 @@ def classes(
             raise
         labels = integers(np.where(ignored, 0, target.data), k, name, "labels")
     if labels.shape != input.shape[:-1]:
+        mend = ""
+        if labels.shape == input.shape:
+            mend = "; of one-hot rows pass target.argmax(-1), of probabilities floats"
+        elif labels.shape == (*input.shape[:1], *input.shape[2:]):
+            mend = "; here axis 1 seems to be that of the classes: move it to the end, mg.moveaxis(input, 1, -1)"
         raise ShapeError(
             f"{name}: target is {labels.shape}, but input {input.shape} asks for {input.shape[:-1]}: one label for "
-            "each row, the classes on the last axis"
+            f"each row, the classes on the last axis{mend}"
         )
     check_reduction(labels.size, name, reduction)
     if factors is None and ignored is None:
