@@ -70,7 +70,8 @@ def draw(module: ModuleType, run: RunFolder, request: object, arguments: argpars
         raise ArgumentError(f"--out {arguments.out}: pictures are written as PNG; let the name end in .png")
     images = module.sample(run, request, generator(arguments.seed))
     path = arguments.out if arguments.out is not None else run.path / "grid.png"
-    plots.save_grid(path, images)
+    title = f"{run.model} · {len(images)} samples after step {run.step:,}, seed {arguments.seed}"
+    plots.save_grid(path, images, title=title)
     print(path)
     return 0
 

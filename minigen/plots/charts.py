@@ -50,7 +50,10 @@ def save_curves(path: str | Path, history: Mapping[str, Sequence[Any]], title: s
 
 
 def group_columns(history: Mapping[str, Sequence[Any]]) -> dict[str, list[str]]:
-    """Columns that hold something, by the last word of their names: {"loss": ["d_loss", "g_loss"], "kl": ["kl"]}."""
+    """Columns that hold something, by the last word of their names: {"loss": ["d_loss", "g_loss"], "kl": ["kl"]}.
+
+    What shares its last word with no other stands with those of its first: {"d_real, d_fake": ["d_real", "d_fake"]}.
+    """
     steps = history.get("step", [])
     if not len(steps):
         raise DataError("save_curves: nothing was logged yet; call run.log(step, …) first")
@@ -62,8 +65,20 @@ def group_columns(history: Mapping[str, Sequence[Any]]) -> dict[str, list[str]]:
             groups.setdefault(re.split(r"[_./ ]", name)[-1], []).append(name)
     if not groups:
         raise DataError("save_curves: nothing but steps was logged; add a quantity to run.log(step, loss=…)")
-    # A quantity alone in its panel keeps its whole name.
-    return {names[0] if len(names) == 1 else group: names for group, names in groups.items()}
+    pairs: dict[str, list[str]] = {}  # what is alone may have others of its first word: d_real and d_fake
+    for names in groups.values():
+        if len(names) == 1:
+            pairs.setdefault(re.split(r"[_./ ]", names[0])[0], []).extend(names)
+    panels: dict[str, list[str]] = {}
+    for group, names in groups.items():
+        first = re.split(r"[_./ ]", names[0])[0]
+        if len(names) > 1:
+            panels[group] = names
+        elif len(pairs[first]) > 1:
+            panels.setdefault(", ".join(pairs[first][:3]), pairs[first])
+        else:  # a quantity alone in its panel keeps its whole name
+            panels[names[0]] = names
+    return panels
 
 
 def points(history: Mapping[str, Sequence[Any]], name: str) -> tuple[np.ndarray, np.ndarray]:

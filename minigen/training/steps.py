@@ -12,7 +12,7 @@
             if steps.check_due:
                 steps.record(validation_loss=measure(model, held_out))
             if steps.sample_due:
-                plots.save_grid(steps.picture_path(), draw(model))
+                plots.save_grid(steps.picture_path(), draw(model), title=steps.title)
 
 When the body of such a step has ended, its checkpoint is written: after its pictures, so that no kill can come between.
 """
@@ -213,6 +213,11 @@ class Steps:
     def averaged(self) -> AbstractContextManager[None]:
         """`with steps.averaged():` the model has its averaged weights, where the state holds an EMA."""
         return nullcontext() if self.ema is None else self.ema.applied()
+
+    @property
+    def title(self) -> str:
+        """What to write over this step's picture."""
+        return f"{self.run.model} · samples after step {self.step:,}"
 
     def picture_path(self) -> Path:
         """Where this step's picture belongs."""

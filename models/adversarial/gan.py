@@ -133,7 +133,7 @@ def play(model: GAN, loader: data.DataLoader, recipe: Any, run: Run, rng: np.ran
             if steps.sample_due:
                 z = noise(64, recipe.latent, mg.random.generator(recipe.seed))  # the same for every sheet
                 with steps.averaged():
-                    plots.save_grid(steps.picture_path(), draw(model, z))
+                    plots.save_grid(steps.picture_path(), draw(model, z), title=steps.title)
 
 
 def load(run: RunFolder) -> GAN:

@@ -191,7 +191,8 @@ def train(recipe: Recipe, run: Run) -> None:
                 steps.record(**figures)
             if steps.sample_due:
                 with steps.averaged():
-                    plots.save_grid(steps.picture_path(), draw(model, 64, mg.random.generator(recipe.seed)))
+                    sheet = draw(model, 64, mg.random.generator(recipe.seed))
+                plots.save_grid(steps.picture_path(), sheet, title=steps.title)
 
 
 def load(run: RunFolder) -> VAE:
@@ -240,10 +241,12 @@ def evaluate(run: RunFolder) -> dict[str, float]:
     model, test = load(run), data.load(recipe.data, "test", size=recipe.size)
     latent = model.mu.out_features
     images = test[:50][0]
-    plots.save_reconstructions(run.path / "reconstructions.png", images, decode(model, encode(model, images)))
+    copies, title = decode(model, encode(model, images)), "vae · test images, each over its reconstruction"
+    plots.save_reconstructions(run.path / "reconstructions.png", images, copies, title=title)
     pairs = images[: min(16, len(images) // 2 * 2)]
     if len(pairs):
-        plots.save_interpolation(run.path / "interpolation.png", interpolations(model, pairs))
+        walks, title = interpolations(model, pairs), "vae · from one test image to another, on a straight line in z"
+        plots.save_interpolation(run.path / "interpolation.png", walks, title=title)
     if latent >= 2:
         mu = np.concatenate([encode(model, x) for x, *_ in data.DataLoader(test, 1000)])
         manifold = partial(decode, model) if latent == 2 else None  # the paper's figure 4

@@ -8,6 +8,8 @@ from minigen.errors import DataError
 from minigen.models.parts.modes import evaluating
 from minigen.training import RunFolder
 
+LONGEST = 20  # characters of a class's name that stand under an image
+
 
 def labelled(name: str, part: str, size: int | None) -> data.ImageDataset:
     """A data set by name or path. Raises DataError when it has no labels to learn."""
@@ -46,7 +48,10 @@ def report(
     plots.save_confusion(run.path / "confusion.png", matrix, names)
     mistakes = np.flatnonzero(predictions != labels)
     if len(mistakes):
-        plots.save_grid(run.path / "mistakes.png", test[mistakes[:100]][0])
+        shown = mistakes[:100]
+        captions = [f"{names[labels[i]][:LONGEST]}\n→ {names[predictions[i]][:LONGEST]}" for i in shown]
+        title = f"{run.model} · {len(mistakes):,} of {len(labels):,} mistaken: true class → guessed"
+        plots.save_grid(run.path / "mistakes.png", test[shown][0], title=title, captions=captions)
     scores = metrics.precision_recall_f1(predictions, labels, count)
     return {
         "accuracy": metrics.accuracy(predictions, labels),

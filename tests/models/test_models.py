@@ -62,10 +62,10 @@ def test_a_sheet_that_fails_is_drawn_when_the_run_goes_on(
     whole = trained(name, tmp_path / "whole", data=digits, epochs=2)
     save_grid, steps = plots.save_grid, whole.step // 2
 
-    def fail_at_the_second(path: Path, images: np.ndarray) -> None:
+    def fail_at_the_second(path: Path, images: np.ndarray, **words: Any) -> None:
         if path.name != f"step-{steps:06d}.png":
             raise MemoryError
-        save_grid(path, images)
+        save_grid(path, images, **words)
 
     with monkeypatch.context() as patch, pytest.raises(MemoryError):
         patch.setattr(plots, "save_grid", fail_at_the_second)

@@ -66,6 +66,8 @@ def test_quantities_of_a_kind_share_a_panel() -> None:
     columns = ["epoch", "d_loss", "kl", "g_loss", "test_accuracy", "unused"]
     history: dict[str, list] = {"step": [1]} | {name: [1.0] for name in columns} | {"unused": [None]}
     assert group_columns(history) == {"loss": ["d_loss", "g_loss"], "kl": ["kl"], "test_accuracy": ["test_accuracy"]}
+    game: dict[str, list] = {"step": [1]} | {name: [1.0] for name in ("d_real", "d_fake", "d_loss", "g_loss", "kl")}
+    assert group_columns(game) == {"d_real, d_fake": ["d_real", "d_fake"], "loss": ["d_loss", "g_loss"], "kl": ["kl"]}
 
 
 def test_smoothing_keeps_constants_lines_and_gaps() -> None:

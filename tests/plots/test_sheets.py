@@ -55,6 +55,39 @@ def test_saved_pixels_are_whole_blocks(tmp_path: Path) -> None:
     np.testing.assert_array_equal(picture, sheet.repeat(factor, 0).repeat(factor, 1))
 
 
+def test_a_title_stands_over_a_sheet_that_is_the_same_below_it(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).random((4, 28, 28, 1), np.float32)
+    plots.save_grid(tmp_path / "plain.png", images)
+    plain = np.asarray(Image.open(tmp_path / "plain.png"))
+    for channels, title in ((1, "vae · samples"), (3, "vae · samples after very many steps " * 4)):
+        plots.save_grid(tmp_path / "titled.png", images.repeat(channels, axis=-1), title=title)
+        titled = np.asarray(Image.open(tmp_path / "titled.png").convert("L"))
+        over = len(titled) - len(plain)
+        np.testing.assert_array_equal(titled[over:, : plain.shape[1]], plain)
+        assert (
+            (titled[:over] > 200).any()
+            and (titled[:over, -6:] == PAPER).all()
+            and (titled[over:, plain.shape[1] :] == PAPER).all()
+        )
+
+
+def test_captions_stand_under_their_images(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).random((5, 28, 28, 3), np.float32)
+    captions = ["Ankle boot\n→ T-shirt/top", "", "1\n→ 7", "", ""]
+    plots.save_grid(tmp_path / "grid.png", images, title="mistakes", captions=captions)
+    picture = np.asarray(Image.open(tmp_path / "grid.png"))
+    factor = next(f for f in range(8, 0, -1) if picture.shape[1] >= f * 3 * (28 + GAP))
+    height = (len(picture) - 21 - factor * GAP) // 2
+    for i, caption in enumerate(captions):
+        top, left = 21 + factor * GAP + i // 3 * height, factor * (GAP + i % 3 * (28 + GAP))
+        image = picture[top : top + factor * 28, left : left + factor * 28]
+        np.testing.assert_array_equal(image[::factor, ::factor], plots.image_grid(images[i : i + 1], gap=0))
+        below = picture[top + factor * 28 : top + factor * 28 + 34, left : left + factor * 28]
+        assert (below > 150).any() == bool(caption)
+    with pytest.raises(ShapeError, match="1 captions for 5 images"):
+        plots.save_grid(tmp_path / "grid.png", images, captions=["one"])
+
+
 def test_reconstructions_stand_below_their_originals(tmp_path: Path) -> None:
     images = np.random.default_rng(0).random((6, 8, 8, 3))
     plots.save_reconstructions(tmp_path / "r.png", images, 1 - images, columns=3)
