@@ -44,8 +44,8 @@ class Parser(argparse.ArgumentParser):
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """`; did you mean X?` for the known word nearest to `word`, or nothing when none is near."""
-    spelled = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(word.lower(), list(spelled), n=1)
+    spelled = {name.lower().lstrip("-"): name for name in known}
+    near = difflib.get_close_matches(word.lower().lstrip("-"), list(spelled), n=1)
     return f"; did you mean {spelled[near[0]]}?" if near else ""
 
 

@@ -109,7 +109,7 @@ def test_training_moves_the_samples_towards_the_data(digits: str, tmp_path: Path
     assert after["pixel_mean_error"] < 0.6 * before["pixel_mean_error"]
     assert last.history()["d_loss"][-1] < 2 * math.log(2) - 0.1  # less than that of an undecided D
     assert set(last.history()) == {"step", "d_loss", "g_loss", "d_real", "d_fake"}
-    assert last.history()["step"] == [6, 12, 18, 24, 30, 36, 42, 48, 50]
+    assert last.history()["step"] == list(range(1, 51))
     assert last.sample_path(6).exists() and last.sample_path(52).exists()  # end of an epoch, end of the run
 
 
