@@ -1,6 +1,8 @@
 """Promises of a user's own images: what is trained on as it is, and what is said in one line before the first step."""
 
+import contextlib
 import gzip
+import io
 import os
 import struct
 import zipfile
@@ -15,6 +17,8 @@ from promises import Promise, promise
 import minigen as mg
 from minigen import data
 from minigen.data import idx
+from minigen.models.latent.vae import Recipe
+from minigen.training import Run, RunFolder, Steps
 
 CASES: list[Promise] = []
 
@@ -375,3 +379,17 @@ def bad_tables(folder: Path) -> None:
         refused(folder / "a.csv", match)
     (folder / "a.csv").write_text("a,b,c\n1,2,3\n")
     refused(folder / "a.csv", "are no square picture")
+
+
+@promise(CASES, "a run on class folders", "says parts, classes and what was decided at the start; run.json keeps it")
+def told_and_kept(folder: Path) -> None:
+    paint_all(folder / "pets", *(f"{'cat' if i % 2 else 'dog'}/{i}.png" for i in range(20)))
+    images, model = data.load(folder / "pets"), mg.layers.Linear(3, 2, rng=mg.random.generator(0))
+    loader = data.DataLoader(images, 6)
+    run = Run.create(folder / "run", "vae", Recipe())
+    with contextlib.redirect_stdout(io.StringIO()) as said, Steps(run, loader, {"model": model}, epochs=1) as steps:
+        for _ in steps:
+            steps.log(every=1, loss=1.0)
+    assert "pets: 18 to train on; images 8×8×1; 2 classes: cat, dog; it has no test part" in said.getvalue()
+    kept = RunFolder.open(folder / "run").data
+    assert kept["classes"] == ["cat", "dog"] and kept["items"] == {"train": 18} and kept["image"] == [8, 8, 1]

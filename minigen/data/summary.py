@@ -1,19 +1,20 @@
 """What a run is told about its data: how many items each part has, of which shape and classes, and what was decided."""
 
+from collections.abc import Sized
 from typing import Any
 
-from minigen.data.dataset import Dataset
+from minigen.data.sequences import SequenceDataset
 from minigen.data.subsets import Subset
 
 SHOWN = 10  # classes that are named in a line
 
 
-def facts(**parts: Dataset) -> dict[str, Any]:
+def facts(**parts: Sized) -> dict[str, Any]:
     """facts(train=…, validation=…, test=…): what JSON can hold of them: name, items of each part, shape of an image,
     names of the classes, notes. Of data sets that have no such attribute, only what they have."""
     first: Any = next(iter(parts.values()))
-    while isinstance(first, Subset):
-        first = first.dataset
+    while isinstance(first, (Subset, SequenceDataset)):
+        first = first.dataset if isinstance(first, Subset) else first.images
     found: dict[str, Any] = {"name": str(getattr(first, "name", type(first).__name__)).removesuffix(" train")}
     found["items"] = {name: len(part) for name, part in parts.items()}
     if hasattr(first, "image_shape"):
@@ -27,8 +28,8 @@ def facts(**parts: Dataset) -> dict[str, Any]:
     return found
 
 
-def summary(**parts: Dataset) -> str:
-    """The same as a line to read: mnist: 55,000 train, 5,000 validation; images 28×28×1; 10 classes: 0, 1, …"""
+def summary(**parts: Sized) -> str:
+    """The same as a line to read: mnist: 55,000 train, 5,000 test; images 28×28×1; 10 classes: 0, 1, …"""
     found = facts(**parts)
     pieces = [", ".join(f"{count:,} {name}" for name, count in found["items"].items())]
     if "image" in found:

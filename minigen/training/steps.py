@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from minigen.data import DataLoader
+from minigen.data import DataLoader, facts, summary
 from minigen.errors import ArgumentError
 from minigen.layers import Module
 from minigen.optim import EMA, ReduceLROnPlateau
@@ -94,6 +94,7 @@ class Steps:
             self.step = self.run.restore(self.state, data_digest(self.data) if self.run.kept else None)
             if self.step:
                 self.health = Health(first_values(self.run.history()))
+            self.run.data = facts(**self.parts("train", "held_out"))
             print(self.announcement(), flush=True)
             self.progress = Progress(self.total, self.step, description=self.run.model, saving=self.run.kept)
             stack.enter_context(self.progress)
@@ -102,17 +103,22 @@ class Steps:
         return self
 
     def announcement(self) -> str:
-        """What is trained on what, on one line: "vae: 652,824 parameters · 60,000 items to train on, …"."""
+        """What is trained on what, on one line: "vae: 652,824 parameters · mnist: 60,000 to train on, …"."""
         said = []
         model = self.state.get("model")
         if isinstance(model, Module):
             said.append(f"{sum(p.size for p in model.parameters()):,} parameters")
-        measured = "" if self.held_out is None else f", {len(self.held_out):,} to measure on"
-        said.append(f"{len(self.loader.dataset):,} items to train on{measured}")
-        classes = getattr(self.loader.dataset, "classes", ())
-        said += [f"{len(classes)} classes"] if len(classes) else []
+        said.append(summary(**self.parts("to train on", "to measure on")))
         said.append(f"{self.total:,} steps of {self.loader.batch_size:,}" + f", {self.step:,} done" * bool(self.step))
         return f"{self.run.model}: {' · '.join(said)}"
+
+    def parts(self, *names: str) -> dict[str, Sized]:
+        """What is trained on and what is measured on, as far as it is known, by these names."""
+        return {
+            name: part
+            for name, part in zip(names, (self.loader.dataset, self.held_out), strict=True)
+            if part is not None
+        }
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
         if not self.entered:
