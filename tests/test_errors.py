@@ -51,7 +51,7 @@ ARITHMETIC = [
     (lambda: mg.clip(x(2), 2, 1), ArgumentError, "clip: min 2 is larger than max 1"),
     (lambda: mg.clip(x(2), np.zeros(2)), ArgumentError, "clip: bound .* use maximum and minimum"),
     (lambda: mg.exp("a"), DTypeError, "exp: dtype <U1"),
-    (lambda: mg.log(None), DTypeError, "log: dtype object"),
+    (lambda: mg.log(None), DTypeError, "log: got None"),
     (lambda: mg.tanh([[1.0], [1.0, 2.0]]), ShapeError, "tanh: the nested sequence is ragged"),
     (lambda: x(2) * 1j, DTypeError, "multiply: dtype complex128"),
     (

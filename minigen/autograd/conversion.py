@@ -14,6 +14,8 @@ def as_array(data: Any, operation: str, dtype: Any = None) -> np.ndarray:
         array = data
     elif isinstance(data, np.ndarray):
         array = plain(data, operation)
+    elif data is None:
+        raise DTypeError(f"{operation}: got None; does the function or layer before it end with `return`?")
     else:
         try:
             array = np.asarray(data)

@@ -16,6 +16,7 @@ from minigen.errors import ShapeError
 from minigen.layers.module import Module
 
 Shape = tuple[int, ...]
+COMPUTED = "parametrizations"  # the part of a layer that its weights are computed by, see parametrize.py
 HEADINGS = ("name", "layer", "output", "parameters", "multiply-adds", "activations")
 
 
@@ -105,7 +106,7 @@ def summary(model: Module, input_shape: Sequence[int], dtype: Any = None) -> Sum
     rows = watcher.rows
     called = {row.name for row in rows}
     for name, module in model.named_modules():
-        if own_parameters(module) and name not in called:
+        if own_parameters(module) and name not in called and COMPUTED not in name.split("."):
             rows.append(Row(name, type(module).__name__, None, own_parameters(module), 0, 0))
     return Summary(
         rows=tuple(rows),
@@ -152,8 +153,9 @@ def one_by_one(model: Module) -> Iterator[None]:
 
 
 def own_parameters(module: Module) -> int:
-    """Elements of the parameters that are attributes of this very module."""
-    inside = {id(p) for child in module.children() for p in child.parameters()}
+    """Elements of the parameters that are attributes of this very module, or that its weights are computed from."""
+    parts = [child for name, child in module.named_children() if name != COMPUTED]
+    inside = {id(p) for child in parts for p in child.parameters()}
     return sum(p.size for p in module.parameters() if id(p) not in inside)
 
 

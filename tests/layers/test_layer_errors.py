@@ -170,3 +170,8 @@ def test_dropout_follows_the_mode():
     assert set(np.unique(first)) == {0.0, 2.0} and not np.array_equal(first, second)
     assert abs(first.mean() - 1) < 0.1
     np.testing.assert_array_equal(layer.eval()(x).data, x.data)
+
+
+def test_none_asks_for_the_forgotten_return():
+    with pytest.raises(DTypeError, match=r"Linear\(2, 2\): got None; does the function or layer before it end with"):
+        untyped.Linear(2, 2, rng=mg.random.generator(0))(None)

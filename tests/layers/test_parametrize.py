@@ -132,9 +132,10 @@ def test_misuse():
         layers.spectral_norm(layer, "bias", rng=generator())
     with pytest.raises(ArgumentError, match=r"axis is 4; the weight \(2, 2, 2, 3\) has 4 axes"):
         layers.weight_norm(layer, axis=4)
-    optim.SGD(layer.parameters(), lr=0.1)
+    optimizer = optim.SGD(layer.parameters(), lr=0.1)
     with pytest.raises(ArgumentError, match="an optimizer has weight already"):
         layers.weight_norm(layer)
+    del optimizer
     layers.spectral_norm(layer, rng=generator())
     with pytest.raises(ArgumentError, match=r"weight is computed already|is no parameter"):
         layers.weight_norm(layer)
@@ -142,3 +143,21 @@ def test_misuse():
         layer.weight = layers.Parameter(np.ones((2, 2, 2, 3), np.float32))
     with pytest.raises(AttributeError, match="Conv2d has no attribute 'wieght'"):
         layer.wieght  # noqa: B018  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_a_summary_counts_them_with_their_layer():
+    model = layers.Sequential(layers.weight_norm(layers.Linear(3, 2, rng=generator())), layers.ReLU())
+    rows = mg.summary(model, (3,)).rows
+    assert [(row.name, row.layer, row.parameters) for row in rows] == [("0", "Linear", 2 + 6 + 2), ("1", "ReLU", 0)]
+
+
+def test_a_checkpointed_stretch_moves_the_vectors_once():
+    layer = layers.spectral_norm(layers.Linear(5, 4, rng=generator()), rng=generator())
+    made = layer.get_submodule("parametrizations.weight")
+    assert isinstance(made, SpectralNorm)
+    made.u = made.unit(np.ones(4))
+    inputs = mg.tensor(np.ones((2, 5), np.float32), requires_grad=True)
+    y = mg.checkpoint(layer, inputs)
+    after = made.u.copy()
+    (y * y).sum().backward()
+    np.testing.assert_array_equal(made.u, after)
