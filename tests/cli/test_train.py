@@ -1,6 +1,7 @@
 """`minigen train`: flags out of a recipe, run folders, resuming."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -93,3 +94,47 @@ def test_a_run_knows_its_text_from_any_folder():
     Path("shakespeare").mkdir()
     assert cli.main(["train", "talker", "--out", "named"]) == 0
     assert json.loads(Path("named/recipe.json").read_text())["recipe"]["text"] == "shakespeare"
+
+
+def test_data_that_were_moved_are_named_by_a_flag(capsys: pytest.CaptureFixture):
+    np.savez("mine.npz", images=np.zeros((20, 8, 8), np.uint8))
+    assert cli.main(["train", "toy", "--data", "mine.npz", "--out", "here", "--max-steps", "3"]) == 0
+    Path("mine.npz").rename("moved.npz")
+    assert cli.main(["train", "--resume", "here", "--max-steps", "5", "--data", "mnist"]) == 2
+    assert "--data mnist does not go with the run" in capsys.readouterr().err
+    assert cli.main(["train", "--resume", "here", "--max-steps", "5", "--data", "moved.npz"]) == 0
+    assert json.loads(Path("here/recipe.json").read_text())["recipe"]["data"] == str(Path("moved.npz").resolve())
+    assert cli.main(["train", "--resume", "here"]) == 0
+
+
+def test_a_recipe_that_was_edited_is_told(capsys: pytest.CaptureFixture):
+    assert cli.main(["train", "toy", "--out", "here", "--max-steps", "3"]) == 0
+    file = Path("here/recipe.json")
+    for change, said in (('"lr": 0.25', "lr is 0.25, and was 0.5"), ('"max_steps": 2', "max_steps is 2, and was 3")):
+        name = change.partition(":")[0]
+        recipe = file.read_text()
+        file.write_text(
+            "\n".join(f"    {change}," if name in line else line for line in recipe.split("\n")).replace(
+                ",\n  }", "\n  }"
+            )
+        )
+        for argv in (["train", "--resume", "here"], ["sample", "here"]):
+            assert cli.main(argv) == 1
+            assert said in capsys.readouterr().err
+        file.write_text(recipe)
+
+
+def test_a_training_that_was_done_takes_no_more_time(capsys: pytest.CaptureFixture):
+    assert cli.main(["train", "toy", "--out", "here"]) == 0
+    before = json.loads(Path("here/run.json").read_text())
+    assert cli.main(["train", "--resume", "here"]) == 0
+    assert json.loads(Path("here/run.json").read_text()) == before
+
+
+def test_a_folder_that_another_process_took_is_left_to_it(monkeypatch: pytest.MonkeyPatch):
+    taken = iter([Path("runs/toy-1"), Path("runs/toy-2"), Path("runs/toy-2")])
+    Path("runs/toy-1/samples").mkdir(parents=True)
+    Path("runs/toy-1/recipe.json").write_text("{}")
+    monkeypatch.setattr(sys.modules["minigen.cli.train"], "next_folder", lambda model: next(taken))
+    assert cli.main(["train", "toy"]) == 0
+    assert Path("runs/toy-2/run.json").exists()

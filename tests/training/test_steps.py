@@ -263,3 +263,33 @@ def test_without_an_average_the_weights_are_the_weights(run: Run):
         steps.log(every=1, loss=0)
         with steps.averaged():
             assert training.weight() == steps.step
+
+
+def test_the_start_says_what_is_trained_on_what(run: Run, capsys: pytest.CaptureFixture[str]):
+    training = Training(epochs=3)
+    training.loader.dataset.classes = ("a", "b")  # pyright: ignore[reportAttributeAccessIssue]
+    with Steps(run, training.loader, training.state, epochs=3, held_out=np.arange(2000)) as steps:
+        first = capsys.readouterr().out.split("\n")[0]
+        assert first == ("walk: 1 parameters · 4 items to train on, 2,000 to measure on · 2 classes · 12 steps of 1")
+        for _ in steps:
+            steps.log(every=1, loss=0)
+            steps.progress.interrupted = steps.step == 4
+    with Steps(run, training.loader, training.state, epochs=3):
+        assert capsys.readouterr().out.split("\n")[1].endswith("12 steps of 1, 4 done")
+
+
+def test_the_curves_are_drawn_on_the_way(run: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(run._curves, "_due", 0.0)
+    for steps in Training(epochs=2).steps(run):
+        steps.log(every=1, loss=1 / steps.step)
+        assert (run.path / "curves.png").exists() == (steps.step > 4)
+
+
+def test_a_second_ctrl_c_says_what_is_saved(run: Run, capfd: pytest.CaptureFixture[str]):
+    training = Training()
+    with pytest.raises(KeyboardInterrupt), Steps(run, training.loader, training.state, epochs=3) as steps:
+        for _ in steps:
+            steps.log(every=1, loss=0)
+            if steps.step == 6:
+                raise KeyboardInterrupt
+    assert f"step 4 is saved; go on with: minigen train walk --resume {run.path}" in capfd.readouterr().err
