@@ -7,7 +7,7 @@ import numpy as np
 
 from minigen.autograd.modes import enable_grad
 from minigen.autograd.tensor import Tensor
-from minigen.checks import check_count, check_number, is_number, shown
+from minigen.checks import check_count, check_number, check_saved, is_number, shown
 from minigen.errors import ArgumentError, CheckpointError
 from minigen.optim.groups import Parameters, number
 from minigen.optim.line_search import Trial, strong_wolfe
@@ -167,7 +167,7 @@ class LBFGS(Optimizer):
         return d
 
     def state_dict(self) -> dict[str, Any]:
-        history = np.array(self.history, self.flat.data.dtype).reshape(len(self.history), 2, self.flat.data.size)
+        history = [np.stack(pair) for pair in self.history]
         numbers = {"length": self.length, "scale": self.scale}
         counts = {"iterations": self.iterations, "evaluations": self.evaluations}
         return {**super().state_dict(), "history": history, **numbers, **counts}
@@ -175,9 +175,12 @@ class LBFGS(Optimizer):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         own = self.state_dict()
         if isinstance(state, Mapping) and set(own) <= {*state, "groups"}:  # else the general check says what is wrong
-            history = state["history"]
-            if not isinstance(history, np.ndarray) or history.shape[1:] != own["history"].shape[1:]:
-                raise CheckpointError(f"{self.name}: the saved history is {np.shape(history)}, of other parameters")
+            if not isinstance(state["history"], list):
+                raise CheckpointError(
+                    f"{self.name}: the saved history is {type(state['history']).__name__}, not a list"
+                )
+            for pair in state["history"]:
+                check_saved(self.name, "history", pair, np.stack([self.direction] * 2))
             try:
                 for name in ("length", "scale"):
                     check_number(self.name, name, state[name], 0)

@@ -12,10 +12,10 @@ class OneCycleLR(Schedule):
     """lr from max_lr / div_factor up to max_lr, then down to max_lr / div_factor / final_div_factor, over total_steps.
 
     pct_start: the share of the way up. anneal_strategy: "cos" or "linear". cycle_momentum: the momentum, or Adam's β1,
-    goes from max_momentum down to base_momentum and up again. The optimizer's own lr does not count, but groups of
-    parameters keep their ratios. To be stepped after every batch; it stays at its end. Sets lr to its first value at
-    once. Smith, Topin (2018), Super-convergence: very fast training of neural networks using large learning rates; the
-    form is PyTorch's.
+    goes from max_momentum down to base_momentum and up again, also where it was 0. The optimizer's own lr does not
+    count, but groups of parameters keep their ratios. To be stepped after every batch; it stays at its end. Sets lr to
+    its first value at once. Smith, Topin (2018), Super-convergence: very fast training of neural networks using large
+    learning rates; the form is PyTorch's. Raises ArgumentError.
     """
 
     def __init__(
@@ -74,3 +74,4 @@ class OneCycleLR(Schedule):
                     group["betas"] = (momentum, *group["betas"][1:])
                 else:
                     group["momentum"] = momentum
+            self.optimizer.prepare()

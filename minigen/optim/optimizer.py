@@ -180,6 +180,9 @@ class Optimizer:
             found.append((end, options))
         return found
 
+    def prepare(self) -> None:
+        """Make the moments that the options ask for, before the first step needs them."""
+
     def add_moment(self, name: str) -> None:
         """One more moment, zero so far; nothing when it is there."""
         if name not in self.moments:

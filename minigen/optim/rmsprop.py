@@ -44,6 +44,9 @@ class RMSprop(Optimizer):
         self.velocity = np.empty(0)  # not used without momentum
         options = {"alpha": alpha, "eps": eps, "weight_decay": weight_decay, "momentum": momentum}
         super().__init__(parameters, lr, **options, centered=centered)
+        self.prepare()
+
+    def prepare(self) -> None:
         for option, moment in (("momentum", "velocity"), ("centered", "mean")):
             if any(group[option] for group in self.groups):
                 self.add_moment(moment)

@@ -41,6 +41,9 @@ class SGD(Optimizer):
         self.velocity = np.empty(0)  # not used without momentum
         options = {"momentum": momentum, "dampening": dampening, "weight_decay": weight_decay}
         super().__init__(parameters, lr, **options, nesterov=nesterov, maximize=maximize)
+        self.prepare()
+
+    def prepare(self) -> None:
         if any(group["momentum"] for group in self.groups):
             self.add_moment("velocity")
 

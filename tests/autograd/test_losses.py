@@ -19,6 +19,7 @@ def gradient(loss: mg.Tensor, x: mg.Tensor, create_graph: bool = False) -> np.nd
     return g.data
 
 
+@pytest.mark.filterwarnings("ignore::minigen.advice.Advice")  # the numbers given to nll_loss are no logarithms
 @pytest.mark.parametrize("function", [mg.cross_entropy, mg.nll_loss])
 @pytest.mark.parametrize("options", [{}, {"weight": [1.0, 2.0, 0.0]}, {"reduction": "sum"}])
 @pytest.mark.parametrize("create_graph", [False, True])
@@ -142,7 +143,7 @@ BAD = [
     (lambda: mg.nll_loss(logits(2, 3), [0.0, 1.0]), DTypeError, "nll_loss: labels have dtype"),
     (lambda: mg.binary_cross_entropy([0.5], [0.5], [1.0, 2.0]), ShapeError, r"weight is \(2,\)"),
     (lambda: mg.binary_cross_entropy_with_logits([0.5], [0.5], pos_weight=[[1.0]]), ShapeError, "pos_weight"),
-    (lambda: mg.kl_div([0.5], [-0.5]), DataError, "log_target=True"),
+    (lambda: mg.kl_div([-0.5], [-0.5]), DataError, "log_target=True"),
     (lambda: mg.kl_div([0.5], [0.5], "most"), ArgumentError, "kl_div: reduction is 'most'"),
     (lambda: mg.mse_loss([0.5], [0.5], "batchmean"), ArgumentError, "mse_loss: reduction"),
     (lambda: mg.gaussian_nll_loss([0.5], [0.5], [-1.0]), DataError, "var holds -1"),

@@ -1,6 +1,7 @@
 """L-BFGS beside PyTorch's, step by step, on problems with and without curvature that changes; its state."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import minigen as mg
 from minigen import optim
 from minigen.errors import ArgumentError, CheckpointError
+from minigen.training import checkpoint
 
 rng = np.random.default_rng(0)
 X, Y = rng.normal(size=(20, 6)), rng.normal(size=20)
@@ -103,7 +105,8 @@ def test_a_state_that_does_not_fit_changes_nothing():
     ours.step(closure)
     before = ours.state_dict()
     for wrong, message in (
-        ({**before, "history": before["history"][:, :, :1]}, "history"),
+        ({**before, "history": [pair[:, :1] for pair in before["history"]]}, "history"),
+        ({**before, "history": "none"}, "history"),
         ({**before, "scale": "x"}, "scale"),
         ({**before, "iterations": -1}, "iterations"),
         ({key: value for key, value in before.items() if key != "history"}, "expected"),
@@ -113,6 +116,18 @@ def test_a_state_that_does_not_fit_changes_nothing():
             ours.load_state_dict(wrong)
     after = ours.state_dict()
     assert all(np.array_equal(after[key], before[key]) for key in before)
+
+
+def test_a_checkpoint_holds_the_history(tmp_path: Path):
+    """Which is longer than that of an optimizer just made."""
+    whole, closure = made("rosenbrock", STARTS["rosenbrock"], max_iter=3, line_search_fn="strong_wolfe")
+    whole.step(closure)
+    checkpoint.save(tmp_path / "c", {"optimizer": whole}, 1)
+    again, other = made("rosenbrock", [p.data for p in whole.parameters], max_iter=3, line_search_fn="strong_wolfe")
+    checkpoint.load(tmp_path / "c", {"optimizer": again})
+    assert whole.step(closure).item() == again.step(other).item()
+    for a, b in zip(whole.parameters, again.parameters, strict=True):
+        np.testing.assert_array_equal(a.data, b.data)
 
 
 def test_frozen_parameters_and_those_without_gradient_stay():

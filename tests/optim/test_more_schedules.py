@@ -1,6 +1,7 @@
 """The schedules that are PyTorch's by name, over their whole course, with two groups; and their states."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import minigen as mg
 from minigen import optim
 from minigen.errors import ArgumentError, CheckpointError
+from minigen.training import checkpoint
 
 STEPS = 24
 Made = Callable[[Any, Any], Any]  # (schedules, optimizer) → a schedule
@@ -73,6 +75,25 @@ def test_one_cycle_turns_the_momentum_of_sgd():
         reference.step()
         expected.step()
         schedule.step()
+
+
+def test_one_cycle_that_turns_momentum_on_goes_on_from_a_checkpoint(tmp_path: Path):
+    def run(optimizer: optim.Optimizer, schedule: optim.OneCycleLR) -> list[float]:
+        for p in optimizer.parameters:
+            p.grad = p.detach() * 1.0
+        optimizer.step()
+        schedule.step()
+        return [p.item() for p in optimizer.parameters]
+
+    whole, again = ours("SGD"), ours("SGD")
+    schedule = optim.OneCycleLR(whole, 0.5, 10)
+    run(whole, schedule)
+    checkpoint.save(tmp_path / "c", {"optimizer": whole, "schedule": schedule}, 1)
+    other = optim.OneCycleLR(again, 0.5, 10)
+    for p, q in zip(whole.parameters, again.parameters, strict=True):
+        np.copyto(q.data, p.data)
+    checkpoint.load(tmp_path / "c", {"optimizer": again, "schedule": other})
+    assert [run(whole, schedule) for _ in range(3)] == [run(again, other) for _ in range(3)]
 
 
 @each_schedule
