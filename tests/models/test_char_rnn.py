@@ -82,7 +82,9 @@ def test_a_run_resumes_in_the_middle_and_over_the_end_of_an_epoch(cell: char_rnn
     whole = trained("char_rnn", tmp_path / "whole", max_steps=19, **fields)
     for first in (7, 8):
         parts = trained("char_rnn", tmp_path / str(first), max_steps=first, **fields)
-        char_rnn.train(char_rnn.Recipe(max_steps=19, **fields), parts)
+        recipe = char_rnn.Recipe(max_steps=19, **fields)
+        parts.change_recipe(recipe)
+        char_rnn.train(recipe, parts)
         assert parts.checkpoint_path.read_bytes() == whole.checkpoint_path.read_bytes(), first
         assert (parts.path / "metrics.csv").read_bytes() == (whole.path / "metrics.csv").read_bytes()
     assert sorted(path.name for path in (whole.path / "samples").iterdir()) == [
@@ -124,7 +126,7 @@ def test_bytes_say_what_the_text_does_not_have(tmp_path: Path):
 def test_a_text_that_has_changed_is_refused(alphabets: str, tmp_path: Path):
     run = trained("char_rnn", tmp_path / "run", text=alphabets, max_steps=2, **SMALL)
     Path(alphabets).write_text("abcdefghijklmnopqrstuvwxy!\n" * 1500)
-    with pytest.raises(MinigenError, match="differ"):
+    with pytest.raises(MinigenError, match="training data are not those"):
         char_rnn.train(char_rnn.Recipe(text=alphabets, max_steps=3, **SMALL), run)
     with pytest.raises(DataError, match="'!'"):
         char_rnn.evaluate(run)

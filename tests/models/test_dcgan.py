@@ -92,7 +92,9 @@ def test_k_steps_saved_and_k_more_equal_2k(digits: str, tmp_path: Path):
     whole = trained(tmp_path / "whole", data=digits, max_steps=6)
     trained(tmp_path / "halves", data=digits, max_steps=3)
     halves = Run.open(tmp_path / "halves")
-    dcgan.train(dcgan.Recipe(data=digits, batch_size=16, max_steps=6), halves)
+    recipe = dcgan.Recipe(data=digits, batch_size=16, max_steps=6)
+    halves.change_recipe(recipe)
+    dcgan.train(recipe, halves)
     assert halves.checkpoint_path.read_bytes() == whole.checkpoint_path.read_bytes()
 
 
