@@ -169,8 +169,6 @@ FUSED = {
     "conv2d": {"Conv2d"},
     "conv_transpose2d": {"ConvTranspose2d"},
     "gaussian_kl": {"GaussianKL"},
-    "elu": {"ELU"},
-    "gelu": {"GELU"},
     "mse_loss": {"SquaredError"},
     "cross_entropy": {"CrossEntropy"},
     "ctc_loss": {"CTC"},

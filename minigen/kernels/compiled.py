@@ -20,7 +20,6 @@ from minigen.kernels.recurrent.layers import (
 from minigen.kernels.rows.bias import (
     bias_leaky,
     bias_leaky_grad,
-    sum_rows,
 )
 from minigen.kernels.rows.elementwise import (
     add,
@@ -73,6 +72,9 @@ from minigen.kernels.rows.pooling import (
     max_pool2d,
     max_pool2d_gather,
     max_pool2d_scatter,
+)
+from minigen.kernels.rows.sums import (
+    total,
 )
 from minigen.kernels.tile.dense import (
     matmul,
@@ -130,6 +132,6 @@ __all__ = [
     "softmax",
     "softmax_grad",
     "softplus",
-    "sum_rows",
     "tanh_grad",
+    "total",
 ]

@@ -81,8 +81,8 @@ def test_nan_and_infinities():
 
 @DTYPES
 @pytest.mark.parametrize("shape", [(0, 300), (3, 2), (1, 40000), (257, 128), (512, 130), (70, 700)], ids=str)
-def test_sum_rows(shape, dtype, monkeypatch):
+def test_total_over_rows(shape, dtype, monkeypatch):
     for layout in ("C", "F"):
         x = laid_out(matrix(shape, dtype), layout)
-        agree("sum_rows", x, scale=30)
-        same_on_any_threads(monkeypatch, "sum_rows", x)
+        agree("total", x, (0,), scale=30)
+        same_on_any_threads(monkeypatch, "total", x, (0,))

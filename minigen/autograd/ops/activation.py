@@ -10,9 +10,8 @@ import numpy as np
 
 from minigen import kernels
 from minigen.autograd.function import Function
-from minigen.autograd.fused import FusedFunction, Gradients
 from minigen.autograd.ops.arithmetic import clip, where
-from minigen.autograd.ops.elementary import exp, expm1
+from minigen.autograd.ops.elementary import exp
 from minigen.autograd.ops.operands import as_float, same_dtype, single_axis
 from minigen.autograd.ops.shape import split
 from minigen.autograd.tensor import Operand, Tensor
@@ -126,7 +125,7 @@ class LeakyReLUGrad(Function):
         return LeakyReLUGrad(self.slope)(ggx, Tensor(self.residuals[0])), None
 
 
-class ELU(FusedFunction):
+class ELU(Function):
     """y = x where x > 0, else α (exp x - 1)."""
 
     def __init__(self, alpha: float) -> None:
@@ -136,25 +135,53 @@ class ELU(FusedFunction):
         self.save_inputs(0)
         return kernels.elu(x, self.alpha)
 
-    def backward_arrays(self, gy: np.ndarray) -> Gradients:
-        return (kernels.elu_grad(gy, self.saved_array(0), self.alpha),)
-
-    def compose(self, x: Tensor) -> Tensor:
-        return where(x.data > 0, x, expm1(where(x.data > 0, 0.0, x)) * self.alpha)
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (ELUGrad(self.alpha)(gy, self.saved_input(0)),)
 
 
-class GELU(FusedFunction):
+class ELUGrad(Function):
+    """gx = gy where x > 0, else gy α exp x, as a function of gy and x."""
+
+    def __init__(self, alpha: float) -> None:
+        self.alpha = alpha
+
+    def forward(self, gy: np.ndarray, x: np.ndarray) -> np.ndarray:
+        self.save_inputs(0, 1)
+        return kernels.elu_grad(gy, x, self.alpha)
+
+    def backward(self, ggx: Tensor) -> tuple[Tensor | None, ...]:
+        gy, x = self.saved_input(0), self.saved_input(1)
+        straight = x.data > 0
+        return (
+            ELUGrad(self.alpha)(ggx, x) if self.needs[0] else None,
+            where(straight, 0.0, ggx * gy * exp(where(straight, 0.0, x)) * self.alpha) if self.needs[1] else None,
+        )
+
+
+class GELU(Function):
     """y = x Φ(x), with Φ the standard normal's distribution function."""
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         self.save_inputs(0)
         return kernels.gelu(x)
 
-    def backward_arrays(self, gy: np.ndarray) -> Gradients:
-        return (kernels.gelu_grad(gy, self.saved_array(0)),)
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (GELUGrad()(gy, self.saved_input(0)),)
 
-    def compose(self, x: Tensor) -> Tensor:
-        return x * 0.5 * (erf(x * math.sqrt(0.5)) + 1.0)
+
+class GELUGrad(Function):
+    """gx = gy (Φ(x) + x φ(x)), as a function of gy and x, φ the normal density; its slope is gy (2 - x²) φ(x)."""
+
+    def forward(self, gy: np.ndarray, x: np.ndarray) -> np.ndarray:
+        self.save_inputs(0, 1)
+        return kernels.gelu_grad(gy, x)
+
+    def backward(self, ggx: Tensor) -> tuple[Tensor | None, ...]:
+        gy, x = self.saved_input(0), self.saved_input(1)
+        if not self.needs[1]:
+            return GELUGrad()(ggx, x), None
+        density = exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))
+        return GELUGrad()(ggx, x) if self.needs[0] else None, ggx * gy * (2.0 - x * x) * density
 
 
 def tanh(x: Operand) -> Tensor:

@@ -101,7 +101,7 @@ class Divide(Binary):
 
 
 class Power(Binary):
-    """y = a ** b; ga = gy b a^(b-1), gb = gy y log a (0 where a = 0, the limit for b > 0)."""
+    """y = a ** b; ga = gy b a^(b-1), gb = gy y log a (0 where a = 0 and b ≥ 0, the limit for b > 0)."""
 
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         self.shapes = a.shape, b.shape
@@ -113,11 +113,11 @@ class Power(Binary):
         a, b = self.saved_input(0), self.saved_input(1)
 
         def base() -> Tensor:
-            zero = (a.data == 0) & (b.data == 0)  # there a^(b-1) is infinite, and the slope is 0
+            zero = (b.data == 0) & ((a.data == 0) | np.isnan(a.data))  # a^(b-1) is infinite or NaN, and the slope is 0
             return gy * where(zero, 0.0, b * power(a, where(zero, 1.0, b - 1)))
 
         def exponent() -> Tensor:
-            zero = a.data == 0
+            zero = (a.data == 0) & (b.data >= 0)
             return gy * where(zero, 0.0, power(a, b) * log(where(zero, 1.0, a)))
 
         return self.reduced(0, base), self.reduced(1, exponent)
@@ -142,20 +142,27 @@ class PowerConstant(Function):
 
 
 class Extremum(Binary):
-    """y = max(a, b) or min(a, b); the gradient goes to the operand taken, half to each where they are equal."""
+    """y = max(a, b) or min(a, b); the gradient goes to the operand taken, half to each where they are equal.
+
+    Where one is NaN neither loses, and both take all of it, as in PyTorch.
+    """
 
     def __init__(self, largest: bool) -> None:
         self.largest = largest
 
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         self.shapes = a.shape, b.shape
-        taken = (a > b) if self.largest else (a < b)
-        self.residuals = (taken + 0.5 * (a == b)).astype(a.dtype, copy=False), None
+        if True in self.needs:
+            less, more = a < b, a > b
+            self.residuals = (less, more) if self.largest else (more, less)
+            self.equal = a == b
         return (np.maximum if self.largest else np.minimum)(a, b)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
-        share = self.residuals[0]
-        return self.reduced(0, lambda: gy * Tensor(share)), self.reduced(1, lambda: gy * Tensor(1 - share))
+        if self.equal.any():
+            gy = where(self.equal, gy * 0.5, gy)
+        first, second = self.residuals
+        return self.reduced(0, lambda: where(first, 0.0, gy)), self.reduced(1, lambda: where(second, 0.0, gy))
 
 
 class Where(Binary):
@@ -190,14 +197,15 @@ class Negative(Function):
 
 
 class Abs(Function):
-    """y = |x|; gx = gy sign(x), 0 at 0."""
+    """y = |x|; gx = gy sign(x), 0 at 0 and at NaN."""
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         self.save_inputs(0)
         return np.abs(x)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
-        return (gy * Tensor(np.sign(self.saved_array(0))),)
+        x = self.saved_array(0)
+        return (gy * Tensor(np.subtract(x > 0, x < 0, dtype=x.dtype)),)
 
 
 class Clip(Function):
@@ -215,7 +223,7 @@ class Clip(Function):
         inside = np.ones(x.shape, bool)
         inside &= True if self.low is None else x >= self.low
         inside &= True if self.high is None else x <= self.high
-        return (gy * Tensor(inside.astype(x.dtype)),)
+        return (where(inside, gy, 0.0),)
 
 
 def add(a: Operand, b: Operand) -> Tensor:

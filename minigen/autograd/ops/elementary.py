@@ -44,15 +44,15 @@ class Log1p(Function):
 
 
 class Expm1(Function):
-    """y = exp(x) - 1; gx = gy (y + 1)."""
+    """y = exp(x) - 1; gx = gy exp x: not gy (y + 1), of which nothing is left where y is nearly -1."""
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        self.save_output()
+        self.save_inputs(0)
         with np.errstate(over="ignore"):
             return np.expm1(x)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
-        return (gy * (self.saved_output() + 1.0),)
+        return (gy * exp(self.saved_input(0)),)
 
 
 class Sqrt(Function):

@@ -14,6 +14,8 @@ from minigen.autograd.ops.shape import expand_dims, getitem, reshape, squeeze, s
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
 from minigen.errors import ArgumentError, ShapeError
 
+MANY_TERMS = 4096  # from which the sums of an einsum in float32 drift
+
 
 class MatMul(Function):
     """y = a b over the last two axes, leading axes broadcast; ga = gy bᵀ, gb = aᵀ gy."""
@@ -54,7 +56,7 @@ class Linear(FusedFunction):
         if self.slope is not None:
             gz, gb = kernels.bias_leaky_grad(gz, rows(self.saved_output_array()), self.slope, True in self.needs[2:])
         elif True in self.needs[2:]:
-            gb = kernels.sum_rows(gz)
+            gb = kernels.total(gz, (0,))
         gx = kernels.matmul(gz, w.T).reshape(x.shape) if self.needs[0] else None
         gw, place = None, self.destination(1)
         if self.needs[1]:
@@ -79,7 +81,15 @@ class Einsum(Function):
     def forward(self, *arrays: np.ndarray) -> np.ndarray:
         self.save_inputs(*range(len(arrays)))
         self.shapes = [x.shape for x in arrays]
-        return np.einsum(f"{','.join(self.terms)}->{self.output}", *arrays, optimize=len(arrays) > 1)
+        if len(arrays) == 1:
+            (term,), (x,) = self.terms, arrays
+            kept = [letter for letter in term if letter in self.output]
+            y = kernels.total(x, tuple([i for i, letter in enumerate(term) if letter not in kept]))
+            return y.transpose([kept.index(letter) for letter in self.output])
+        dtype, lengths = arrays[0].dtype, dict(zip("".join(self.terms), sum(self.shapes, ()), strict=True))
+        if math.prod([n for letter, n in lengths.items() if letter not in self.output]) > MANY_TERMS:
+            arrays = tuple([x.astype(np.float64) for x in arrays])
+        return np.einsum(f"{','.join(self.terms)}->{self.output}", *arrays, optimize=True).astype(dtype, copy=False)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         return tuple([self.gradient(i, gy) if need else None for i, need in enumerate(self.needs)])

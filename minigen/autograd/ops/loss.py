@@ -11,6 +11,7 @@ from minigen import kernels
 from minigen.advice import advise
 from minigen.autograd.function import Function
 from minigen.autograd.fused import Gradients
+from minigen.autograd.modes import modes
 from minigen.autograd.ops.activation import Sigmoid, softplus
 from minigen.autograd.ops.arithmetic import maximum, where
 from minigen.autograd.ops.elementary import exp, log, log1p
@@ -100,12 +101,19 @@ class BCE(Function):
         with np.errstate(divide="ignore"):
             yes, no = np.maximum(np.log(p), -100), np.maximum(np.log1p(-p), -100)
         losses = -target * yes - (1 - target) * no
-        return losses if self.reduction == "none" else losses.mean() if self.reduction == "mean" else losses.sum()
+        if self.reduction == "none":
+            return losses
+        total = kernels.total(losses, tuple(range(losses.ndim)))
+        return total / p.dtype.type(p.size) if self.reduction == "mean" else total
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         p, target = self.saved_input(0), self.saved_input(1)
         share = gy * (1.0 / p.size) if self.reduction == "mean" else gy
-        gp = share * (p - target) / maximum(p * (1.0 - p), 1e-12) if self.needs[0] else None
+        gp = None
+        if self.needs[0] and modes.recording:  # in two terms: where p is 0 or 1, one of them is flat
+            gp = share * ((1.0 - target) / maximum(1.0 - p, 1e-12) - target / maximum(p, 1e-12))
+        elif self.needs[0]:
+            gp = share * (p - target) / maximum(p * (1.0 - p), 1e-12)
         gt = share * (maximum(log1p(-p), -100.0) - maximum(log(p), -100.0)) if self.needs[1] else None
         return gp, gt
 

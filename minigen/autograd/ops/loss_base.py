@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from minigen import kernels
 from minigen.autograd.fused import FusedFunction
 from minigen.autograd.ops.cast import astype
 from minigen.autograd.ops.operands import as_float, broadcastable, same_dtype
@@ -36,8 +37,11 @@ class FusedLoss(FusedFunction):
         """The losses reduced, as an array; terms: what the mean divides by, if not by their number."""
         if self.reduction == "none":
             return losses
-        total = np.add.reduce(losses, axis=None)  # what .mean() and .sum() call, after some Python
-        return np.asarray(total / losses.dtype.type(terms or losses.size) if self.reduction == "mean" else total)
+        total = kernels.total(losses, tuple(range(losses.ndim)))
+        if self.reduction == "mean":
+            share = losses.dtype.type(terms or losses.size)
+            total = total / share if np.isfinite(total) else kernels.total(losses / share, tuple(range(losses.ndim)))
+        return np.asarray(total)
 
     def share(self, gy: np.ndarray, terms: float) -> np.ndarray:
         """∂L/∂loss of one term: an array for "none", else one number for all."""

@@ -5,8 +5,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from minigen import kernels
+from minigen.autograd.function import Function
 from minigen.autograd.fused import Gradients
-from minigen.autograd.ops.arithmetic import abs, where
+from minigen.autograd.modes import modes
+from minigen.autograd.ops.arithmetic import abs, clip
 from minigen.autograd.ops.elementary import expm1, log
 from minigen.autograd.ops.loss_base import FusedLoss, alike, reduce
 from minigen.autograd.ops.operands import as_float, same_dtype
@@ -42,7 +45,7 @@ class GaussianKL(FusedLoss):
         self.save_inputs(0, 1)
         with np.errstate(over="ignore"):
             terms = mu * mu + np.expm1(logvar) - logvar
-        return self.reduced(terms.sum(-1) * mu.dtype.type(0.5))
+        return self.reduced(kernels.total(terms, (terms.ndim - 1,)) * mu.dtype.type(0.5))
 
     def backward_arrays(self, gy: np.ndarray) -> Gradients:
         mu, logvar = self.saved_array(0), self.saved_array(1)
@@ -51,8 +54,31 @@ class GaussianKL(FusedLoss):
             glogvar = np.expm1(logvar) * (share * mu.dtype.type(0.5)) if self.needs[1] else None
         return mu * share if self.needs[0] else None, glogvar
 
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        if not modes.recording:
+            return super().backward(gy)
+        mu, logvar = self.saved_input(0), self.saved_input(1)  # in `compose`, expm1 would be 1 more, less 1
+        share = gy * (1.0 / math.prod(mu.shape[:-1])) if self.reduction == "mean" else gy
+        share = expand_dims(share, -1)
+        return mu * share if self.needs[0] else None, expm1(logvar) * share * 0.5 if self.needs[1] else None
+
     def compose(self, mu: Tensor, logvar: Tensor) -> Tensor:
         return reduce(sum(mu * mu + expm1(logvar) - logvar, -1) * 0.5, self.reduction)
+
+
+class Huber(Function):
+    """y = c (d - c / 2), c being d limited to ±δ; gd = gy c."""
+
+    def __init__(self, delta: float) -> None:
+        self.delta = delta
+
+    def forward(self, d: np.ndarray) -> np.ndarray:
+        self.save_inputs(0)
+        c = np.clip(d, -self.delta, self.delta)
+        return c * (d - c * d.dtype.type(0.5))
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (gy * clip(self.saved_input(0), -self.delta, self.delta),)
 
 
 def mse_loss(input: Operand, target: Operand, reduction: str = "mean") -> Tensor:
@@ -90,8 +116,7 @@ def smooth_l1_loss(input: Operand, target: Operand, reduction: str = "mean", bet
 
 def huber(difference: Tensor, delta: float) -> Tensor:
     """Huber's function of each element."""
-    size = abs(difference)
-    return where(size.data <= delta, difference * difference * 0.5, (size - 0.5 * delta) * delta)
+    return Huber(delta)(difference)
 
 
 def gaussian_nll_loss(

@@ -67,7 +67,7 @@ class BatchNormInference(FusedFunction):
         g, gbias = kernels.bias_leaky_grad(rows(gy), y, self.slope, self.needs[2])
         return (
             (g * (weight * invstd)).reshape(gy.shape) if self.needs[0] else None,
-            (g * (x - self.mean)).sum(axis=0) * invstd if self.needs[1] else None,
+            kernels.total(g * (x - self.mean), (0,)) * invstd if self.needs[1] else None,
             gbias,
         )
 

@@ -26,9 +26,18 @@ BLOCK = 1 << 16  # differences held at once by cdist; they stay in the second ca
 def std(x: Operand, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Tensor:
     """√ var over `axis`: the standard deviation of the population (NumPy's default); PyTorch's default is ddof=1.
 
-    The gradient is 0 where all elements are equal. Raises ArgumentError when n - ddof is not positive.
+    The gradient is 0 where all elements are equal. Does not overflow where the result is a number. Raises ArgumentError
+    when n - ddof is not positive.
     """
-    return root(var(as_float(x, "std"), axis, keepdims, ddof), 0.5)
+    x = as_float(x, "std")
+    squares = var(x, axis, keepdims, ddof)
+    if not np.isinf(squares.data).any() or not np.isfinite(x.data).all():
+        return root(squares, 0.5)
+    axes = normalize_axis(axis, x.ndim, "std")
+    scale = np.abs(x.data).max(axes, keepdims=True)
+    scale[scale == 0] = 1
+    y = root(var(divide(x, Tensor(scale)), axes, True, ddof), 0.5) * Tensor(scale)
+    return y if keepdims else squeeze(y, axes)
 
 
 def norm(x: Operand, p: Any = 2, axis: Axis = None, keepdims: bool = False) -> Tensor:

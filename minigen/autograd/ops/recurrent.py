@@ -135,7 +135,7 @@ class GRU(Recurrent):
         gx, gw_x, gb = self.input_gradients(gz)
         gz[..., 2 * size :] *= gates[..., :size]  # now what reaches the products with h
         if gb is not None:
-            gb = np.concatenate([gb, rows(gz[..., 2 * size :]).sum(0)])
+            gb = np.concatenate([gb, kernels.total(gz[..., 2 * size :], (0, 1))])
         return gx, gh0, gw_x, self.state_weight_gradient(y, gz), gb
 
     def compose(self, x: Tensor, h0: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from minigen import kernels
 from minigen.autograd.function import Function
 from minigen.autograd.ops.elementary import exp
 from minigen.autograd.ops.operands import as_float, normalize_axis, single_axis
@@ -36,10 +37,28 @@ class Sum(Reduction):
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         self.source = x.shape
-        return x.sum(self.axes, keepdims=self.keepdims)
+        return kernels.total(x, self.axes, self.keepdims)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         return (self.repeated(gy),)
+
+
+class Mean(Reduction):
+    """y = Σ x / n; gx = gy / n, repeated. Finite where the sum alone would overflow."""
+
+    def __init__(self, axes: tuple[int, ...], keepdims: bool, terms: int) -> None:
+        super().__init__(axes, keepdims)
+        self.share = 1.0 / terms
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.source = x.shape
+        y = kernels.total(x, self.axes, self.keepdims) * x.dtype.type(self.share)
+        if not np.isfinite(y).all():
+            y = kernels.total(x * x.dtype.type(self.share), self.axes, self.keepdims)
+        return y
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (self.repeated(gy * self.share),)
 
 
 class Extreme(Reduction):
@@ -62,6 +81,31 @@ class Extreme(Reduction):
         return (self.repeated(gy) * Tensor(self.residuals[0]),)
 
 
+class Var(Reduction):
+    """y = Σ (x - mean x)² / (n - ddof); gx = gy 2 (x - mean x) / (n - ddof).
+
+    The mean, rounded, is off by some δ, which would add δ² to the result: seen in the sum of the differences, and
+    taken off again.
+    """
+
+    def __init__(self, axes: tuple[int, ...], keepdims: bool, terms: int, ddof: int) -> None:
+        super().__init__(axes, keepdims)
+        self.terms, self.share = terms, 1.0 / (terms - ddof)
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.source = x.shape
+        self.save_inputs(0)
+        real = x.dtype.type
+        centred = x - kernels.total(x, self.axes, True) * real(1.0 / self.terms)
+        apart = kernels.total(centred, self.axes, self.keepdims)
+        squares = kernels.total(np.square(centred, out=centred), self.axes, self.keepdims)
+        return (squares - apart * (apart * real(1.0 / self.terms))) * real(self.share)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        x = self.saved_input(0)
+        return (self.repeated(gy * (2.0 * self.share)) * (x - mean(x, self.axes, keepdims=True)),)
+
+
 class LogSumExp(Reduction):
     """y = log Σ exp x; gx = gy exp(x - y). The largest element is taken out first, so nothing overflows."""
 
@@ -72,7 +116,7 @@ class LogSumExp(Reduction):
         top = x.max(self.axes, keepdims=True)
         top = np.where(np.isfinite(top), top, x.dtype.type(0))
         with np.errstate(divide="ignore"):
-            y = np.log(np.exp(x - top).sum(self.axes, keepdims=True)) + top
+            y = np.log(kernels.total(np.exp(x - top), self.axes, True)) + top
         return y if self.keepdims else y.squeeze(self.axes)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
@@ -87,7 +131,8 @@ class CumSum(Function):
         self.axis = axis
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        return np.cumsum(x, self.axis)
+        y = np.cumsum(x, self.axis, dtype=np.float64 if x.dtype == np.float32 else None)
+        return y.astype(x.dtype) if x.dtype == np.float32 else y
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         return (flip(CumSum(self.axis)(flip(gy, self.axis)), self.axis),)
@@ -103,7 +148,7 @@ def mean(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Σ x / n over `axis`. Raises ShapeError over no elements."""
     x = as_float(x, "mean")
     n = count(x, axis, "mean")
-    return sum(x, axis, keepdims) * (1.0 / n)
+    return Mean(normalize_axis(axis, x.ndim, "mean"), keepdims, n)(x)
 
 
 def var(x: Operand, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Tensor:
@@ -115,8 +160,7 @@ def var(x: Operand, axis: Axis = None, keepdims: bool = False, ddof: int = 0) ->
     n = count(x, axis, "var")
     if n <= ddof:
         raise ArgumentError(f"var: {n} elements with ddof={ddof} leave nothing to divide by; use a smaller ddof")
-    centred = x - mean(x, axis, keepdims=True)
-    return sum(centred * centred, axis, keepdims) * (1.0 / (n - ddof))
+    return Var(normalize_axis(axis, x.ndim, "var"), keepdims, n, ddof)(x)
 
 
 def max(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:

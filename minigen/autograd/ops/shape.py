@@ -5,11 +5,13 @@ Each is linear, and its gradient is its adjoint: expand and sum_to, getitem and 
 
 import builtins
 import itertools
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from minigen import kernels
 from minigen.autograd.function import Function
 from minigen.autograd.ops.cast import astype
 from minigen.autograd.ops.operands import common_dtype, normalize_axis, raw_index, single_axis, whole_shape
@@ -17,6 +19,7 @@ from minigen.autograd.tensor import Axis, Operand, Tensor, as_tensor
 from minigen.checks import check_items
 from minigen.errors import ArgumentError, ShapeError
 
+OFTEN = 256  # so many numbers may be added to one, one after the other, in float32
 LISTS = "pass a list of tensors"
 
 
@@ -74,7 +77,7 @@ class SumTo(Function):
         self.source = x.shape
         new = x.ndim - len(self.target)
         repeated = [i + new for i, n in enumerate(self.target) if n == 1 and x.shape[i + new] != 1]
-        return x.sum(axis=(*range(new), *repeated)).reshape(self.target)
+        return kernels.total(x, (*range(new), *repeated)).reshape(self.target)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         return (Expand(self.source)(gy),)
@@ -128,12 +131,14 @@ class Scatter(Function):
         self.index, self.target = index, shape
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        y = np.zeros(self.target, x.dtype)
         parts = self.index if isinstance(self.index, tuple) else (self.index,)
         if any(isinstance(part, np.ndarray) and part.dtype != bool for part in parts):
-            np.add.at(y, self.index, x)
-        else:
-            y[self.index] = x
+            often = x.dtype == np.float32 and max(OFTEN, math.prod(self.target) // 4) < x.size
+            y = np.zeros(self.target, np.float64 if often else x.dtype)
+            np.add.at(y, self.index, x.astype(y.dtype, copy=False))
+            return y.astype(x.dtype, copy=False)
+        y = np.zeros(self.target, x.dtype)
+        y[self.index] = x
         return y
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:

@@ -12,7 +12,6 @@ from minigen.kernels.reference.attention import (
 from minigen.kernels.reference.bias import (
     bias_leaky,
     bias_leaky_grad,
-    sum_rows,
 )
 from minigen.kernels.reference.convolution import (
     conv2d,
@@ -82,6 +81,9 @@ from minigen.kernels.reference.recurrent import (
     rnn,
     rnn_grad,
 )
+from minigen.kernels.reference.sums import (
+    total,
+)
 
 __all__ = [
     "adagrad",
@@ -135,6 +137,6 @@ __all__ = [
     "softmax",
     "softmax_grad",
     "softplus",
-    "sum_rows",
     "tanh_grad",
+    "total",
 ]

@@ -1,9 +1,8 @@
 """The twins of a bias and leaky ReLU on the rows of (M, C)."""
 
-import numpy as np
-
 from minigen.kernels.reference.arrays import Array
 from minigen.kernels.reference.elementwise import leaky_relu, leaky_relu_grad
+from minigen.kernels.reference.sums import total
 
 
 def bias_leaky(y: Array, bias: Array | None, slope: float | None) -> None:
@@ -12,12 +11,7 @@ def bias_leaky(y: Array, bias: Array | None, slope: float | None) -> None:
     y[...] = z if slope is None else leaky_relu(z, slope)
 
 
-def sum_rows(x: Array) -> Array:
-    """The sum of the rows."""
-    return x.sum(0)
-
-
 def bias_leaky_grad(gy: Array, y: Array, slope: float | None, needs_bias: bool = True) -> tuple[Array, Array | None]:
     """(gz, gbias): gz = gy where y > 0, slope · gy elsewhere; gbias its sum over the rows."""
     gz = gy if slope is None else leaky_relu_grad(gy, y, slope)
-    return gz, gz.sum(axis=0, dtype=np.float64).astype(gy.dtype) if needs_bias else None
+    return gz, total(gz, (0,)) if needs_bias else None

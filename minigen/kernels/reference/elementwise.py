@@ -18,8 +18,8 @@ def leaky_relu(x: Array, slope: float) -> Array:
 
 
 def leaky_relu_grad(gy: Array, x: Array, slope: float) -> Array:
-    """gy where x > 0, slope · gy elsewhere."""
-    return contiguous(np.where(x <= 0, x.dtype.type(slope) * gy if slope else x.dtype.type(0), gy))
+    """gy where x > 0, slope · gy elsewhere; at NaN, gy without a slope."""
+    return contiguous(np.where(x > 0, gy, x.dtype.type(slope) * gy) if slope else np.where(x <= 0, x.dtype.type(0), gy))
 
 
 def sigmoid(x: Array) -> Array:
@@ -68,9 +68,9 @@ def gelu_grad(gy: Array, x: Array) -> Array:
 
 def elu(x: Array, alpha: float) -> Array:
     """x where x > 0, alpha · (exp(x) - 1) elsewhere."""
-    return contiguous(np.where(x > 0, x, x.dtype.type(alpha) * np.expm1(np.minimum(x, 0))))
+    return contiguous(np.where(x >= 0, x, x.dtype.type(alpha) * np.expm1(np.minimum(x, 0))))
 
 
 def elu_grad(gy: Array, x: Array, alpha: float) -> Array:
-    """gy where x > 0, gy · alpha · exp(x) elsewhere."""
-    return contiguous(gy * np.where(x > 0, 1, x.dtype.type(alpha) * np.exp(np.minimum(x, 0))))
+    """gy · alpha · exp(x) where x ≤ 0, gy elsewhere, NaN too."""
+    return contiguous(np.where(x <= 0, gy * (x.dtype.type(alpha) * np.exp(np.minimum(x, 0))), gy))

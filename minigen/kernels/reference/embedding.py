@@ -7,6 +7,6 @@ from minigen.kernels.reference.arrays import Array
 
 def scatter_rows(gy: Array, indices: Array, rows: int) -> Array:
     """gw[indices[m]] += gy[m] for gy (M, D): the gradient of weight[indices], (rows, D)."""
-    gw = np.zeros((rows, gy.shape[1]), gy.dtype)
+    gw = np.zeros((rows, gy.shape[1]), np.float64)
     np.add.at(gw, indices, gy)
-    return gw
+    return gw.astype(gy.dtype)

@@ -7,6 +7,7 @@ import numpy as np
 
 from minigen.kernels.reference.arrays import Array, contiguous
 from minigen.kernels.reference.elementwise import leaky_relu, leaky_relu_grad
+from minigen.kernels.reference.sums import total
 
 Triple = tuple[Array, Array, Array]
 
@@ -34,15 +35,15 @@ def batch_norm_grad(
         gy = leaky_relu_grad(gy, batch_norm_inference(x, weight, bias, mean, var, eps), slope)
     invstd = 1 / np.sqrt(var + x.dtype.type(eps))
     normalised = (x - mean) * invstd
-    gweight, gbias = (gy * normalised).sum(axis=0), gy.sum(axis=0)
+    gweight, gbias = total(gy * normalised, (0,)), total(gy, (0,))
     gx = weight * invstd * (gy - gbias / len(x) - normalised * (gweight / len(x)))
     return contiguous(gx) if needs_x else None, gweight, gbias
 
 
 def layer_norm(x: Array, weight: Array, bias: Array, eps: float) -> Triple:
     """(y, mean (M,), invstd (M,)): y = (x - mean) · invstd · weight + bias, mean and invstd of each row."""
-    mean = x.mean(axis=1)
-    invstd = 1 / np.sqrt(x.var(axis=1) + x.dtype.type(eps))
+    mean, var = (f(x, axis=1, dtype=np.float64).astype(x.dtype) for f in (np.mean, np.var))
+    invstd = 1 / np.sqrt(var + x.dtype.type(eps))
     return contiguous((x - mean[:, None]) * invstd[:, None] * weight + bias), mean, invstd
 
 
@@ -50,5 +51,6 @@ def layer_norm_grad(gy: Array, x: Array, weight: Array, mean: Array, invstd: Arr
     """(gx, gweight, gbias) of layer_norm."""
     normalised = (x - mean[:, None]) * invstd[:, None]
     g = gy * weight
-    gx = g - g.mean(axis=1, keepdims=True) - normalised * (g * normalised).mean(axis=1, keepdims=True)
-    return contiguous(gx * invstd[:, None]), (gy * normalised).sum(axis=0), gy.sum(axis=0)
+    means = (total(a, (1,), True) / x.dtype.type(x.shape[1]) for a in (g, g * normalised))
+    gx = g - next(means) - normalised * next(means)
+    return contiguous(gx * invstd[:, None]), total(gy * normalised, (0,)), total(gy, (0,))

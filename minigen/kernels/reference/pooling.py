@@ -12,7 +12,7 @@ Padding = tuple[int, int, int, int]
 def max_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Padding) -> tuple[Array, Array]:
     """(y, index): the largest value of each window and its place, int32 h · W + w inside its image and channel.
 
-    Padding counts as -inf. The first of equal values wins; a NaN wins over everything.
+    Padding counts as -inf. The first of equal values wins; a NaN wins over everything, the last one.
     """
     (h, width), (top, bottom, left, right) = x.shape[1:3], padding
     edges = ((0, 0), (top, bottom), (left, right), (0, 0))
@@ -20,7 +20,9 @@ def max_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Padding) -> tuple[
     values = _pool_windows(np.pad(x, edges, constant_values=-np.inf), kernel, stride)
     places = np.broadcast_to(_pool_windows(place, kernel, stride), values.shape)
     rank = np.where(places < 0, -np.inf, np.where(np.isneginf(values), np.finfo(x.dtype).min, values))
-    best = rank.argmax(axis=-1)[..., None]
+    nan = np.isnan(rank)
+    last = rank.shape[-1] - 1 - nan[..., ::-1].argmax(axis=-1)
+    best = np.where(nan.any(axis=-1), last, rank.argmax(axis=-1))[..., None]
     return np.take_along_axis(values, best, -1)[..., 0], np.take_along_axis(places, best, -1)[..., 0]
 
 

@@ -37,9 +37,9 @@ def span(run, length, items):
     return np.uintp(min(items, run * length)), np.uintp(min(items, (run + 1) * length))
 
 
-def patches(m: int, c: int) -> Cut:
-    """(rows of a block, blocks of rows, strips of columns)."""
-    rows = min(PATCH_ROWS, PATCH_ELEMENTS // max(1, min(c, STRIP_COLUMNS)))
+def patches(m: int, c: int, most: int = PATCH_ROWS) -> Cut:
+    """(rows of a block, blocks of rows, strips of columns); a block has at most so many rows."""
+    rows = min(most, PATCH_ELEMENTS // max(1, min(c, STRIP_COLUMNS)))
     return rows, -(-m // rows), -(-c // STRIP_COLUMNS)
 
 

@@ -118,7 +118,7 @@ def _erf(run, length, x, y):
         a = abs(v)
         scale, tail = erfc_parts(a)
         magnitude = (ONE - scale) - tail
-        y[i] = -magnitude if v < ZERO else magnitude
+        y[i] = math.copysign(magnitude, v)
 
 
 def erf(x: np.ndarray) -> np.ndarray:
@@ -172,7 +172,7 @@ def _elu(run, length, x, alpha, y):
     for i in range(low, high):
         v = x[i]
         scale, tail = exp_parts(ZERO if v > ZERO else v)
-        y[i] = v if v > ZERO else alpha * ((scale - ONE) + tail)
+        y[i] = v if v >= ZERO else alpha * ((scale - ONE) + tail)
 
 
 def elu(x: np.ndarray, alpha: float) -> np.ndarray:
@@ -186,11 +186,11 @@ def _elu_grad(run, length, gy, x, alpha, gx):
     for i in range(low, high):
         v = x[i]
         slope = alpha * exp_negative(ZERO if v > ZERO else v)
-        gx[i] = gy[i] * (ONE if v > ZERO else slope)
+        gx[i] = gy[i] * (slope if v <= ZERO else ONE)
 
 
 def elu_grad(gy: np.ndarray, x: np.ndarray, alpha: float) -> np.ndarray:
-    """gy where x > 0, gy · alpha · exp(x) elsewhere."""
+    """gy · alpha · exp(x) where x ≤ 0, gy elsewhere, NaN too."""
     if x.dtype != np.float32:
         return reference.elu_grad(gy, x, alpha)
     return _one_pass(_elu_grad, (gy, x), alpha)

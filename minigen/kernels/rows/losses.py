@@ -1,6 +1,6 @@
 """Softmax over the rows of (M, K), and the losses that are fused with it or with the sigmoid.
 
-Compiled for float32; float64, which gradient checks use, goes to the NumPy twins.
+Compiled for float32; float64, which gradient checks use, goes to the NumPy twins. A row is summed in float64.
 """
 
 import math
@@ -29,8 +29,10 @@ def ordered(bits):
 
 @part
 def _exponentials(m, x, bits, y):
-    """y[m] = exp(x[m] - largest of x[m]); returns that largest, and the sum of y[m]. bits: those of x, as int32."""
-    best, total = LOWEST, ZERO
+    """y[m] = exp(x[m] - largest of x[m]); returns that largest, and the sum of y[m], in float64, in which
+    nothing is lost when terms are gathered in another order. bits: those of x, as int32.
+    """
+    best, total = LOWEST, np.float64(0)
     for k in range(x.shape[1]):
         b = ordered(bits[m, k])
         best = b if b > best else best
@@ -39,7 +41,7 @@ def _exponentials(m, x, bits, y):
         y[m, k] = exp_negative(x[m, k] - largest)
     for k in range(x.shape[1]):
         total += y[m, k]
-    return largest, total
+    return np.float64(largest), total
 
 
 @tasks
@@ -47,7 +49,7 @@ def _softmax(run, rows, x, bits, y):
     low, high = span(run, rows, x.shape[0])
     for m in range(low, high):
         _, total = _exponentials(m, x, bits, y)
-        share = ONE / total
+        share = np.float32(1 / total)
         for k in range(x.shape[1]):
             y[m, k] *= share
 
@@ -65,11 +67,12 @@ def softmax(x: np.ndarray) -> np.ndarray:
 def _softmax_grad(run, rows, gy, y, gx):
     low, high = span(run, rows, y.shape[0])
     for m in range(low, high):
-        total = ZERO
+        total = np.float64(0)
         for k in range(y.shape[1]):
             total += gy[m, k] * y[m, k]
+        mean = np.float32(total)
         for k in range(y.shape[1]):
-            gx[m, k] = y[m, k] * (gy[m, k] - total)
+            gx[m, k] = y[m, k] * (gy[m, k] - mean)
 
 
 def softmax_grad(gy: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -86,7 +89,7 @@ def _log_softmax(run, rows, x, bits, y):
     low, high = span(run, rows, x.shape[0])
     for m in range(low, high):
         largest, total = _exponentials(m, x, bits, y)
-        log_total = np.float32(math.log(total))
+        log_total = math.log(total)
         for k in range(y.shape[1]):
             y[m, k] = (x[m, k] - largest) - log_total
 
@@ -104,9 +107,10 @@ def log_softmax(x: np.ndarray) -> np.ndarray:
 def _log_softmax_grad(run, rows, gy, y, gx):
     low, high = span(run, rows, y.shape[0])
     for m in range(low, high):
-        total = ZERO
+        exact = np.float64(0)
         for k in range(y.shape[1]):
-            total += gy[m, k]
+            exact += gy[m, k]
+        total = np.float32(exact)
         for k in range(y.shape[1]):
             v = y[m, k]
             gx[m, k] = gy[m, k] - exp_negative(ZERO if v > ZERO else v) * total
@@ -123,20 +127,19 @@ def log_softmax_grad(gy: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 @tasks
 def _cross_entropy(run, rows, x, bits, labels, smoothing, losses, probabilities):
-    columns = np.float32(x.shape[1])
     low, high = span(run, rows, x.shape[0])
     for m in range(low, high):
         largest, total = _exponentials(m, x, bits, probabilities)
-        log_total = np.float32(math.log(total))
-        share = ONE / total
+        log_total = math.log(total)
+        share = np.float32(1 / total)
         for k in range(x.shape[1]):
             probabilities[m, k] *= share
         loss = (ONE - smoothing) * (log_total - (x[m, labels[m]] - largest))
         if smoothing > ZERO:
-            shifted = ZERO
+            shifted = np.float64(0)
             for k in range(x.shape[1]):
                 shifted += x[m, k] - largest
-            loss += smoothing * (log_total - shifted / columns)
+            loss += smoothing * (log_total - shifted / x.shape[1])
         losses[m] = loss
 
 
@@ -177,12 +180,19 @@ def cross_entropy_grad(
     return gx
 
 
+@part
+def bce_term(v, t):
+    """softplus(v) - t · v; where it is certain, 0 or infinite also for an infinite v."""
+    size = abs(v)
+    wrong = (ONE - t) if v > ZERO else t
+    return (ZERO if wrong == ZERO else wrong * size) + log1p_unit(exp_negative(-size))
+
+
 @tasks
 def _bce_with_logits(run, length, x, target, y):
     low, high = span(run, length, x.size)
     for i in range(low, high):
-        v = x[i]
-        y[i] = ((ZERO if v < ZERO else v) - target[i] * v) + log1p_unit(exp_negative(-abs(v)))
+        y[i] = bce_term(x[i], target[i])
 
 
 def bce_with_logits(x: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -201,8 +211,7 @@ def _bce_with_logits_sums(run, length, x, target, sums):
         total = ZERO
         low, high = span(block, BLOCK_ELEMENTS, x.size)
         for i in range(low, high):
-            v = x[i]
-            total += ((ZERO if v < ZERO else v) - target[i] * v) + log1p_unit(exp_negative(-abs(v)))
+            total += bce_term(x[i], target[i])
         sums[block] = total
 
 

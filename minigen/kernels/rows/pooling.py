@@ -9,6 +9,7 @@ import numpy as np
 from minigen.kernels.compiler.jit import part, tasks
 from minigen.kernels.rows.cuts import runs, span
 
+MOST_TERMS = 256  # that are added one after the other in float32; sums of more are in float64
 Pair = tuple[int, int]
 Padding = tuple[int, int, int, int]
 
@@ -39,7 +40,7 @@ def _max_pool(run, images, x, kernel, stride, top, left, y, index):
                         here, first = np.int32(np.intp(h) * width + np.intp(w)), h == h0 and w == w0
                         for c in range(channels):
                             v, b = x[n, h, w, c], y[n, i, j, c]
-                            better = first | (v > b) | ((v != v) & (b == b))  # a NaN wins, the first one
+                            better = first | (v > b) | (v != v)  # a NaN wins, the last one
                             y[n, i, j, c] = v if better else b
                             index[n, i, j, c] = here if better else index[n, i, j, c]
 
@@ -48,7 +49,7 @@ def max_pool2d(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding) -> t
     """(y, index): the largest value of each window and its place, int32 h · W + w inside its image and channel.
 
     Padding, (top, bottom, left, right), counts as -inf and must leave a pixel in every window. The first of equal
-    values wins; a NaN wins over everything.
+    values wins; a NaN wins over everything, the last one: as in PyTorch.
     """
     x = np.ascontiguousarray(x)
     y = np.empty(_pooled_shape(x, kernel, stride, padding), x.dtype)
@@ -144,10 +145,11 @@ def _avg_pool(run, images, x, kernel, stride, top, left, share, y):
 def avg_pool2d(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding) -> np.ndarray:
     """The mean of each window; padding, (top, bottom, left, right), counts as zeros."""
     x = np.ascontiguousarray(x)
-    y = np.empty(_pooled_shape(x, kernel, stride, padding), x.dtype)
-    share = x.dtype.type(1 / (kernel[0] * kernel[1]))
+    terms = kernel[0] * kernel[1]
+    y = np.empty(_pooled_shape(x, kernel, stride, padding), x.dtype if terms <= MOST_TERMS else np.float64)
+    share = y.dtype.type(1 / terms)
     _avg_pool(*runs(len(x), x.size), x, kernel, stride, padding[0], padding[2], share, y)
-    return y
+    return y.astype(x.dtype, copy=False)
 
 
 @tasks
@@ -170,7 +172,8 @@ def avg_pool2d_grad(
     gy: np.ndarray, x_shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Padding
 ) -> np.ndarray:
     """The adjoint of avg_pool2d: each gy / (KH · KW) added to every place of its window. Shape x_shape."""
-    gx = np.empty(x_shape, gy.dtype)
-    share = gy.dtype.type(1 / (kernel[0] * kernel[1]))
+    terms = -(-kernel[0] // stride[0]) * -(-kernel[1] // stride[1])  # windows that a pixel lies in
+    gx = np.empty(x_shape, gy.dtype if terms <= MOST_TERMS else np.float64)
+    share = gx.dtype.type(1 / (kernel[0] * kernel[1]))
     _avg_pool_grad(*runs(len(gx), gx.size), np.ascontiguousarray(gy), kernel, stride, padding[0], padding[2], share, gx)
-    return gx
+    return gx.astype(gy.dtype, copy=False)
