@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from minigen.autograd.ops.operands import advise_scaling
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
 from minigen.errors import ArgumentError, ShapeError
 
@@ -14,7 +15,10 @@ def in_dtype(x: Operand, dtype: np.dtype | None, layer: str) -> Tensor:
     None: a layer without parameters, which takes every dtype.
     """
     x = as_tensor(x, layer)
-    return x if x.requires_grad or dtype is None or x.data.dtype == dtype else x.astype(dtype)
+    if x.requires_grad or dtype is None or x.data.dtype == dtype:
+        return x
+    advise_scaling(x)
+    return x.astype(dtype)
 
 
 def check_features(layer: str, x: Operand, features: int, axes: str, dtype: np.dtype | None) -> Tensor:

@@ -143,7 +143,9 @@ class Sequential(ModuleList):
         for i, module in enumerate(modules):
             if taken:
                 taken = False
-            elif type(module) in FUSING and (slope := slope_of(modules[i + 1 : i + 2])) is not None:
+            elif (
+                type(module) in FUSING and not module._hooks and (slope := slope_of(modules[i + 1 : i + 2])) is not None
+            ):
                 x, taken = module(x, slope), True
             else:
                 x = module(x)
@@ -152,6 +154,8 @@ class Sequential(ModuleList):
 
 def slope_of(modules: list[Module]) -> float | None:
     """The slope below 0 of the one module, an activation that the layer before can take over; None of all others."""
-    if not config.fuse or not modules or type(modules[0]) not in (ReLU, LeakyReLU) or "forward" in vars(modules[0]):
-        return None  # a forward that was replaced wants to be called
+    if not config.fuse or not modules or type(modules[0]) not in (ReLU, LeakyReLU):
+        return None
+    if {"forward", "_hooks"} & vars(modules[0]).keys():  # it wants to be called
+        return None
     return getattr(modules[0], "negative_slope", 0.0)

@@ -13,11 +13,13 @@ import numpy as np
 
 from minigen.autograd import leaves
 from minigen.autograd.conversion import as_array, check_differentiable, numeric_dtype
+from minigen.autograd.hooks import Handle
 from minigen.autograd.modes import modes
 from minigen.autograd.observe import observed
 from minigen.autograd.tensor import Tensor
 from minigen.config import FLOAT_DTYPES
 from minigen.errors import ArgumentError, CheckpointError, DTypeError
+from minigen.layers.hooks import ModuleHooks
 from minigen.torch_names import missing_attribute
 
 Self = TypeVar("Self", bound="Module")
@@ -60,6 +62,7 @@ class Module:
     """
 
     training: bool
+    _hooks: ModuleHooks | None = None
     _buffers: set[str]  # names of the attributes that are buffers
 
     def __init__(self) -> None:
@@ -71,17 +74,36 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward; write `def forward(self, x)`")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if modes.observers:
+        if modes.observers or self._hooks is not None:
             return self.observed(args, kwargs)
         return self.forward(*args, **kwargs)
 
     def observed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """`forward`, with those who listen told of its start and its end."""
+        """`forward` with its hooks, and those who listen told of its start and its end."""
+
+        def run() -> Any:
+            if self._hooks is None:
+                return self.forward(*args, **kwargs)
+            return self._hooks.run(self, self.forward, args, kwargs)
+
         return observed(
-            lambda: self.forward(*args, **kwargs),
+            run,
             lambda observer: observer.module_starts(self, args, kwargs),
             lambda observer, result: observer.module_ends(self, args, kwargs, result),
         )
+
+    def register_forward_hook(self, hook: Callable[[Any, tuple, Any], Any]) -> Handle:
+        """Have `hook(module, args, result)` called after each forward; what it returns, unless None, is the result.
+
+        Gives a handle, whose `remove()` ends it. A layer with hooks does not take over the activation behind it.
+        """
+        self._hooks = self._hooks or ModuleHooks()
+        return Handle(self._hooks.after, hook)
+
+    def register_forward_pre_hook(self, hook: Callable[[Any, tuple], Any]) -> Handle:
+        """Have `hook(module, args)` called before each forward; what it returns, unless None, takes the args' place."""
+        self._hooks = self._hooks or ModuleHooks()
+        return Handle(self._hooks.before, hook)
 
     # Attributes
 

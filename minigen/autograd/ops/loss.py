@@ -152,8 +152,8 @@ def binary_cross_entropy_with_logits(
     Raises ShapeError unless the shapes of input and target are equal and the weights broadcast to them.
     """
     name = "binary_cross_entropy_with_logits"
+    advise_logits(as_tensor(input, name), Sigmoid, name)
     input, target = alike(input, target, name, reduction)
-    advise_logits(input, Sigmoid, name)
     if weight is None and pos_weight is None:
         return BCEWithLogits(reduction)(input, target)
     if pos_weight is None:
