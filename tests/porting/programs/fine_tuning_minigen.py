@@ -1,0 +1,38 @@
+"""A trained body, frozen, under a new head."""
+
+import minigen as mg
+from minigen import layers as nn
+from minigen import optim
+
+
+class Net(nn.Module):
+    def __init__(self, rng):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(20, 32, rng=rng), nn.ReLU())
+        self.head = nn.Linear(32, 4, rng=rng)
+
+    def forward(self, x):
+        return self.head(self.body(x))
+
+
+def build(rng):
+    return Net(rng)
+
+
+def train(model, x, y):
+    x, y = mg.tensor(x), mg.tensor(y)
+    copy = build(mg.random.generator(0))
+    copy.load_state_dict(model.state_dict())
+    for parameter in copy.body.parameters():
+        parameter.requires_grad = False
+    before = copy.body[0].weight.sum().item()
+    optimizer = optim.Adam([p for p in copy.parameters() if p.requires_grad], lr=1e-2)
+    losses = []
+    for _ in range(20):
+        optimizer.zero_grad()
+        loss = mg.cross_entropy(copy(x), y)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert copy.body[0].weight.sum().item() == before
+    return losses
