@@ -69,6 +69,19 @@ def check_whole(operation: str, name: str, value: Any) -> int:
     return int(value)
 
 
+def check_callable(operation: str, f: Any) -> None:
+    """ArgumentError unless `f` can be called."""
+    if not callable(f):
+        raise ArgumentError(f"{operation}: f is {shown(f)}; pass a function, or a module")
+
+
+def check_flag(operation: str, name: str, value: Any) -> bool:
+    """True or False, of Python or NumPy; 1 and 0 count as such."""
+    if not isinstance(value, (bool, np.bool_, int)) or value not in (0, 1):
+        raise ArgumentError(f"{operation}: {name} is {shown(value)}; use True or False")
+    return bool(value)
+
+
 def check_pair(operation: str, name: str, value: Any, low: int = 1) -> tuple[int, int]:
     """One whole number ≥ low, meant for both, or a pair of them for height and width."""
     height, width = check_lengths(operation, name, value, 2, low)

@@ -18,7 +18,7 @@ from minigen.autograd.engine import edge_of, partial_derivatives
 from minigen.autograd.function import Edge, Function, creation_order
 from minigen.autograd.modes import enable_grad, modes, recomputing
 from minigen.autograd.tensor import Tensor
-from minigen.checks import check_items
+from minigen.checks import check_callable, check_items
 from minigen.errors import GradientError
 from minigen.random import Draws, draws_noted, get_state, set_state
 
@@ -34,6 +34,7 @@ def checkpoint(f: Callable[..., Any], *inputs: Any, rng: Any = None, **options: 
     rng: a generator, or several, from which f draws by itself, as in rng.normal(…).
     Raises GradientError in backward when the second run differs from the first, or a tensor was changed in between.
     """
+    check_callable("checkpoint", f)
     if not modes.recording:
         return f(*inputs, **options)
     mend = "pass a generator, or a list of them"

@@ -19,9 +19,10 @@ from minigen.autograd import ops
 from minigen.autograd.engine import grad
 from minigen.autograd.fused import Alias
 from minigen.autograd.modes import enable_grad
-from minigen.autograd.tensor import Tensor
+from minigen.autograd.tensor import Tensor, as_tensor
+from minigen.checks import check_callable, check_flag
 from minigen.config import FLOAT_DTYPES
-from minigen.errors import DTypeError, GradientError, ShapeError
+from minigen.errors import ArgumentError, DTypeError, GradientError, ShapeError
 
 Tensors = Tensor | tuple[Tensor, ...]
 
@@ -100,6 +101,10 @@ def evaluated(
     name: str, f: Callable[..., Any], inputs: Any, create_graph: bool, strict: bool
 ) -> tuple[list[Tensor], Any, list[Tensor]]:
     """The inputs as independent variables, what f gives for them, and that as a list."""
+    check_callable(name, f)
+    create_graph, strict = check_flag(name, "create_graph", create_graph), check_flag(name, "strict", strict)
+    if isinstance(inputs, tuple) and not inputs:
+        raise ArgumentError(f"{name}: inputs is empty; pass a Tensor, or a tuple of them")
     with enable_grad():
         xs = [variable(name, x, create_graph) for x in (inputs if isinstance(inputs, tuple) else (inputs,))]
         y = f(*xs)
@@ -175,7 +180,7 @@ def vectors(name: str, v: Any, like: list[Tensor], several: bool, what: str) -> 
         raise ShapeError(f"{name}: v holds {len(given)} vectors for {len(like)} {what}; pass a tuple with one for each")
     found = []
     for part, t in zip(given, like, strict=True):
-        part = part if isinstance(part, Tensor) else Tensor(np.asarray(part))
+        part = as_tensor(part, name)
         if part.shape != t.shape:
             raise ShapeError(f"{name}: v has shape {part.shape}, the {what} {t.shape}; they must be equal")
         found.append(ops.astype(part, t.dtype))

@@ -225,6 +225,8 @@ def test_a_changed_parameter_is_noticed():
 def test_what_is_refused():
     with pytest.raises(ArgumentError, match="checkpoint: item 0 of rng is int; pass a generator, or a list"):
         mg.checkpoint(mg.exp, leaf(2), rng=[3])
+    with pytest.raises(ArgumentError, match="checkpoint: f is None; pass a function, or a module"):
+        mg.checkpoint(None, leaf(2))  # pyright: ignore[reportArgumentType]
     with pytest.raises(ArgumentError, match="checkpoint: the result is NoneType; return a Tensor"):
         mg.checkpoint(lambda x: None, leaf(2))
     with pytest.raises(ArgumentError, match="checkpoint: item 1 of the result is float"):

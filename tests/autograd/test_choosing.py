@@ -253,6 +253,14 @@ W = mg.tensor(np.ones((3, 4)), requires_grad=True)
         (lambda: mg.bincount([1], [1.0, 2.0]), ShapeError, "bincount: weights"),
         (lambda: mg.bincount([10**12]), DataError, "bincount: the largest integer is 1000000000000"),
         (lambda: mg.isclose(W, mg.zeros(3)), ShapeError, "isclose: shapes"),
+        (lambda: mg.sort(W, 0, "yes"), ArgumentError, "sort: descending is 'yes'; use True or False"),  # pyright: ignore[reportArgumentType]
+        (lambda: mg.topk(W, 1, 0, None), ArgumentError, "topk: largest is None; use True or False"),  # pyright: ignore[reportArgumentType]
+        (lambda: mg.norm(W, keepdims=2), ArgumentError, "norm: keepdims is 2"),  # pyright: ignore[reportArgumentType]
+        (lambda: mg.any(W, 0, []), ArgumentError, "any: keepdims is"),  # pyright: ignore[reportArgumentType]
+        (lambda: mg.norm(W, X), ArgumentError, "norm: p is array"),
+        (lambda: mg.one_hot([1], 10**30), ShapeError, "zeros: "),
+        (lambda: mg.diag([1.0], 10**30), ShapeError, "diag: a matrix of .* is too large"),
+        (lambda: mg.masked_fill(2.0, [True], [W]), DTypeError, "masked_fill: value"),
         (lambda: mg.round(W, 0.5), ArgumentError, "round: decimals is 0.5"),  # pyright: ignore[reportArgumentType]
         (lambda: mg.atan2(W, mg.zeros(5)), ShapeError, "atan2: shapes"),
     ],

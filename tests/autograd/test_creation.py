@@ -156,6 +156,8 @@ def test_bernoulli_and_multinomial_follow_their_probabilities():
     [
         (lambda: mg.randn_like(mg.zeros(2)), DTypeError, "randn_like: .*rng="),
         (lambda: mg.rand_like(mg.tensor([1]), rng=rng()), DTypeError, "rand_like: dtype int64 is no float"),
+        (lambda: mg.rand(2, rng=rng(), requires_grad=[]), ArgumentError, r"rand: requires_grad is \[\]"),  # pyright: ignore[reportArgumentType]
+        (lambda: mg.multinomial([1.0], 10**30, True, rng=rng()), ShapeError, "multinomial: too large"),
         (lambda: mg.bernoulli([0.5]), DTypeError, "bernoulli: .*rng="),
         (lambda: mg.bernoulli([1.5, 0.0], rng=rng()), DataError, "bernoulli: values from 0.0 to 1.5; pass prob"),
         (lambda: mg.bernoulli([np.nan], rng=rng()), DataError, "bernoulli: values from nan"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import minigen as mg
-from minigen.errors import DTypeError, GradientError, MinigenError, ShapeError
+from minigen.errors import ArgumentError, DTypeError, GradientError, MinigenError, ShapeError
 
 A, B = np.array([[0.3, -1.2, 0.7], [1.1, 0.4, -0.5]]), np.array([0.9, -0.3, 0.6])
 DIRECTIONS = np.array([[1.0, -2.0, 0.5], [0.3, 0.8, -1.0]]), np.array([-0.7, 0.2, 1.5])
@@ -127,6 +127,10 @@ X = mg.tensor(B)
         (lambda: mg.jacobian(lambda a: a, mg.tensor([1, 2])), DTypeError, "jacobian: an input is a tensor of int64"),
         (lambda: mg.jacobian(lambda a: a, "x"), DTypeError, "jacobian: an input is str; pass a float Tensor"),  # pyright: ignore[reportArgumentType]
         (lambda: mg.jacobian(lambda a: a.argmax(), X), DTypeError, "jacobian: result 0 of f is int64"),
+        (lambda: mg.jacobian("f", X), ArgumentError, "jacobian: f is 'f'; pass a function"),  # pyright: ignore[reportArgumentType]
+        (lambda: mg.hvp(lambda a: a.sum(), X, X, np.ones(3)), ArgumentError, "hvp: create_graph is array"),
+        (lambda: mg.vjp(lambda a: a, ()), ArgumentError, "vjp: inputs is empty"),
+        (lambda: mg.vjp(lambda a: a, X, {}), DTypeError, "vjp: dtype object"),
         (lambda: mg.jacobian(lambda a: None, X), DTypeError, "jacobian: result 0 of f is NoneType"),
         (lambda: mg.hessian(lambda a: a, X), ShapeError, r"hessian: f gave a result of shape \(3,\); .* one number"),
         (lambda: mg.hvp(lambda a: (a.sum(), a.sum()), X, X), ShapeError, "hvp: f gave 2 results"),

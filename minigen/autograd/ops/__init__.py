@@ -1,4 +1,10 @@
-"""Every differentiable operation, by its public name: the functions of `minigen` itself."""
+"""Every operation on tensors, by its public name: the functions of `minigen` itself.
+
+What integers and booleans become: functions of real numbers (exp, /, mean, norm) take them as `config.dtype`, float32.
++ - * // % **, maximum, where, rounding, and what chooses, sorts and moves keep integers; with a float beside them they
+become floats, never float64. sum, prod, cumprod, counts and places are int64. Comparisons, logic, any and all give
+booleans, and so do & | ^ ~ of booleans. Only floats carry gradients.
+"""
 
 from collections.abc import Callable
 

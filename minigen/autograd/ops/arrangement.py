@@ -162,7 +162,7 @@ def meshgrid(*tensors: Operand, indexing: str | None = None) -> tuple[Tensor, ..
     indexing: "ij" (rows first, PyTorch's default) or "xy" (the first two axes exchanged, NumPy's default); it must be
     said, because a wrong guess is not noticed. Views. Raises ArgumentError, or ShapeError for more axes.
     """
-    if indexing not in ("ij", "xy"):
+    if not isinstance(indexing, str) or indexing not in ("ij", "xy"):
         raise ArgumentError(f"meshgrid: indexing is {shown(indexing)}; say 'ij' (as PyTorch) or 'xy' (as NumPy)")
     xs = [as_tensor(x, "meshgrid") for x in tensors]
     if any(x.ndim > 1 for x in xs):

@@ -5,7 +5,7 @@ import numpy as np
 from minigen.autograd.ops.operands import as_float, integers, normalize_axis
 from minigen.autograd.ops.shape import Scatter
 from minigen.autograd.tensor import Axis, Operand, Tensor, as_tensor
-from minigen.checks import check_count
+from minigen.checks import check_count, check_flag
 from minigen.errors import DataError, ShapeError
 
 LONGEST = 1 << 28  # counts that bincount makes room for, 2 GB
@@ -14,20 +14,24 @@ LONGEST = 1 << 28  # counts that bincount makes room for, 2 GB
 def any(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Whether some element over `axis` is not 0, as booleans; False over no elements."""
     x = as_tensor(x, "any")
-    return Tensor(np.asarray(x.data.any(normalize_axis(axis, x.ndim, "any"), keepdims=keepdims)))
+    return Tensor(
+        np.asarray(x.data.any(normalize_axis(axis, x.ndim, "any"), keepdims=check_flag("any", "keepdims", keepdims)))
+    )
 
 
 def all(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Whether no element over `axis` is 0, as booleans; True over no elements."""
     x = as_tensor(x, "all")
-    return Tensor(np.asarray(x.data.all(normalize_axis(axis, x.ndim, "all"), keepdims=keepdims)))
+    return Tensor(
+        np.asarray(x.data.all(normalize_axis(axis, x.ndim, "all"), keepdims=check_flag("all", "keepdims", keepdims)))
+    )
 
 
 def count_nonzero(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """How many elements over `axis` are not 0; int64."""
     x = as_tensor(x, "count_nonzero")
-    axes = normalize_axis(axis, x.ndim, "count_nonzero")
-    return Tensor(np.asarray((x.data != 0).sum(axes, np.int64, keepdims=keepdims)))
+    axes, keep = normalize_axis(axis, x.ndim, "count_nonzero"), check_flag("count_nonzero", "keepdims", keepdims)
+    return Tensor(np.asarray((x.data != 0).sum(axes, np.int64, keepdims=keep)))
 
 
 def bincount(x: Operand, weights: Operand | None = None, minlength: int = 0) -> Tensor:

@@ -12,7 +12,7 @@ import numpy as np
 from minigen.autograd.conversion import check_differentiable, numeric_dtype
 from minigen.autograd.ops.operands import holds, whole_shape
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
-from minigen.checks import check_count, check_number, is_number, shown
+from minigen.checks import check_count, check_flag, check_number, is_number, shown
 from minigen.config import config
 from minigen.errors import ArgumentError, DTypeError, ShapeError
 
@@ -106,7 +106,7 @@ def made(name: str, make: Callable[[], np.ndarray], requires_grad: bool) -> Tens
         array = make()
     except (MemoryError, ValueError, OverflowError) as error:  # NumPy names the size
         raise ShapeError(f"{name}: too large; {error}") from None
-    return Tensor(array, bool(requires_grad) and check_differentiable(array))
+    return Tensor(array, check_flag(name, "requires_grad", requires_grad) and check_differentiable(array))
 
 
 def lengths_of(shape: tuple, name: str) -> tuple[int, ...]:

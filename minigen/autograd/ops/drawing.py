@@ -64,10 +64,7 @@ def multinomial(probabilities: Operand, num_samples: int, replacement: bool = Fa
     if weights.ndim < 1 or not (weights > 0).any(-1).all():
         raise DataError(f"multinomial: weights {weights.shape}; each row needs a weight above 0")
     if replacement:
-        edges = np.cumsum(weights, -1)
-        drawn = generator.random((*weights.shape[:-1], count)) * edges[..., -1:]
-        drawn = np.minimum(drawn, np.nextafter(edges[..., -1:], 0))  # the product may be rounded up to the end
-        return Tensor((drawn[..., None] >= edges[..., None, :]).sum(-1, dtype=np.int64))
+        return made("multinomial", lambda: drawn_again(weights, count, generator), False)
     if count > (weights > 0).sum(-1).min():
         fewest = (weights > 0).sum(-1).min()
         raise ArgumentError(f"multinomial: {count} places of {fewest} with a weight; draw fewer, or with replacement")
@@ -108,6 +105,14 @@ def normal(name: str, shape: tuple, rng: Rng, dtype: Any, requires_grad: bool) -
     """Standard normal numbers."""
     lengths, generator, kind = lengths_of(shape, name), check_rng(rng, name), float_dtype(dtype, name)
     return made(name, lambda: np.asarray(generator.standard_normal(lengths, kind.type)), requires_grad)
+
+
+def drawn_again(weights: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
+    """Places drawn with replacement: where a number from 0 to the sum falls among the running sums."""
+    edges = np.cumsum(weights, -1)
+    drawn = generator.random((*weights.shape[:-1], count)) * edges[..., -1:]
+    drawn = np.minimum(drawn, np.nextafter(edges[..., -1:], 0))  # the product may be rounded up to the end
+    return (drawn[..., None] >= edges[..., None, :]).sum(-1, dtype=np.int64)
 
 
 def check_range(name: str, values: np.ndarray, high: float) -> None:

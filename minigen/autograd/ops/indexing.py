@@ -11,10 +11,11 @@ import numpy as np
 from minigen.autograd.conversion import as_array
 from minigen.autograd.ops.arithmetic import add, where
 from minigen.autograd.ops.cast import astype
+from minigen.autograd.ops.creation import zeros
 from minigen.autograd.ops.operands import broadcastable, common_dtype, holds, integers, single_axis
 from minigen.autograd.ops.shape import GetItem, Scatter, expand, reshape
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
-from minigen.checks import check_count, is_number, shown
+from minigen.checks import check_count, check_flag, is_number, shown
 from minigen.errors import DTypeError, ShapeError
 
 
@@ -97,7 +98,8 @@ def masked_fill(x: Operand, mask: Operand, value: Any) -> Tensor:
 
     Raises DTypeError for a mask of other dtype and a value that the dtype of x can not hold, ShapeError for shapes.
     """
-    x, mask = as_tensor(x, "masked_fill"), mask_over(x, mask, "masked_fill")
+    x = as_tensor(x, "masked_fill")
+    mask = mask_over(x, mask, "masked_fill")
     if isinstance(value, (Tensor, np.ndarray)) and value.size == 1 and value.ndim:
         value = reshape(value, ())
     number = value.item() if isinstance(value, (Tensor, np.ndarray, np.generic)) and value.size == 1 else value
@@ -108,7 +110,8 @@ def masked_fill(x: Operand, mask: Operand, value: Any) -> Tensor:
 
 def masked_select(x: Operand, mask: Operand) -> Tensor:
     """The elements of x where `mask` (booleans that broadcast with x) is True, as one row in C order."""
-    x, mask = as_tensor(x, "masked_select"), mask_over(x, mask, "masked_select")
+    x = as_tensor(x, "masked_select")
+    mask = mask_over(x, mask, "masked_select")
     shape = np.broadcast_shapes(x.shape, mask.shape)
     return GetItem(np.broadcast_to(mask, shape).copy())(expand(x, shape))
 
@@ -119,22 +122,22 @@ def one_hot(labels: Operand, num_classes: int = -1) -> Tensor:
     num_classes: by default one more than the largest label. Raises DataError for a label outside 0 … num_classes - 1.
     """
     array = as_tensor(labels, "one_hot").data
-    if num_classes == -1:
+    if isinstance(num_classes, int) and num_classes == -1:
         if array.size == 0:
             raise ShapeError("one_hot: no labels to tell the number of classes from; pass num_classes")
         num_classes = max(1, int(array.max()) + 1) if array.dtype.kind in "iu" else 1
     count = check_count("one_hot", "num_classes", num_classes)
     places = integers(array, count, "one_hot", "labels")
-    y = np.zeros((*places.shape, count), np.int64)
-    np.put_along_axis(y, places[..., None], 1, -1)
-    return Tensor(y)
+    y = zeros(*places.shape, count, dtype=np.int64)
+    np.put_along_axis(y.data, places[..., None], 1, -1)
+    return y
 
 
 def nonzero(x: Operand, as_tuple: bool = False) -> Any:  # a Tensor, or a tuple of them
     """Where x is not 0: (n, x.ndim) integers, a row for each place in C order; `as_tuple`: a tensor for each axis."""
     array = as_tensor(x, "nonzero").data
     found = np.nonzero(np.atleast_1d(array))
-    if as_tuple:
+    if check_flag("nonzero", "as_tuple", as_tuple):
         return tuple([Tensor(places) for places in found])
     return Tensor(np.stack(found, 1)[:, : array.ndim])  # of a single number: one row, of no columns, or none
 

@@ -26,7 +26,7 @@ def triu(x: Operand, diagonal: int = 0) -> Tensor:
 
 def triangle(x: Operand, diagonal: int, name: str) -> Tensor:
     """What tril and triu share."""
-    x, offset = as_tensor(x, name), check_count(name, "diagonal", diagonal, -LARGEST)
+    x, offset = as_tensor(x, name), offset_of(name, "diagonal", diagonal)
     if x.ndim < 2:
         raise ShapeError(f"{name}: x is {x.shape}; a triangle needs two axes")
     distance = np.arange(x.shape[-1]) - np.arange(x.shape[-2])[:, None]
@@ -38,12 +38,14 @@ def diag(x: Operand, diagonal: int = 0) -> Tensor:
 
     diagonal: 0 the main one, above it from 1 on, below it from -1 on. Raises ShapeError for other shapes.
     """
-    x, offset = as_tensor(x, "diag"), check_count("diag", "diagonal", diagonal, -LARGEST)
+    x, offset = as_tensor(x, "diag"), offset_of("diag", "diagonal", diagonal)
     if x.ndim == 2:
         return diagonal_of(x, offset)
     if x.ndim != 1:
         raise ShapeError(f"diag: x is {x.shape}; pass a row or a matrix, or use diagonal(x, axis1=…, axis2=…)")
     n = x.size + abs(offset)
+    if n * n > LARGEST:
+        raise ShapeError(f"diag: a matrix of {n} × {n} elements is too large")
     i = np.arange(x.size)
     return Scatter((i + max(0, -offset), i + max(0, offset)), (n, n))(x)
 
@@ -53,7 +55,7 @@ def diagonal(x: Operand, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Ten
 
     Raises ArgumentError for equal axes.
     """
-    x, offset = as_tensor(x, "diagonal"), check_count("diagonal", "offset", offset, -LARGEST)
+    x, offset = as_tensor(x, "diagonal"), offset_of("diagonal", "offset", offset)
     if x.ndim < 2:
         raise ShapeError(f"diagonal: x is {x.shape}; a diagonal needs two axes")
     i, j = single_axis(axis1, x.ndim, "diagonal"), single_axis(axis2, x.ndim, "diagonal")
@@ -67,6 +69,11 @@ def diagonal_of(x: Tensor, offset: int) -> Tensor:
     n = max(0, min(x.shape[-2] + min(0, offset), x.shape[-1] - max(0, offset)))
     i = np.arange(n)
     return GetItem((..., i + max(0, -offset), i + max(0, offset)))(x)
+
+
+def offset_of(name: str, role: str, value: int) -> int:
+    """How far a diagonal lies off; so far that no matrix reaches it counts as LARGEST."""
+    return min(check_count(name, role, value, -LARGEST), LARGEST)
 
 
 def trace(x: Operand) -> Tensor:

@@ -17,7 +17,7 @@ from minigen.autograd.ops.operands import as_float, broadcastable, normalize_axi
 from minigen.autograd.ops.reduction import max, min, sum, var
 from minigen.autograd.ops.shape import expand, expand_dims, squeeze, swapaxes
 from minigen.autograd.tensor import Axis, Operand, Tensor, as_tensor
-from minigen.checks import check_number, is_number, shown
+from minigen.checks import check_flag, check_number, is_number, shown
 from minigen.errors import ArgumentError, ShapeError
 
 BLOCK = 1 << 16  # differences held at once by cdist; they stay in the second cache
@@ -29,7 +29,7 @@ def std(x: Operand, axis: Axis = None, keepdims: bool = False, ddof: int = 0) ->
     The gradient is 0 where all elements are equal. Does not overflow where the result is a number. Raises ArgumentError
     when n - ddof is not positive.
     """
-    x = as_float(x, "std")
+    x, keepdims = as_float(x, "std"), check_flag("std", "keepdims", keepdims)
     squares = var(x, axis, keepdims, ddof)
     if not np.isinf(squares.data).any() or not np.isfinite(x.data).all():
         return root(squares, 0.5)
@@ -47,7 +47,8 @@ def norm(x: Operand, p: Any = 2, axis: Axis = None, keepdims: bool = False) -> T
     or any number > 1. Never the spectral norm of a matrix, which np.linalg.norm(a, 2) is. The gradient at 0 is 0.
     Does not overflow where the result is a number. Raises ArgumentError for another p, ShapeError for inf over nothing.
     """
-    x, p = as_float(x, "norm"), 2 if p == "fro" else p
+    x, p = as_float(x, "norm"), 2 if isinstance(p, str) and p == "fro" else p
+    keepdims = check_flag("norm", "keepdims", keepdims)
     if not is_number(p) or not (p >= 1 or p == -math.inf):
         raise ArgumentError(f"norm: p is {shown(p)}; use a number ≥ 1, inf, -inf or 'fro'")
     if math.isinf(p):
@@ -55,7 +56,7 @@ def norm(x: Operand, p: Any = 2, axis: Axis = None, keepdims: bool = False) -> T
     if p == 1:
         return sum(abs(x), axis, keepdims)
     axes = normalize_axis(axis, x.ndim, "norm")
-    scale = np.abs(x.data).max(axes, keepdims=True, initial=0)
+    scale = np.asarray(np.abs(x.data).max(axes, keepdims=True, initial=0))
     scale[(scale == 0) | ~np.isfinite(scale)] = 1
     if p == 2 and ((scale > 1e-8) & (scale < 1e8)).all():
         return norm_of_moderate(x, p, axis, keepdims)

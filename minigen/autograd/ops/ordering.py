@@ -13,7 +13,7 @@ from minigen.autograd.ops.operands import single_axis
 from minigen.autograd.ops.reduction import count
 from minigen.autograd.ops.shape import reshape
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
-from minigen.checks import check_count
+from minigen.checks import check_count, check_flag
 from minigen.errors import ArgumentError, DataError, ShapeError
 
 
@@ -38,7 +38,8 @@ def extreme_place(x: Operand, axis: int | None, keepdims: bool, name: str) -> Te
     x = as_tensor(x, name)
     axis = None if axis is None else single_axis(axis, x.ndim, name)
     count(x, axis, name)
-    return Tensor(np.asarray(getattr(np, name)(x.data, axis, keepdims=bool(keepdims)), np.int64))
+    keep = check_flag(name, "keepdims", keepdims)
+    return Tensor(np.asarray(getattr(np, name)(x.data, axis, keepdims=keep), np.int64))
 
 
 def sort(x: Operand, axis: int = -1, descending: bool = False) -> tuple[Tensor, Tensor]:
@@ -58,13 +59,14 @@ def argsort(x: Operand, axis: int = -1, descending: bool = False) -> Tensor:
 
 def order(x: Tensor, axis: int, descending: bool, name: str) -> np.ndarray:
     """The places in order of their elements."""
+    backwards = check_flag(name, "largest" if name == "topk" else "descending", descending)
     if x.ndim == 0:
         return np.zeros((), np.int64)
     axis = single_axis(axis, x.ndim, name)
-    if not descending:
+    if not backwards:
         return np.argsort(x.data, axis, kind="stable").astype(np.int64, copy=False)
-    backwards = np.argsort(np.flip(x.data, axis), axis, kind="stable")  # so that equal ones keep their order
-    return np.flip(x.shape[axis] - 1 - backwards, axis).astype(np.int64)
+    turned = np.argsort(np.flip(x.data, axis), axis, kind="stable")  # so that equal ones keep their order
+    return np.flip(x.shape[axis] - 1 - turned, axis).astype(np.int64)
 
 
 def topk(x: Operand, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, Tensor]:
@@ -77,7 +79,7 @@ def topk(x: Operand, k: int, axis: int = -1, largest: bool = True) -> tuple[Tens
     if k > x.shape[axis]:
         raise ArgumentError(f"topk: k is {k}, but axis {axis} of {x.shape} has {x.shape[axis]} elements")
     before = (slice(None),) * axis
-    places = np.ascontiguousarray(order(x, axis, bool(largest), "topk")[(*before, slice(k))])
+    places = np.ascontiguousarray(order(x, axis, largest, "topk")[(*before, slice(k))])
     return take_along_axis(x, places, axis), Tensor(places)
 
 
@@ -91,7 +93,11 @@ def searchsorted(sorted_sequence: Operand, values: Operand, right: bool = False)
         raise ShapeError(f"searchsorted: the sequence is {row.shape}; pass one sorted row")
     if (row[:-1] > row[1:]).any():
         raise DataError("searchsorted: the sequence is not sorted; pass sort(x)[0]")
-    return Tensor(np.asarray(np.searchsorted(row, wanted, "right" if right else "left"), np.int64))
+    return Tensor(
+        np.asarray(
+            np.searchsorted(row, wanted, "right" if check_flag("searchsorted", "right", right) else "left"), np.int64
+        )
+    )
 
 
 def unique(x: Operand, return_inverse: bool = False, return_counts: bool = False) -> Any:  # a Tensor, or several
@@ -102,5 +108,7 @@ def unique(x: Operand, return_inverse: bool = False, return_counts: bool = False
     array = as_tensor(x, "unique").data
     values, inverse, counts = np.unique(array, return_inverse=True, return_counts=True)
     found = (values, inverse.reshape(array.shape), counts)
-    wanted = [part for part, asked in zip(found, (True, return_inverse, return_counts), strict=True) if asked]
+    flags = (("return_inverse", return_inverse), ("return_counts", return_counts))
+    asked = (True, *[check_flag("unique", name, flag) for name, flag in flags])
+    wanted = [part for part, want in zip(found, asked, strict=True) if want]
     return Tensor(values) if len(wanted) == 1 else tuple([Tensor(part) for part in wanted])

@@ -13,6 +13,7 @@ from minigen.autograd.ops.cast import astype
 from minigen.autograd.ops.operands import normalize_axis, single_axis
 from minigen.autograd.ops.shape import GetItem, concatenate, reshape, transpose
 from minigen.autograd.tensor import Axis, Operand, Tensor, as_tensor
+from minigen.checks import check_flag
 
 
 def prod(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -28,7 +29,7 @@ def prod(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
         factors = concatenate([pairs, piece(factors, 2 * half, n)]) if n % 2 else pairs
     if factors.shape[0] == 0:
         factors = Tensor(np.ones((1, *factors.shape[1:]), x.dtype))
-    return reshape(factors, shape if keepdims else [x.shape[i] for i in rest])
+    return reshape(factors, shape if check_flag("prod", "keepdims", keepdims) else [x.shape[i] for i in rest])
 
 
 def cumprod(x: Operand, axis: int) -> Tensor:

@@ -13,6 +13,8 @@ from minigen.autograd.tensor import Operand, Tensor, as_tensor
 from minigen.checks import check_count
 from minigen.errors import ArgumentError
 
+MOST_PLACES = 30  # beyond, nothing is left to round
+
 
 class Step(Function):
     """Base: y is a function of x that is constant but for jumps; gx = 0."""
@@ -114,7 +116,8 @@ def round(x: Operand, decimals: int = 0) -> Tensor:
 
     A negative number of places rounds to tens, hundreds, … Raises ArgumentError for places that are no whole number.
     """
-    return Round(check_count("round", "decimals", decimals, -100))(as_tensor(x, "round"))
+    places = check_count("round", "decimals", decimals, -MOST_PLACES)
+    return Round(min(places, MOST_PLACES))(as_tensor(x, "round"))
 
 
 def floor_divide(a: Operand, b: Operand) -> Tensor:
