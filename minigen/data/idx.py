@@ -53,7 +53,7 @@ def size_after(header: bytes, source: str | os.PathLike) -> int:
     if len(header) < 4 + 4 * header[3]:
         return 0
     count = math.prod(struct.unpack(f">{header[3]}I", header[4:])) * np.dtype(DTYPES[header[2]]).itemsize
-    check_memory(f"{shown(source)}: its header promises {count:,} bytes and", count, MEND)
+    check_memory(f"{shown(source)}: the array that its header promises", count, MEND)
     return count
 
 
