@@ -1,0 +1,98 @@
+"""docs/from_pytorch.md: its tables are those of `minigen.torch_names`, and its example runs.
+
+`python tests/test_from_pytorch.py` writes the page anew.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from minigen.torch_names import KEYWORDS, NAMES
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "from_pytorch.md"
+HEAD = """# Coming from PyTorch
+
+Names and argument orders are PyTorch's where PyTorch has the thing. What differs:
+
+| | PyTorch | minigen |
+|---|---|---|
+| images | (N, C, H, W) | (N, H, W, C) |
+| weights of a convolution | (out, in, KH, KW) | (KH, KW, in, out) |
+| weights of a Linear | (out, in) | (in, out) |
+| sequences | (T, N, C), or batch_first | (N, T, C) always |
+| biases of a recurrent layer | two, whose sum learns twice as fast | one |
+| random numbers | a global generator | `rng=`, a generator that you make: `mg.random.generator(seed)` |
+| axes of an operation | dim, keepdim | axis, keepdims, as in NumPy |
+| files of weights | pickles (.pt) | safetensors |
+| devices | to(device) | the CPU alone |
+
+`from minigen import layers as nn` and `from minigen import optim` leave most lines as they are: tests/porting holds
+twelve programs in both forms.
+
+## Weights
+
+`mg.save(model, "model.safetensors")` writes a module's weights, an optimizer's state, or a dict of such;
+`model.load_state_dict(mg.load("model.safetensors"))` puts them back. Pickles are refused, since they run the code that
+they hold: in PyTorch, `safetensors.torch.save_file(model.state_dict(), "model.safetensors")` writes a file that
+`mg.load` reads.
+
+`mg.interop.from_torch` turns names and layouts of a PyTorch `state_dict`, `to_torch` turns them back:
+
+```python
+import torch
+import minigen as mg
+
+there = torch.nn.Sequential(
+    torch.nn.Conv2d(1, 8, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(8 * 26 * 26, 10)
+)
+rng = mg.random.generator(0)
+here = mg.layers.Sequential(
+    mg.layers.Conv2d(1, 8, 3, rng=rng),
+    mg.layers.ReLU(),
+    mg.layers.Flatten(),
+    mg.layers.Linear(8 * 26 * 26, 10, rng=rng),
+)
+mg.interop.from_torch(here, there.state_dict(), flattened={"3": (26, 26, 8)})
+
+x = mg.rand(2, 28, 28, 1, rng=rng)
+same = there(torch.from_numpy(x.numpy()).permute(0, 3, 1, 2))
+assert mg.allclose(here(x), same.detach().numpy(), atol=1e-5)
+
+arrays = mg.interop.to_torch(here, flattened={"3": (26, 26, 8)})
+there.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+```
+
+`flattened` gives the shape (H, W, C) of the image that a Linear reads, since its features follow (C, H, W) there;
+`unflattened` that of the image that a Linear makes. Where one is needed and missing, an error says so. `names` says
+which parts are called otherwise: `names={"encoder.layers": "blocks"}`.
+"""
+
+
+def page() -> str:
+    """The whole text: what differs, and every name of the table."""
+    lines = [HEAD, "## Names", "", "Each of these is an error that says what stands here.", ""]
+    for place, names in NAMES.items():
+        lines += [f"### {place}", "", "| PyTorch | Here |", "|---|---|"]
+        lines += [f"| `{name}` | {escaped(here)} |" for name, here in names.items()] + [""]
+    lines += ["### Keywords", "", "| PyTorch | Here |", "|---|---|"]
+    return "\n".join([*lines, *(f"| `{name}=` | {escaped(here)} |" for name, here in KEYWORDS.items()), ""])
+
+
+def escaped(text: str) -> str:
+    """Text for a cell of a table."""
+    return text.replace("|", "\\|").replace("**", "\\*\\*")
+
+
+def test_the_page_has_the_table() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page()
+
+
+def test_the_example_runs() -> None:
+    pytest.importorskip("torch")
+    (example,) = re.findall(r"```python\n(.*?)```", HEAD, re.DOTALL)
+    exec(compile(example, "docs/from_pytorch.md", "exec"), {})
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
