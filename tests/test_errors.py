@@ -250,7 +250,7 @@ OPTIMIZERS = [
     (lambda: mg.optim.CosineLR(LINEAR, 5), ArgumentError, "CosineLR: optimizer is Linear; pass the optimizer"),
     (lambda: mg.optim.ReduceLROnPlateau(LINEAR), ArgumentError, "ReduceLROnPlateau: optimizer is Linear"),
     (lambda: mg.optim.StepLR(adam(), 1, "a"), ArgumentError, "StepLR: gamma is 'a'"),
-    (lambda: mg.optim.WarmupLR(adam(), 1, after=5), ArgumentError, "WarmupLR: after is int"),
+    (lambda: mg.optim.WarmupLR(adam(), 1, after=5), ArgumentError, "WarmupLR: got int as a schedule"),
     (
         lambda: mg.optim.ReduceLROnPlateau(adam(), patience="a"),
         ArgumentError,
