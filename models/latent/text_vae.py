@@ -337,7 +337,7 @@ def evaluate(run: RunFolder) -> dict[str, float]:
     rng, (ids, counts) = mg.random.generator(0), held_out[:500]
     new = write(model, rng.standard_normal((500, recipe.latent), dtype=np.float32), Choice(), [rng] * 500)
     mu, _ = posterior(model, held_out)
-    figures: dict[str, float] = {"active_units": int((mu.var(axis=0) > ACTIVE).sum())}
+    figures: dict[str, float] = {"active_units": int((mu.var(axis=0, dtype=np.float64) > ACTIVE).sum())}
     words = np.arange(recipe.longest + 1) < counts[:, None]
     for name, z in {"recovered": mu[:500], "recovered_from_another": np.roll(mu[:500], 1, axis=0)}.items():
         again = write(model, z, Choice(temperature=0), [rng] * len(z))

@@ -77,9 +77,11 @@ def measure(model: GAN, test: data.ImageDataset, latent: int) -> dict[str, float
     return {
         "d_test": float(judge(model, x).mean()),
         "d_samples": float(judge(model, samples).mean()),
-        "pixel_mean_error": float(np.abs(samples.mean(axis=0) - x.mean(axis=0)).mean()),
-        "pixel_deviation_test": float(x.std(axis=0).mean()),
-        "pixel_deviation_samples": float(samples.std(axis=0).mean()),
+        "pixel_mean_error": float(
+            np.abs(samples.mean(axis=0, dtype=np.float64) - x.mean(axis=0, dtype=np.float64)).mean()
+        ),
+        "pixel_deviation_test": float(x.std(axis=0, dtype=np.float64).mean()),
+        "pixel_deviation_samples": float(samples.std(axis=0, dtype=np.float64).mean()),
     }
 
 
