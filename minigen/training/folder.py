@@ -128,7 +128,7 @@ class RunFolder:
         if averaged is not None and self.recipe.get("ema") is not None:
             ema = EMA(averaged, decay=0)
             self.load({"ema": ema})
-            ema.write(ema.weights)
+            ema.lend(ema.weights)
 
     def history(self) -> dict[str, list]:
         """What was logged: a list a column, None where a column has no value in a row. Raises RunError if damaged."""

@@ -61,7 +61,7 @@ def blocks(array: np.ndarray) -> Iterator[memoryview]:
     rows = array.reshape(1) if not array.ndim else array
     count = max(2**22 // max(rows[:1].nbytes, 1), 1)
     for first in range(0, len(rows), count):
-        yield memoryview(np.ascontiguousarray(rows[first : first + count]).reshape(-1).view(np.uint8))
+        yield np.ascontiguousarray(rows[first : first + count]).reshape(-1).view(np.uint8).data
 
 
 def parts(thing: Any) -> Iterator[Any]:

@@ -1,5 +1,6 @@
 """Every model of images, on a few hundred digits: it learns, resumes bit for bit, samples, evaluates."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +133,8 @@ def test_divergence_ends_the_run_and_keeps_the_checkpoint(digits: str, tmp_path:
     before = run.checkpoint_path.read_bytes()
     assert main(["train", "--resume", str(run.path), "--max-steps", "9"]) == 1
     error = capsys.readouterr().err
-    assert "diverged at or before step 9: NaN in model." in error and "checkpoint of step 1 is intact" in error
+    assert re.search(r"diverged at or before step [2-9]: NaN in model\..*learning rate 1e\+30", error)
+    assert "checkpoint of step 1 is intact" in error
     assert run.checkpoint_path.read_bytes() == before
 
 
