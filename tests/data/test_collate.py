@@ -53,7 +53,7 @@ def test_whatever_they_are_packed_in():
     first, (second, third) = batch["box"]
     assert [np.asarray(p).tolist() for p in (first, second, third)] == [[1, 4], [2, 5], [3, 6]]
     named = collate([Pair(np.ones(2), 1), Pair(np.zeros(2), 0)])
-    assert isinstance(named, Pair) and named.x.shape == (2, 2) and named.y.tolist() == [1, 0]
+    assert isinstance(named, Pair) and named.x.shape == (2, 2) and np.asarray(named.y).tolist() == [1, 0]
     assert collate([b"a", b"b"]) == [b"a", b"b"]
 
 
