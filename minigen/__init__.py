@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from minigen import startup  # isort: skip  # before all that takes time
 
 from minigen import torch_names
-from minigen.autograd import Tensor, ops, tensor
+from minigen.autograd import Tensor, tensor
 from minigen.autograd.checkpointing import checkpoint
 from minigen.autograd.engine import grad
 from minigen.autograd.function import Function
@@ -48,7 +48,7 @@ from minigen import (  # isort: skip  # after the functions: a submodule's name 
 from minigen.config import config  # isort: skip  # the settings, not the module
 
 if not TYPE_CHECKING:  # which would take any name for one of these
-    torch_names.explain_functions(globals(), [*ops.__all__, "tensor"])
+    torch_names.explain_functions(globals(), [*autograd.ops.__all__, "tensor"])
     __getattr__ = torch_names.module_names(__name__)
 
 __version__ = "0.1.0"

@@ -35,9 +35,9 @@ class Row:
     activation_bytes: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Summary:
-    """What `summary` found; str() is the table. Multiply-adds and activations are those of one item."""
+    """What `summary` found; shown, it is the table. Multiply-adds and activations are those of one item."""
 
     rows: tuple[Row, ...]
     input_shape: Shape
@@ -46,6 +46,9 @@ class Summary:
     parameter_bytes: int
     multiply_adds: int
     activation_bytes: int
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def __str__(self) -> str:
         body = [

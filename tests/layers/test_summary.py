@@ -109,3 +109,8 @@ def test_a_shape_that_does_not_fit(rng: np.random.Generator, shape: tuple[int, .
     with pytest.raises(ShapeError):
         summary(model, shape)
     assert all(m.training and "forward" not in vars(m) for m in model.modules())
+
+
+def test_it_is_shown_as_the_table():
+    found = mg.summary(layers.ReLU(), (3,))
+    assert repr(found) == str(found) and "\n" in repr(found)
