@@ -286,14 +286,6 @@ class Elsewhere:
         raise MissingNameError(self.__doc__)
 
 
-def missing_attribute(place: str, instance: object, name: str) -> AttributeError:
-    """The error for an attribute that an object does not have. Python suggests near misses when it shows it."""
-    kind = type(instance).__name__
-    if name in NAMES[place]:
-        return MissingNameError(f"{kind}.{name}: a name of PyTorch; {NAMES[place][name]}")
-    return AttributeError(f"{kind} has no attribute {name!r}", name=name, obj=instance)
-
-
 def class_names(place: str) -> Callable[[C], C]:
     """Decorator: the class gets an Elsewhere for each name in the table. Attributes of its own come first."""
 

@@ -1,4 +1,4 @@
-"""The Python of README.md runs, from its first line to its last, as one program in a folder that has the run it names."""
+"""The Python of README.md runs, from first line to last, as one program in a folder with the run that it names."""
 
 import re
 from pathlib import Path

@@ -7,7 +7,8 @@ registry: names in `state_dict()` are the attribute names, joined by dots.
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from inspect import getattr_static
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from minigen.autograd.tensor import Tensor
 from minigen.config import FLOAT_DTYPES
 from minigen.errors import ArgumentError, CheckpointError, DTypeError
 from minigen.layers.hooks import ModuleHooks
-from minigen.torch_names import missing_attribute
+from minigen.torch_names import class_names, visible
 
 Self = TypeVar("Self", bound="Module")
 
@@ -46,6 +47,29 @@ def hides_parameters(value: Any) -> bool:
     return isinstance(value, (Parameter, Module))
 
 
+class Computed:
+    """Stands in a layer's class for a weight that some of its instances compute: see parametrize.py.
+
+    No `__getattr__`, because with one Python would read every attribute of every module more slowly.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, module: "Module", owner: type) -> Tensor:
+        made = {} if module is None else vars(module).get("parametrizations", {})
+        if self.name not in made:
+            raise AttributeError(f"{owner.__name__} has no attribute {self.name!r}", name=self.name, obj=module)
+        return made[self.name].forward()
+
+    @classmethod
+    def put_into(cls, kind: type, name: str) -> None:
+        """Make it part of a class, once."""
+        if not isinstance(getattr_static(kind, name, None), cls):
+            setattr(kind, name, cls(name))
+
+
+@class_names("Module")
 class Module:
     """Base of all layers and models. Subclasses call `super().__init__()`, assign their parts, and write `forward`.
 
@@ -107,13 +131,13 @@ class Module:
 
     # Attributes
 
-    if not TYPE_CHECKING:  # or no missing name would be noticed
+    def __setstate__(self, state: dict[str, Any]) -> None:  # of a copy, or from a pickle of another process
+        self.__dict__.update(state)
+        for name in state.get("parametrizations", ()):
+            Computed.put_into(type(self), name)
 
-        def __getattr__(self, name):  # of what is no attribute: a weight that is computed, see parametrize.py
-            made = self.__dict__.get("parametrizations")
-            if made is not None and isinstance(part := vars(made).get(name), Module):
-                return part.forward()
-            raise missing_attribute("Module", self, name)
+    def __dir__(self) -> list[str]:
+        return visible(self)
 
     def __setattr__(self, name: str, value: Any) -> None:
         kind, attributes = type(self).__name__, self.__dict__

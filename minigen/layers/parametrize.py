@@ -20,7 +20,7 @@ from minigen.errors import ArgumentError
 from minigen.layers.convolution import ConvTranspose2d
 from minigen.layers.convolution_nd import ConvTranspose1d
 from minigen.layers.dictionaries import ModuleDict
-from minigen.layers.module import Module, Parameter
+from minigen.layers.module import Computed, Module, Parameter
 
 M = TypeVar("M", bound=Module)
 
@@ -166,6 +166,7 @@ def parametrized(module: M, name: str, made: Module) -> M:
     others: ModuleDict = vars(module).get("parametrizations") or ModuleDict().train(module.training)
     others[name] = made.train(module.training)
     setattr(module, "parametrizations", others)  # noqa: B010  # which no class declares
+    Computed.put_into(type(module), name)
     return module
 
 

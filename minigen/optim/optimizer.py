@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -86,17 +86,15 @@ class Optimizer:
         """The group whose learning rate is the optimizer's."""
         return next((group for group in self.groups if group.base), self.groups[0])
 
-    def __getattr__(self, name: str) -> Any:  # of what is no attribute: an option
-        groups = self.__dict__.get("groups")
-        if not groups or name not in type(self).options:
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-        return groups[0][name]
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """Each option is an attribute, too."""
+        super().__init_subclass__(**keywords)
+        for name in cls.options:
+            setattr(cls, name, option(name))
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name not in type(self).options:
-            return super().__setattr__(name, value)
-        for group in self.groups:
-            group[name] = value
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         """Take in more parameters: {"params": …, and options of their own}, those of the constructor for the rest.
@@ -260,6 +258,19 @@ class Optimizer:
             groups.append(Group(type(self), options))
             groups[-1].base = check_number(self.name, "base_lr", entry["base_lr"], 0)
         return groups
+
+
+def option(name: str) -> property:
+    """The attribute of an option: that of the first group; set, of all groups."""
+
+    def read(optimizer: Optimizer) -> Any:
+        return optimizer.groups[0][name]
+
+    def write(optimizer: Optimizer, value: Any) -> None:
+        for group in optimizer.groups:
+            group[name] = value
+
+    return property(read, write)
 
 
 def ends_of(groups: list[Group]) -> list[int]:

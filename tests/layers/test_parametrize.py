@@ -141,7 +141,7 @@ def test_misuse():
         layers.weight_norm(layer)
     with pytest.raises(ArgumentError, match=r"self.weight is computed by SpectralNorm; write into the parameters"):
         layer.weight = layers.Parameter(np.ones((2, 2, 2, 3), np.float32))
-    with pytest.raises(AttributeError, match="Conv2d has no attribute 'wieght'"):
+    with pytest.raises(AttributeError, match="'Conv2d' object has no attribute 'wieght'"):
         layer.wieght  # noqa: B018  # pyright: ignore[reportAttributeAccessIssue]
 
 
