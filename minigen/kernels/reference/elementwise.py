@@ -18,8 +18,8 @@ def leaky_relu(x: Array, slope: float) -> Array:
 
 
 def leaky_relu_grad(gy: Array, x: Array, slope: float) -> Array:
-    """gy where x > 0, slope · gy elsewhere; at NaN, gy without a slope."""
-    return contiguous(np.where(x > 0, gy, x.dtype.type(slope) * gy) if slope else np.where(x <= 0, x.dtype.type(0), gy))
+    """slope · gy where x ≤ 0, gy elsewhere, NaN too."""
+    return contiguous(np.where(x <= 0, x.dtype.type(slope) * gy if slope else x.dtype.type(0), gy))
 
 
 def sigmoid(x: Array) -> Array:

@@ -23,8 +23,9 @@ def leaky(v, slope):
 def leaky_grad(g, k, v, slope):
     """The gradient of v, when g[k] is that of leaky(v); v may be leaky(v), whose sign is the same. At 0 as below it.
 
-    g[k] is read in here, and only where it counts. At NaN, ReLU passes it on, and leaky ReLU its share: as PyTorch.
+    g[k] is read in here, and only where it counts. At NaN all of it: one comparison
+    for every slope, or the loops around would not vectorise.
     """
     zero = slope - slope
     less = zero if slope == zero else slope * g[k]
-    return less if (v <= zero if slope == zero else not v > zero) else g[k]
+    return less if v <= zero else g[k]
