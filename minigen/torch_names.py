@@ -370,9 +370,13 @@ def has_axis(function: FunctionType) -> bool:
 
 
 def explain_constructors(namespace: dict[str, Any], exported: Iterable[str]) -> None:
-    """The classes that a package of minigen exports, and their bases, explain the keywords of their constructors."""
+    """The classes that a package of minigen exports, and their bases in it, explain the keywords of their constructors.
+
+    Not those elsewhere: every step makes many a Tensor, which is the base of Parameter.
+    """
     things = [namespace.get(name) for name in exported]  # a function may still follow
-    for cls in {base for thing in things if isinstance(thing, type) for base in thing.__mro__}:
+    bases = {base for thing in things if isinstance(thing, type) for base in thing.__mro__}
+    for cls in [base for base in bases if base.__module__.startswith(namespace["__name__"])]:
         init: Any = vars(cls).get("__init__")
         if isinstance(init, FunctionType) and not hasattr(init, "__wrapped__"):
             setattr(cls, "__init__", explains_keywords(init))  # noqa: B010  # which a type checker would refuse
