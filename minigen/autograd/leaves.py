@@ -145,7 +145,7 @@ def free_place(leaf: Tensor) -> Place:
         shared = getrefcount(array) > ARRAY or getrefcount(array.base) > WHOLE + place.parts
         place = vacated(leaf, kept, shared)
     if leaf._grad is None:
-        place.piled = 0
+        place.used, place.piled = False, 0
     elif place.used:
         pile(place)
     if leaf.data.shape != array.shape or leaf.data.dtype is not array.dtype:
