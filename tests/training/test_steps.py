@@ -270,7 +270,9 @@ def test_the_start_says_what_is_trained_on_what(run: Run, capsys: pytest.Capture
     training.loader.dataset.classes = ("a", "b")  # pyright: ignore[reportAttributeAccessIssue]
     with Steps(run, training.loader, training.state, epochs=3, held_out=np.arange(2000)) as steps:
         first = capsys.readouterr().out.split("\n")[0]
-        assert first == ("walk: 1 parameters · 4 items to train on, 2,000 to measure on · 2 classes · 12 steps of 1")
+        assert first == (
+            "walk: 1 parameters · ArrayDataset: 4 to train on, 2,000 to measure on; 2 classes: a, b · 12 steps of 1"
+        )
         for _ in steps:
             steps.log(every=1, loss=0)
             steps.progress.interrupted = steps.step == 4
