@@ -26,6 +26,11 @@ settings.update({{"lines.linewidth": 9, "font.family": "serif", "savefig.bbox": 
 plots.save_curves("curves.png", {HISTORY}, title="losses")
 assert settings["lines.linewidth"] == 9
 """
+SHEET = """
+import numpy as np
+from minigen import plots
+plots.save_grid("grid.png", np.zeros((4, 8, 8)), title="samples")
+"""
 COMPUTE = """
 import numpy as np
 from minigen import kernels
@@ -55,8 +60,10 @@ def settings_of_matplotlib(folder: Path) -> None:
     plots.save_curves(folder / "curves.png", HISTORY, title="losses")
     expected = picture(folder)
     (folder / "matplotlibrc").write_bytes(b"\xff\xfe\0nothing")
-    _, said = run(PLOT, folder, MPLBACKEND="no such thing")
-    assert picture(folder) == expected and said.count("Matplotlib can not start with its settings") == 1
+    for code in (PLOT, SHEET):  # a sheet takes its letters from there, too
+        _, said = run(code, folder, MPLBACKEND="no such thing")
+        assert said.count("Matplotlib can not start with its settings") == 1
+    assert picture(folder) == expected
 
 
 @promise(CASES, "`NUMBA_DISABLE_JIT=1`", "the plain NumPy kernels are used, and that is said")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minigen.plots.canvas import load_matplotlib
+
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
@@ -17,10 +19,9 @@ INK = 235  # grey value of letters on the sheet's paper
 @functools.cache
 def font() -> "FreeTypeFont":
     """DejaVu Sans, which the plotting library brings along: the same letters on every machine."""
-    from matplotlib import get_data_path
     from PIL import ImageFont
 
-    return ImageFont.truetype(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", LETTERS)
+    return ImageFont.truetype(Path(load_matplotlib().get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", LETTERS)
 
 
 def text_width(text: str) -> int:
