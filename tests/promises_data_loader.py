@@ -44,11 +44,13 @@ def no_data_set(folder: Path) -> None:
 def a_failing_item(folder: Path) -> None:
     class Broken(list):
         def __getitem__(self, i):
-            raise OSError("gone")
+            if i == 3:
+                raise OSError("gone")
+            return super().__getitem__(i)
 
     with pytest.raises(OSError, match="gone") as caught:
-        list(data.DataLoader(Broken([1]), 1))
-    assert "item 0 of Broken" in caught.value.__notes__[0]
+        list(data.DataLoader(Broken(range(5)), 2))
+    assert "item 3 of Broken" in caught.value.__notes__[0]
 
 
 @promise(CASES, "a sampler with rows that the data set lacks", "ArgumentError: the rows there are")

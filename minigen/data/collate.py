@@ -101,8 +101,8 @@ def fetch(dataset: Any, rows: slice | np.ndarray | Sequence[int], collate_fn: Co
 
     An error of the data set itself is raised as it is, with a note which item it was.
     """
-    if collate_fn is None and hasattr(dataset, "batch"):
-        return dataset.batch(rows)
+    if collate_fn is None and callable(batch := getattr(dataset, "batch", None)):
+        return batch(rows)
     numbers = range(*rows.indices(len(dataset))) if isinstance(rows, slice) else rows
     return (collate_fn or collate)([fetch_item(dataset, int(row)) for row in numbers])
 

@@ -56,7 +56,7 @@ class DataLoader:
                     "DataLoader: batch_sampler decides batch_size, order and drop_last; leave out batch_size, shuffle, "
                     "sampler and drop_last"
                 )
-            if isinstance(batch_sampler, BatchSampler):
+            if type(batch_sampler) is BatchSampler:  # one of a class of its own may make other batches
                 sampler, batch_size, drop_last = (
                     batch_sampler.sampler,
                     batch_sampler.batch_size,
@@ -137,7 +137,7 @@ class DataLoader:
             return self._epoch_order()[self.position]
         first = self.position * self.batch_size
         rows = slice(first, min(first + self.batch_size, self._items))
-        if self.sampler is None or isinstance(self.sampler, SequentialSampler):
+        if self.sampler is None or (type(self.sampler) is SequentialSampler and self._items <= len(self.dataset)):
             return rows
         return self._epoch_order()[rows]
 

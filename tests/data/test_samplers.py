@@ -116,9 +116,23 @@ def test_batch_samplers():
     )
 
 
+def test_samplers_of_a_class_of_its_own_are_asked_themselves():
+    class Backwards(BatchSampler):
+        def __iter__(self):
+            return reversed(list(super().__iter__()))
+
+    class Odd(SequentialSampler):
+        def draw(self, rng):
+            return np.arange(self.count)[::-1]
+
+    assert rows(DataLoader(DATA, batch_sampler=Backwards([4, 1, 3, 0, 2], 2))) == [[2], [3, 0], [4, 1]]
+    assert rows(DataLoader(DATA, 5, sampler=Odd(10))) == [[9, 8, 7, 6, 5], [4, 3, 2, 1, 0]]
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
+        (lambda: list(DataLoader(DATA, 4, sampler=SequentialSampler(13))), ArgumentError, "use rows of 0 … 9"),
         (lambda: RandomSampler(DATA, rng=NOTHING), DTypeError, "RandomSampler: rng was not given; pass rng="),
         (lambda: RandomSampler(3, num_samples=4, rng=rng()), ArgumentError, "replacement=True"),
         (lambda: WeightedRandomSampler([0, 0], 1, rng=rng()), ArgumentError, "not all of them 0"),
