@@ -3,6 +3,8 @@
 from collections.abc import Sized
 from typing import Any
 
+import numpy as np
+
 from minigen.data.sequences import SequenceDataset
 from minigen.data.subsets import Subset
 
@@ -15,17 +17,29 @@ def facts(**parts: Sized) -> dict[str, Any]:
     first: Any = next(iter(parts.values()))
     while isinstance(first, (Subset, SequenceDataset)):
         first = first.dataset if isinstance(first, Subset) else first.images
-    found: dict[str, Any] = {"name": str(getattr(first, "name", type(first).__name__)).removesuffix(" train")}
+    name = getattr(first, "name", None)
+    found: dict[str, Any] = {"name": name.removesuffix(" train") if isinstance(name, str) else type(first).__name__}
     found["items"] = {name: len(part) for name, part in parts.items()}
-    if hasattr(first, "image_shape"):
-        found["image"] = [int(side) for side in first.image_shape]
-    if getattr(first, "classes", ()):
-        found["classes"] = list(first.classes)
-    if hasattr(first, "tokens"):
-        found["tokens"] = len(first.tokens)
-    if getattr(first, "notes", ()):
-        found["notes"] = list(first.notes)
+    for fact, attribute, kind in (("image", "image_shape", int), ("classes", "classes", str), ("notes", "notes", str)):
+        if values := listed(first, attribute, kind):
+            found[fact] = values
+    if isinstance(tokens := getattr(first, "tokens", None), np.ndarray):
+        found["tokens"] = len(tokens)
     return found
+
+
+def listed(dataset: Any, name: str, kind: type) -> list[Any]:
+    """An attribute of a data set that lists something, as JSON can hold it; nothing where it is of another kind.
+
+    Data sets of others may have attributes of these names that mean something else.
+    """
+    values = getattr(dataset, name, ())
+    if not isinstance(values, (list, tuple, np.ndarray)):
+        return []
+    try:
+        return [kind(value) for value in values]
+    except (TypeError, ValueError):
+        return []
 
 
 def summary(**parts: Sized) -> str:

@@ -11,8 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from minigen.autograd import Tensor
+
 GROWING = ("epochs", "max_steps")  # may be larger than when the checkpoint was saved: the run was extended
 PLACES = ("data", "text")  # where the training data lie; whether they are the same is for their digest to say
+WORDS = ("name", "notes")  # of a data set: where it lies, and what is said of it
 
 
 def recipe_difference(saved: Mapping[str, Any], current: Mapping[str, Any]) -> str | None:
@@ -40,14 +43,14 @@ def moved(name: str, was: Any, value: Any) -> bool:
 
 
 def data_digest(dataset: Any) -> str:
-    """SHA-256 of what a data set of minigen holds: its arrays (dtypes, shapes, bytes), numbers and class names.
+    """SHA-256 of what a data set of minigen, or a list of items, holds: arrays (dtypes, shapes, bytes), numbers, names.
 
     A data set of a class of its own is asked for `digest()`, text that changes when the data do, where it has that
     method; otherwise only its length counts, since anything in it may be a cache.
     """
     sha = hashlib.sha256()
     for part in parts(dataset):
-        if isinstance(part, np.ndarray) and not part.dtype.hasobject:
+        if isinstance(part, np.ndarray):
             sha.update(f"{part.dtype.str} {part.shape}".encode())
             for rows in blocks(part):
                 sha.update(rows)
@@ -71,13 +74,20 @@ def parts(thing: Any) -> Iterator[Any]:
             yield from parts(item)
     elif callable(getattr(thing, "digest", None)):
         yield thing.digest()
+    elif isinstance(thing, Tensor):
+        yield thing.data
+    elif isinstance(thing, np.ndarray) and thing.dtype.hasobject:
+        yield thing.shape
+        yield from parts(thing.ravel().tolist())
+    elif isinstance(thing, dict):
+        yield from parts(list(thing.items()))
     elif type(thing).__module__.partition(".")[0] == "minigen":
         yield type(thing).__name__
         for name, value in sorted(vars(thing).items()):
-            if not name.startswith("_") and name != "name":  # a name may be that of the folder
+            if not name.startswith("_") and name not in WORDS:
                 yield name
                 yield from parts(value)
-    elif isinstance(thing, (np.ndarray, np.generic, str, int, float, type(None))):
+    elif isinstance(thing, (np.ndarray, np.generic, str, bytes, int, float, type(None))):
         yield thing
     else:
         yield len(thing) if hasattr(thing, "__len__") else type(thing).__name__

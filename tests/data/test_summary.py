@@ -32,3 +32,15 @@ def test_notes_are_told():
 def test_others():
     assert summary(train=ArrayDataset(np.arange(3))) == "ArrayDataset: 3 train"
     assert summary(train=WindowDataset(np.arange(30), 5)) == "WindowDataset: 25 train; 30 tokens"
+
+
+def test_attributes_of_others_that_mean_something_else():
+    class Pets(list):
+        name, image_shape, tokens, notes = 3, None, 7, "mine"
+        classes = np.array([1, 2])
+
+    found = facts(train=Pets([1, 2, 3]))
+    assert found == {"name": "Pets", "items": {"train": 3}, "classes": ["1", "2"]}
+    assert json.loads(json.dumps(found)) == found and summary(train=Pets([1])) == "Pets: 1 train; 2 classes: 1, 2"
+    Pets.classes = 10  # pyright: ignore[reportAttributeAccessIssue]
+    assert summary(train=Pets([1])) == "Pets: 1 train"

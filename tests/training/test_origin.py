@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import minigen as mg
 from minigen.data import ArrayDataset, ImageDataset, SequenceDataset, StreamDataset, WindowDataset
 from minigen.training.origin import data_digest, recipe_difference
 
@@ -65,10 +66,14 @@ def test_the_digest_is_of_the_content():
         *(ArrayDataset(a) for a in (tokens, other(tokens), tokens.astype(np.int32), tokens.reshape(50, 2))),
         (ArrayDataset(tokens), tokens),
         (ArrayDataset(tokens), other(tokens)),
+        *([(mg.tensor(x), y)] for x, y in ((1.0, 2), (1.0, 3), (2.0, 2))),
+        *([{"x": x, "name": name}] for x, name in ((1, b"a"), (1, b"b"), (2, b"a"))),
+        *(np.array([object(), thing]) for thing in (None, "a", "b")),
     ]
     digests = [data_digest(dataset) for dataset in sets]
     assert len(set(digests)) == len(sets)
-    assert data_digest(images(name="moved")) == digests[0]
+    assert data_digest(np.array([object(), "a"])) == digests[-2]  # wherever that object lies
+    assert data_digest(images(name="moved", notes=("its pictures are turned upright",))) == digests[0]
     assert data_digest(ArrayDataset(np.repeat(tokens, 2)[::2])) == data_digest(ArrayDataset(tokens))
 
 
