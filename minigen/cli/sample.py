@@ -5,11 +5,13 @@ What a model can be asked for is said by the fields of its `Request`, as the rec
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from types import ModuleType
 
 from minigen import flags, plots
 from minigen.catalog import first_line, load_model, model_names
+from minigen.cli.tested import data_changed
 from minigen.errors import ArgumentError
 from minigen.files import write_atomic
 from minigen.random import generator
@@ -100,6 +102,8 @@ def evaluate(argv: list[str]) -> int:
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     run = RunFolder.open(parser.parse(argv).folder)
     numbers = load_model(run.model).evaluate(run)
+    if data_changed(run):
+        print("minigen: these are not the data that the run was measured on after its training", file=sys.stderr)
     width = max(map(len, numbers), default=0)
     for name, number in numbers.items():
         print(f"{name:<{width}} {number:.6g}")

@@ -12,6 +12,7 @@ from typing import Any
 
 from minigen import flags
 from minigen.catalog import first_line, load_model, model_names
+from minigen.cli.tested import KEY, tested_digest
 from minigen.errors import ArgumentError, RunError
 from minigen.training import Run, RunFolder, checkpoint
 from minigen.training.origin import GROWING, grown, moved
@@ -119,7 +120,8 @@ def dry_run(module: ModuleType, model: str, recipe: Any) -> int:
     """Print the recipe and the parameters, and train two steps in a folder that is then removed."""
     recipe = dataclasses.replace(recipe, max_steps=2)
     for field in dataclasses.fields(recipe):
-        print(f"{field.name:<16} {getattr(recipe, field.name)}")
+        value = getattr(recipe, field.name)
+        print(f"{field.name:<16} {'none' if value in (None, '') else value}")
     print()
     parameters = two_steps(module, model, recipe).named_parameters()
     for name, parameter in parameters:
@@ -141,7 +143,10 @@ def two_steps(module: ModuleType, model: str, recipe: Any) -> Any:
 def train_and_evaluate(module: ModuleType, recipe: Any, run: Run) -> None:
     """The model's loop; unless it was interrupted its evaluation; and the report of both."""
     module.train(recipe, run)
-    run.finish(**({} if run.interrupted else module.evaluate(run)))
+    results = {} if run.interrupted else module.evaluate(run)
+    if run.kept and not run.interrupted and (digest := tested_digest(run.recipe)) is not None:
+        run.data[KEY] = digest
+    run.finish(**results)
 
 
 def run_training(module: ModuleType, recipe: Any, run: Run) -> int:
