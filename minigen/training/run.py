@@ -6,6 +6,7 @@ import errno
 import functools
 import json
 import os
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from minigen.errors import ArgumentError, CheckpointError, GradientError, RunError
 from minigen.files import TEMPORARY, disk_error, free_name, keep_aside, write_atomic
 from minigen.optim import Optimizer
-from minigen.training import checkpoint
+from minigen.training import checkpoint, lock
 from minigen.training.checkpoint import State
 from minigen.training.curves import Curves
 from minigen.training.folder import RunFolder
@@ -59,19 +60,18 @@ class Run(RunFolder):
             raise RunError(f"{path} is a file; choose another folder with --out")
         new = []
         try:
-            if path.exists() and not all(map(is_leaving, path.iterdir())):
-                resumable = (path / "recipe.json").exists()
-                mend = f", or go on with the run in it: --resume {path}" if resumable else ""
-                raise RunError(f"{path} is not empty; choose another folder with --out{mend}")
+            check_empty(path)
             new = [folder for folder in (path / "samples", path, *path.parents) if not folder.exists()]
             (path / "samples").mkdir(parents=True, exist_ok=True)
-            write_atomic(path / "recipe.json", data)
+            with RunLock(path):  # of two who make it at once, one comes second
+                check_empty(path)
+                write_atomic(path / "recipe.json", data)
         except OSError as error:
+            if isinstance(error, RunError) and error.__cause__ is None:
+                raise
             for folder in new:  # the deepest first
                 with contextlib.suppress(OSError):
                     folder.rmdir()
-            if isinstance(error, RunError) and error.__cause__ is None:
-                raise
             cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
             raise creation_error(path, cause) from error
         return cls(path, model, json.loads(data)["recipe"])
@@ -201,7 +201,7 @@ class Run(RunFolder):
     @property
     def how_to_resume(self) -> str:
         """The command that goes on with the run."""
-        return f"minigen train {self.model} --resume {self.path}"
+        return f"minigen train {self.model} --resume {shlex.quote(str(self.path))}"
 
     def _write_results(self, results: dict[str, Any]) -> None:
         self.results = results
@@ -213,10 +213,18 @@ class Run(RunFolder):
         write_atomic(self.path / "run.json", data)
 
 
+def check_empty(folder: Path) -> None:
+    """Raise RunError when there is something in the folder that is to be a run's. It may be missing."""
+    if folder.exists() and not all(map(is_leaving, folder.iterdir())):
+        resumable = (folder / "recipe.json").exists()
+        mend = f", or go on with the run in it: --resume {folder}" if resumable else ""
+        raise RunError(f"{folder} is not empty; choose another folder with --out{mend}")
+
+
 def is_leaving(path: Path) -> bool:
     """Whether this is all that a run left behind which was killed while its folder was made."""
     empty = path.name == "samples" and path.is_dir() and not any(path.iterdir())
-    return empty or bool(TEMPORARY.fullmatch(path.name))
+    return empty or path.name == lock.NAME or bool(TEMPORARY.fullmatch(path.name))
 
 
 def check_places(folder: Path) -> None:

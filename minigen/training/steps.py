@@ -18,6 +18,7 @@ When the body of such a step has ended, its checkpoint is written: after its pic
 """
 
 import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence, Sized
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
@@ -36,7 +37,7 @@ from minigen.training.early_stopping import EarlyStopping
 from minigen.training.health import Health
 from minigen.training.log import scalar
 from minigen.training.origin import data_digest
-from minigen.training.progress import Progress, tell
+from minigen.training.progress import Progress, say, tell
 from minigen.training.run import Run
 
 POINTS = 50  # rows that a training has at least, if it has so many steps
@@ -95,7 +96,7 @@ class Steps:
             if self.step:
                 self.health = Health(first_values(self.run.history()))
             self.run.data = facts(**self.parts("train", "held_out"))
-            print(self.announcement(), flush=True)
+            say(self.announcement(), sys.stdout)
             self.progress = Progress(self.total, self.step, description=self.run.model, saving=self.run.kept)
             stack.enter_context(self.progress)
             self._stack = stack.pop_all()
@@ -141,7 +142,8 @@ class Steps:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
         if self.run.kept and (self.progress.lost or kind is KeyboardInterrupt):
-            tell(f"step {self.run.step} is saved; go on with: {self.run.how_to_resume}\n".encode())
+            saved = f"step {self.run.step} is saved; go on with: {self.run.how_to_resume}"
+            tell(f"{saved if self.run.step else 'nothing was saved'}\n".encode())
         self.run.stopped_early = self.stopped
         self.run.interrupted = self.progress.interrupted and self.step < self.total and not self.stopped
 

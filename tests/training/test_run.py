@@ -13,7 +13,9 @@ import pytest
 from minigen import random
 from minigen.data import ArrayDataset, DataLoader
 from minigen.errors import ArgumentError, CheckpointError, GradientError, RunError
+from minigen.files import write_atomic
 from minigen.training import Run, Steps
+from minigen.training import run as training_run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,6 +154,17 @@ def test_create_takes_new_and_empty_folders_only(tmp_path: Path) -> None:
         Run.create(tmp_path / "file", "vae", Recipe())
     with pytest.raises(RunError, match=r"cannot create .*part of this path is a file"):
         Run.create(tmp_path / "file" / "run", "vae", Recipe())
+
+
+def test_of_two_who_create_a_run_at_once_one_comes_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(path: Path, data: bytes) -> None:
+        with pytest.raises(RunError, match=r"is being trained by process"):
+            Run.create(tmp_path / "run", "gan", Recipe())
+        write_atomic(path, data)
+
+    monkeypatch.setattr(training_run, "write_atomic", write)
+    assert Run.create(tmp_path / "run", "vae", Recipe()).model == Run.open(tmp_path / "run").model == "vae"
+    assert names(tmp_path / "run") == ["recipe.json", "samples"]
 
 
 @pytest.mark.parametrize("recipe", [Recipe, {"epochs": 1}, None])

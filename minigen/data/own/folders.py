@@ -112,13 +112,11 @@ def by_split(found: list[Found], root: Path, notes: list[str]) -> dict[str, list
             others["/".join(file.folders[: level + 1]) or "the folder itself"] += 1
         else:
             parts.setdefault(split, []).append(Found(file.path, file.folders[:level] + file.folders[level + 1 :]))
+    if "train" not in parts and len(parts) == 1:  # all that there is
+        return {"train": found}
     if others:
         names = ", ".join(shown(name) for name in list(others)[:OTHERS])
         notes.append(f"{sum(others.values()):,} images outside its splits are left aside ({names})")
-    if "train" not in parts:  # all that there is
-        if len(parts) == 1:
-            return {"train": found}
-        return parts
     return parts
 
 

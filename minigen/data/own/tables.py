@@ -53,6 +53,9 @@ def read_tables(root: Path, files: list[Path]) -> OwnData:
     notes: list[str] = []
     if second and "test" not in parts:
         notes.append("its validation part serves as the test part")
+    used = [train[0], *(second or [])[:1]]
+    if aside := [shown(file.name) for file in files if file not in used]:
+        notes.append(f"{', '.join(aside[:5])}: left aside")
     return finish(root.name, shown(root), read_rows(train[0]), test, notes)
 
 
