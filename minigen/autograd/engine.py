@@ -164,7 +164,7 @@ def sweep(
         if isinstance(edge, Function):
             add_gradient(pending, owned, id(edge), g, create_graph)
         elif targets is None or id(edge) in targets:
-            if leaf_hooks and leaf_hooks.get(id(edge)):
+            if leaf_hooks and not cut and leaf_hooks.get(id(edge)):
                 waiting[id(edge)] = edge
                 add_gradient(pending, owned, id(edge), g, create_graph)
             else:
@@ -182,11 +182,12 @@ def sweep(
                     if used and visit(node, gys, send, leads) and not retain_graph:
                         node.release()
                 continue
-            if node.watch is not None:
+            wanted = targets is not None and id(node) in targets
+            if node.watch is not None and not (cut and wanted):  # else the hooks are for the sweep around this one
                 gy = hooked(gy, node.watch.hooks, create_graph)
                 if targets is None and node.watch.tensor is not None and (tensor := node.watch.tensor()) is not None:
                     accumulate(tensor, gy, create_graph)
-            if targets is not None and id(node) in targets:
+            if wanted:
                 found[id(node)] = gy
                 if cut:
                     continue

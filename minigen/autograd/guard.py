@@ -4,6 +4,7 @@ The operations of minigen are trusted, and pay nothing: what is wrapped is decid
 """
 
 import contextlib
+import copy
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -66,11 +67,11 @@ def release(y: Any, inputs: Sequence[np.ndarray]) -> None:
 
 def written(method: Callable, self: Any, given: Sequence[Any], options: Any, role: str) -> str:
     """Which argument a method that failed writes into: it is run again, on copies."""
-    copies = [Tensor(x.data.copy()) if isinstance(x, Tensor) else np.copy(x) for x in given]
+    copies = [Tensor(x.data.copy()) if isinstance(x, Tensor) else copy.copy(x) for x in given]  # None is one, too
     with contextlib.suppress(Exception):  # what it wrote before is seen all the same
         method(self, *copies, **options)
     for i, (before, after) in enumerate(zip(given, copies, strict=True)):
         a, b = (x.data if isinstance(x, Tensor) else x for x in (before, after))
-        if not np.array_equal(a, b, equal_nan=True):
+        if a is not None and not np.array_equal(a, b, equal_nan=True):
             return f"{role} {i}"
     return f"one of its {role}s"

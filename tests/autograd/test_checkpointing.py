@@ -222,6 +222,19 @@ def test_a_changed_parameter_is_noticed():
         y.backward()
 
 
+def test_hooks_see_a_gradient_once():
+    x, w = leaf(3), leaf(3)
+    h = x * 2.0
+    seen = []
+    for tensor in (x, w, h):
+        tensor.register_hook(lambda g: (seen.append(g), g * 3.0)[1])
+    mg.checkpoint(lambda a: mg.sin(a * w), h).sum().backward()
+    slope = np.cos(h.data * w.data)
+    assert len(seen) == 3 and w.grad is not None and x.grad is not None
+    np.testing.assert_allclose(w.grad.data, 3 * slope * h.data)
+    np.testing.assert_allclose(x.grad.data, 9 * slope * w.data * 2)
+
+
 def test_what_is_refused():
     with pytest.raises(ArgumentError, match="checkpoint: item 0 of rng is int; pass a generator, or a list"):
         mg.checkpoint(mg.exp, leaf(2), rng=[3])

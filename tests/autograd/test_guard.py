@@ -68,6 +68,16 @@ def test_views_of_the_input_can_be_written_into_later():
     assert not y.data.flags.writeable
 
 
+def test_an_output_that_nobody_used_does_not_hide_who_was_written_into():
+    def backward(self: Any, first: Any, second: mg.Tensor) -> tuple:
+        second.data[:] = 0
+        return (second,)
+
+    _, y = function(lambda self, x: (x * 1.0, x * 2.0), backward)(leaf(1.0, 2.0))
+    with pytest.raises(GradientError, match=r"Mine.backward writes into gy 1"):
+        y.sum().backward()
+
+
 def test_other_errors_stay_what_they_are():
     with pytest.raises(ZeroDivisionError):
         function(lambda self, x: 1 // 0)(leaf(1.0))
