@@ -84,7 +84,9 @@ class ModuleList(Module):
     def __getitem__(self, index: slice) -> "ModuleList": ...
     def __getitem__(self, index: Any) -> Module:
         if isinstance(index, slice):
-            return self.part(self.named_children()[index]).train(self.training)
+            part = self.part(self.named_children()[index])
+            part.training = self.training  # its modules keep their own
+            return part
         return getattr(self, self.name_at(index))
 
     def __setitem__(self, index: int, module: Module) -> None:

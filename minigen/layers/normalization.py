@@ -58,12 +58,10 @@ class BatchNorm(Module):
         held = weight if weight is not None else self.running_mean
         name, dtype = f"BatchNorm({self.num_features})", None if held is None else held.dtype
         x = check_features(name, x, self.num_features, "features are on the last axis", dtype)
-        if weight is None or bias is None:
-            weight, bias = (Tensor(np.full(self.num_features, value, x.dtype)) for value in (1, 0))
         y = ops.batch_norm(
             x,
-            weight,
-            bias,
+            filled(weight, 1, self.num_features, x.dtype),
+            filled(bias, 0, self.num_features, x.dtype),
             self.running_mean,
             self.running_var,
             self.training or self.running_mean is None,
@@ -110,9 +108,7 @@ class LayerNorm(Module):
         name, weight, bias = f"LayerNorm({self.num_features})", self.weight, self.bias
         dtype = None if weight is None else weight.dtype
         x = check_features(name, x, self.num_features, "features are on the last axis", dtype)
-        if weight is None or bias is None:
-            ones, zeros = (Tensor(np.full(self.num_features, value, x.dtype)) for value in (1, 0))
-            weight, bias = ones if weight is None else weight, zeros
+        weight, bias = filled(weight, 1, self.num_features, x.dtype), filled(bias, 0, self.num_features, x.dtype)
         return ops.layer_norm(x, weight, bias, self.eps)
 
     def extra_repr(self) -> str:
@@ -123,6 +119,11 @@ class LayerNorm(Module):
         elif self.bias is None:
             parts.append("bias=False")
         return ", ".join(parts)
+
+
+def filled(given: Tensor | None, value: float, length: int, dtype: np.dtype) -> Tensor:
+    """A weight or bias; one that changes nothing, all `value`, where the layer has none."""
+    return Tensor(np.full(length, value, dtype)) if given is None else given
 
 
 def last_axis(layer: str, num_features: Any) -> int:

@@ -195,6 +195,12 @@ def test_module_dict(rng: np.random.Generator):
     assert copied["b"] is not parts["b"] and copied.keys() == ["b", "c"]
 
 
+def test_a_slice_leaves_its_modules_in_their_mode(rng: np.random.Generator):
+    model = layers.Sequential(layers.Linear(2, 2, rng=rng), layers.BatchNorm(2), layers.ReLU())
+    model[1].eval()
+    assert model[:2].training and not model[1].training and not model.eval()[:2].training
+
+
 def test_parameter_list_and_dict():
     values = [layers.Parameter(np.full(n + 1, n, np.float32)) for n in range(3)]
     several = layers.ParameterList(values[:2]).append(values[2])
