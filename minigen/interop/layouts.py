@@ -2,7 +2,7 @@
 
 Linear               weight (in, out)             ↔ weight (out, in)
 Conv1d, Conv2d, …    weight (K…, in, out)         ↔ weight (out, in, K…); transposed ones alike, from (K…, out, in)
-RNN, LSTM            w_x (in, G·H), w_h, b        ↔ weight_ih (G·H, in), weight_hh, bias_ih + bias_hh
+RNN, LSTM            w_x (in, G·H), w_h, b        ↔ weight_ih (G·H, in), weight_hh, bias_ih + bias_hh; their cells too
 GRU                  b of r, z, n beside x, n beside h ↔ bias_ih of r, z, n and bias_hh of r, z, n
 MultiHeadAttention   qkv, out                     ↔ in_proj_weight, in_proj_bias, out_proj
 everything else      as it is, under its own name
@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from minigen.layers import GRU, Linear, Module, MultiHeadAttention, TransformerBlock
+from minigen.layers import GRU, GRUCell, Linear, Module, MultiHeadAttention, TransformerBlock
+from minigen.layers.cells import Cell
+from minigen.layers.convolution import Convolution
 from minigen.layers.normalization import BatchNorm
 from minigen.layers.recurrent import Recurrent
 
@@ -51,37 +53,39 @@ def kernels_first(layer: Module, arrays: Mapping[str, np.ndarray]) -> Arrays:
     return {name: np.moveaxis(array, (0, 1), (-1, -2)) if name == "weight" else array for name, array in arrays.items()}
 
 
-def recurrent_ends(layer: Recurrent) -> list[str]:
-    """The endings of names, one for each layer and direction: "0", "0_reverse", "1", …"""
-    return [f"{index}{end}" for index in range(layer.num_layers) for end in layer.ends]
+def recurrent_ends(layer: Recurrent | Cell) -> list[tuple[str, str]]:
+    """The endings of names here and there, for each layer and direction: ("_0", "_l0"), …; a cell has none."""
+    if isinstance(layer, Cell):
+        return [("", "")]
+    return [(f"_{index}{end}", f"_l{index}{end}") for index in range(layer.num_layers) for end in layer.ends]
 
 
-def recurrent_outward(layer: Recurrent, arrays: Mapping[str, np.ndarray]) -> Arrays:
+def recurrent_outward(layer: Recurrent | Cell, arrays: Mapping[str, np.ndarray]) -> Arrays:
     """Our one bias becomes bias_ih, beside zeros; the GRU's fourth part is its bias_hh of n."""
     theirs: Arrays = {}
-    for end in recurrent_ends(layer):
-        bias, size = arrays[f"b_{end}"], layer.gates * layer.hidden_size
+    for here, there in recurrent_ends(layer):
+        bias, size = arrays[f"b{here}"], layer.gates * layer.hidden_size
         beside_h = np.zeros(size, bias.dtype)
         beside_h[size - (len(bias) - size) :] = bias[size:]
-        theirs[f"weight_ih_l{end}"] = arrays[f"w_x_{end}"].T
-        theirs[f"weight_hh_l{end}"] = arrays[f"w_h_{end}"].T
-        theirs[f"bias_ih_l{end}"] = bias[:size]
-        theirs[f"bias_hh_l{end}"] = beside_h
+        theirs[f"weight_ih{there}"] = arrays[f"w_x{here}"].T
+        theirs[f"weight_hh{there}"] = arrays[f"w_h{here}"].T
+        theirs[f"bias_ih{there}"] = bias[:size]
+        theirs[f"bias_hh{there}"] = beside_h
     return theirs
 
 
-def recurrent_inward(layer: Recurrent, arrays: Mapping[str, np.ndarray]) -> Arrays:
+def recurrent_inward(layer: Recurrent | Cell, arrays: Mapping[str, np.ndarray]) -> Arrays:
     """The two biases become one, their sum; the GRU's of n stay apart."""
     ours: Arrays = {}
-    for end in recurrent_ends(layer):
-        beside_x, beside_h = arrays[f"bias_ih_l{end}"], arrays[f"bias_hh_l{end}"]
+    for here, there in recurrent_ends(layer):
+        beside_x, beside_h = arrays[f"bias_ih{there}"], arrays[f"bias_hh{there}"]
         summed = beside_x + beside_h
-        if isinstance(layer, GRU):
+        if isinstance(layer, (GRU, GRUCell)):
             r_and_z = 2 * layer.hidden_size
             summed = np.concatenate([summed[:r_and_z], beside_x[r_and_z:], beside_h[r_and_z:]])
-        ours[f"w_x_{end}"] = arrays[f"weight_ih_l{end}"].T
-        ours[f"w_h_{end}"] = arrays[f"weight_hh_l{end}"].T
-        ours[f"b_{end}"] = summed
+        ours[f"w_x{here}"] = arrays[f"weight_ih{there}"].T
+        ours[f"w_h{here}"] = arrays[f"weight_hh{there}"].T
+        ours[f"b{here}"] = summed
     return ours
 
 
@@ -105,9 +109,12 @@ def attention_inward(layer: Module, arrays: Mapping[str, np.ndarray]) -> Arrays:
 
 PLAIN = Layout(same, same)
 CONVOLUTION = Layout(kernels_last, kernels_first)
+RECURRENT = Layout(recurrent_outward, recurrent_inward)
 LAYOUTS: tuple[tuple[type[Module], Layout], ...] = (
     (Linear, Layout(transposed, transposed)),
-    (Recurrent, Layout(recurrent_outward, recurrent_inward)),
+    (Recurrent, RECURRENT),
+    (Cell, RECURRENT),
+    (Convolution, CONVOLUTION),
     (MultiHeadAttention, Layout(attention_outward, attention_inward)),
     (BatchNorm, Layout(same, same, frozenset({"num_batches_tracked"}))),
 )
@@ -128,11 +135,4 @@ def layout_of(layer: Module) -> Layout | None:
     for kind, layout in LAYOUTS:
         if isinstance(layer, kind):
             return layout
-    if is_convolution(layer):
-        return CONVOLUTION
     return None if layer.children() else PLAIN
-
-
-def is_convolution(layer: Module) -> bool:
-    """Whether a layer's weight is that of a convolution, of any number of axes, transposed or not."""
-    return type(layer).__name__.startswith("Conv") and hasattr(layer, "weight") and hasattr(layer, "kernel_size")

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from minigen.errors import ArgumentError, CheckpointError, ShapeError
-from minigen.interop.layouts import PART_NAMES, PLAIN, Arrays, Layout, is_convolution, layout_of
+from minigen.interop.layouts import PART_NAMES, PLAIN, Arrays, Layout, layout_of
 from minigen.layers import Linear, Module
+from minigen.layers.convolution import Convolution
 
 Shapes = Mapping[str, tuple[int, int, int]]
 M = TypeVar("M", bound=Module)
@@ -76,7 +77,8 @@ def to_torch(
     for prefix, torch_prefix, layer, layout in pieces(module):
         arrays = layout.outward(layer, turned.outward(prefix.removesuffix("."), own_arrays(layer)))
         theirs |= {torch_prefix + name: np.ascontiguousarray(array) for name, array in arrays.items()}
-        theirs |= {torch_prefix + name: np.zeros((), np.int64) for name in layout.extra}
+        extra = layout.extra if "running_mean" in arrays else ()
+        theirs = {torch_prefix + name: np.zeros((), np.int64) for name in extra} | theirs
     back = {here: there for there, here in (names or {}).items() if here is not None}
     return renamed(theirs, back)
 
@@ -89,6 +91,11 @@ def pieces(module: Module, prefix: str = "", torch_prefix: str = "") -> Iterator
         if id(layer) in seen:
             return
         seen.add(id(layer))
+        if "parametrizations" in vars(layer):
+            raise ArgumentError(
+                f"{here or type(layer).__name__}: its weights are computed (spectral or weight norm); call "
+                "remove_parametrizations(layer) before, here and in PyTorch"
+            )
         layout = layout_of(layer)
         if own_arrays(layer, whole=layout is not None):
             yield here, there, layer, layout or PLAIN
@@ -196,12 +203,11 @@ def torch_order(shape: tuple[int, int, int]) -> np.ndarray:
 
 def refuse_silence(module: Module) -> None:
     """Raises ArgumentError where a Linear stands beside a convolution and may read, or make, a flattened image."""
-    named: list[tuple[str, Any]] = module.named_modules()  # pyright: ignore[reportAssignmentType]
-    parts = [(name, part) for name, part in named if isinstance(part, Linear) or is_convolution(part)]
+    parts = [(name, part) for name, part in module.named_modules() if isinstance(part, (Linear, Convolution))]
     for (before, first), (after, second) in itertools.pairwise(parts):
-        if isinstance(second, Linear) and is_convolution(first):
+        if isinstance(second, Linear) and isinstance(first, Convolution):
             name, features, channels, option = after, second.in_features, first.out_channels, "flattened"
-        elif isinstance(first, Linear) and is_convolution(second):
+        elif isinstance(first, Linear) and isinstance(second, Convolution):
             name, features, channels, option = before, first.out_features, second.in_channels, "unflattened"
         else:
             continue

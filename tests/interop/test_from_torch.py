@@ -80,6 +80,14 @@ for kind in ("RNN", "LSTM", "GRU"):
         same,
     )
 
+    CASES[f"{kind}Cell"] = (
+        getattr(layers, f"{kind}Cell")(3, 4, rng=RNG),
+        getattr(nn, f"{kind}Cell")(3, 4),
+        draw(5, 3),
+        same,
+        same,
+    )
+
 
 def output(result: Any) -> np.ndarray:
     result = result[0] if isinstance(result, tuple) else result
@@ -185,6 +193,23 @@ def test_what_does_not_fit_is_listed_and_nothing_is_changed() -> None:
         interop.from_torch(module, state, names={"body": "0"})
     with pytest.raises(CheckpointError, match="pass the dict of state_dict"):
         interop.from_torch(module, [1])  # pyright: ignore[reportArgumentType]
+
+
+def test_a_norm_that_counts_its_batches_keeps_the_count() -> None:
+    module, twin = layers.BatchNorm(3, momentum=None), nn.BatchNorm1d(3, momentum=None)
+    for x in (draw(4, 3), draw(4, 3) + 1):
+        module(x)
+    twin.load_state_dict(torch_tensors(interop.to_torch(module)))
+    np.testing.assert_allclose(twin(torch.from_numpy(draw(4, 3))).detach().numpy(), module(draw(4, 3)).data, rtol=1e-5)
+    np.testing.assert_allclose(twin.running_mean.numpy(), module.running_mean, rtol=1e-5)
+    bare = layers.BatchNorm(3, track_running_stats=False)
+    nn.BatchNorm1d(3, track_running_stats=False).load_state_dict(torch_tensors(interop.to_torch(bare)))
+
+
+def test_computed_weights_are_refused() -> None:
+    model = layers.Sequential(layers.weight_norm(layers.Linear(3, 3, rng=RNG)))
+    with pytest.raises(ArgumentError, match=r"0\.: its weights are computed .* call remove_parametrizations"):
+        interop.to_torch(model)
 
 
 def test_arrays_other_dtypes_and_parts_left_out() -> None:
