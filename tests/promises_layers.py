@@ -115,3 +115,11 @@ def a_part_that_is_not_there(folder: Path) -> None:
 def too_wide_a_reflection(folder: Path) -> None:
     with pytest.raises(ShapeError, match="where only 2 can be copied"):
         mg.pad(ones(3), 3, mode="reflect")
+
+
+@promise(CASES, "`load_state_dict` into a model in training mode", "the mode stays, as in PyTorch; call `eval()`")
+def loading_leaves_the_mode(folder: Path) -> None:
+    model = layers.Sequential(layers.BatchNorm(2))
+    for training in (True, False):
+        model.train(training).load_state_dict(layers.Sequential(layers.BatchNorm(2)).state_dict())
+        assert model.training == model[0].training == training

@@ -25,7 +25,7 @@ class Handle:
 
     def __init__(self, hooks: dict[int, Any], hook: Any) -> None:
         if not callable(hook):
-            raise ArgumentError(f"register_hook: {hook!r} is no function")
+            raise ArgumentError(f"a hook is {hook!r}, which is no function; pass one")
         self.hooks, self.number = hooks, next(numbers)
         hooks[self.number] = hook
 

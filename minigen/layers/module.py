@@ -129,6 +129,15 @@ class Module:
         self._hooks = self._hooks or ModuleHooks()
         return Handle(self._hooks.before, hook)
 
+    def register_full_backward_hook(self, hook: Callable[[Any, tuple, tuple], Any]) -> Handle:
+        """Have `hook(module, grad_input, grad_output)` called in each backward, with the gradients of one call.
+
+        They are tuples, one for each argument of the call, and each result; None where there is none. What it returns,
+        unless None, takes the place of grad_input. Gives a handle, whose `remove()` ends it.
+        """
+        self._hooks = self._hooks or ModuleHooks()
+        return Handle(self._hooks.backward, hook)
+
     # Attributes
 
     def __setstate__(self, state: dict[str, Any]) -> None:  # of a copy, or from a pickle of another process
@@ -272,7 +281,8 @@ class Module:
         """Write the arrays of `state` into the parameters and buffers, in place: optimizers keep their views.
 
         Names, shapes and dtypes are all compared first; CheckpointError lists every difference, and then nothing has
-        been changed. strict=False ignores names that only one side has.
+        been changed. strict=False ignores names that only one side has. The mode stays what it is, as in PyTorch: call
+        `eval()` before using the model (`minigen.load` of a run gives it so).
         """
         if not isinstance(state, Mapping):
             kind = type(state).__name__

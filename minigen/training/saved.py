@@ -44,9 +44,9 @@ def save(obj: Stateful | Mapping[str, Any], path: str | os.PathLike[str]) -> Non
 def load(path: str | os.PathLike[str]) -> dict[str, Any]:
     """What `save` wrote, as a dict of arrays and plain values; of any other safetensors file, its arrays by name.
 
-    `model.load_state_dict(load("model.safetensors"))` puts weights back; those of PyTorch go by way of
-    `mg.interop.from_torch`. Raises ArgumentError for another ending, CheckpointError for a file that is missing or
-    damaged.
+    `model.load_state_dict(load("model.safetensors"))` puts weights back, and leaves the mode as it is: call
+    `model.eval()` to use it. Weights of PyTorch go by way of `mg.interop.from_torch`. Raises ArgumentError for another
+    ending, CheckpointError for a file that is missing or damaged.
     """
     source = checked(path, "load")
     if not source.is_file():

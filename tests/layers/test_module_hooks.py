@@ -1,4 +1,4 @@
-"""Hooks around a module's forward."""
+"""Hooks around a module's forward, and in backward."""
 
 import copy
 from typing import Any
@@ -9,7 +9,7 @@ import pytest
 import minigen as mg
 from minigen import layers
 from minigen.autograd.observe import Observer, observe
-from minigen.errors import ArgumentError
+from minigen.errors import ArgumentError, GradientError
 
 
 def network() -> layers.Sequential:
@@ -67,3 +67,46 @@ def test_a_hook_is_a_function():
     bad: Any = 3
     with pytest.raises(ArgumentError, match="no function"):
         layers.Tanh().register_forward_hook(bad)
+
+
+def gradients_seen(model: layers.Sequential, x: Any, hook: Any) -> tuple[list[Any], mg.Tensor]:
+    """What the second layer's hook is given in backward, and the gradient of the input."""
+    seen = []
+    x = mg.tensor(x, requires_grad=True)
+    with model[2].register_full_backward_hook(lambda *given: (seen.append(given), hook(given[1]))[1]):
+        model(x).sum().backward()
+    assert x.grad is not None
+    return seen, x.grad
+
+
+def test_a_hook_for_backward_sees_the_gradients_of_arguments_and_results():
+    model, x = network(), np.ones((4, 2), np.float32)
+    plain = mg.tensor(x, requires_grad=True)
+    model(plain).sum().backward()
+    assert plain.grad is not None
+    weight = model.get_parameter("2.weight")
+    before = weight.grad
+    model.zero_grad()
+    seen, gradient = gradients_seen(model, x, lambda grad_input: None)
+    ((module, (grad_input,), (grad_output,)),) = seen
+    assert module is model[2] and (grad_output.data == 1).all()
+    np.testing.assert_allclose(grad_input.data, np.broadcast_to(weight.data[:, 0], (4, 3)))
+    np.testing.assert_allclose(gradient.data, plain.grad.data)
+    assert before is not None and weight.grad is not None
+    np.testing.assert_allclose(weight.grad.data, before.data)
+    _, doubled = gradients_seen(model, x, lambda grad_input: (grad_input[0] * 2.0,))
+    np.testing.assert_allclose(doubled.data, 2 * plain.grad.data)
+    with pytest.raises(GradientError, match=r"a hook for backward gave .*; return None, or a tuple of 1 tensors"):
+        gradients_seen(model, x, lambda grad_input: (None, None))
+
+
+def test_a_hook_for_backward_where_no_argument_gets_a_gradient():
+    layer, seen = layers.LSTM(2, 3, rng=mg.random.generator(0)), []
+    layer.register_full_backward_hook(lambda module, grad_input, grad_output: seen.append((grad_input, grad_output)))
+    y, _ = layer(np.ones((1, 4, 2), np.float32))
+    y.sum().backward()
+    ((grad_input, grad_output),) = seen
+    assert grad_input == (None,) and isinstance(grad_output[0], mg.Tensor)
+    with mg.no_grad():
+        layer(np.ones((1, 4, 2), np.float32))
+    assert len(seen) == 1
