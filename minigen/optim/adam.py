@@ -8,10 +8,10 @@ import numpy as np
 
 from minigen import kernels
 from minigen.autograd.tensor import Tensor
-from minigen.checks import check_items
+from minigen.checks import check_flag, check_items
 from minigen.errors import ArgumentError
 from minigen.optim.blocks import blocks, decayed
-from minigen.optim.groups import Parameters, check_betas, flag, groups_of, names_apart, number
+from minigen.optim.groups import Parameters, check_betas, groups_of, names_apart, number
 from minigen.optim.optimizer import Optimizer, Stretch
 
 
@@ -29,8 +29,8 @@ class Adam(Optimizer):
         "betas": check_betas,
         "eps": number(0),
         "weight_decay": number(0),
-        "amsgrad": flag,
-        "maximize": flag,
+        "amsgrad": check_flag,
+        "maximize": check_flag,
     }
     m: np.ndarray
     v: np.ndarray

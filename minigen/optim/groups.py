@@ -31,13 +31,6 @@ def number(
     return lambda operation, name, value: check_number(operation, name, value, low, below, above=above, high=high)
 
 
-def flag(operation: str, name: str, value: Any) -> bool:
-    """The check of an option that is True or False."""
-    if value not in (True, False):
-        raise ArgumentError(f"{operation}: {name} is {shown(value)}; use True or False")
-    return bool(value)
-
-
 def check_betas(operation: str, name: str, value: Any) -> tuple[float, float]:
     """The check of a pair of decay rates, each from 0, below 1."""
     if not isinstance(value, (tuple, list)) or len(value) != 2:

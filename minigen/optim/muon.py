@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from minigen import kernels
-from minigen.checks import check_count, shown
+from minigen.checks import check_count, check_flag, shown
 from minigen.errors import ArgumentError
 from minigen.optim.blocks import decayed
-from minigen.optim.groups import Parameters, check_betas, flag, number
+from minigen.optim.groups import Parameters, check_betas, number
 from minigen.optim.optimizer import Optimizer
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the iteration: steep at 0, and near 1 within [0.7, 1.2]
@@ -41,12 +41,12 @@ class Muon(Optimizer):
     options: ClassVar = {
         "weight_decay": number(0),
         "momentum": number(0, 1),
-        "nesterov": flag,
+        "nesterov": check_flag,
         "ns_steps": check_count,
         "adjust_lr_fn": check_rule,
         "betas": check_betas,
         "eps": number(0),
-        "muon": flag,
+        "muon": check_flag,
     }
     m: np.ndarray
     v: np.ndarray

@@ -5,8 +5,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from minigen.checks import check_flag
 from minigen.optim.blocks import Blockwise, decayed
-from minigen.optim.groups import Parameters, check_betas, flag, number
+from minigen.optim.groups import Parameters, check_betas, number
 
 
 class NAdam(Blockwise):
@@ -22,7 +23,7 @@ class NAdam(Blockwise):
         "eps": number(0),
         "weight_decay": number(0),
         "momentum_decay": number(0),
-        "decoupled_weight_decay": flag,
+        "decoupled_weight_decay": check_flag,
     }
     m: np.ndarray
     v: np.ndarray

@@ -35,7 +35,8 @@ class Optimizer:
 
     moments: tuple[str, ...] = ()  # attributes that hold flat arrays, zero at the start
     options: ClassVar[dict[str, Check]] = {}  # how each option is checked; lr is one always
-    scheduled: tuple[float, float] | None = None  # the lr that a schedule set when it was made, and the one before
+    scheduled: tuple[float, float] | None = None  # the lr that a schedule set when it was made, and the one before;
+    # None as soon as it is set again
 
     def __init__(self, parameters: Parameters, lr: float, **options: Any) -> None:
         given = groups_of(parameters, self.name)
@@ -78,6 +79,7 @@ class Optimizer:
     @lr.setter
     def lr(self, value: float) -> None:
         value, base = check_number(self.name, "lr", value, 0), self.leader.base
+        self.scheduled = None
         for group in self.groups:
             group.scale(value, base)
 

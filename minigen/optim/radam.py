@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from minigen.checks import check_flag
 from minigen.optim.blocks import Blockwise, decayed
-from minigen.optim.groups import Parameters, check_betas, flag, number
+from minigen.optim.groups import Parameters, check_betas, number
 
 
 class RAdam(Blockwise):
@@ -23,7 +24,7 @@ class RAdam(Blockwise):
         "betas": check_betas,
         "eps": number(0),
         "weight_decay": number(0),
-        "decoupled_weight_decay": flag,
+        "decoupled_weight_decay": check_flag,
     }
     m: np.ndarray
     v: np.ndarray

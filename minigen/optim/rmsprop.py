@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from minigen import kernels
+from minigen.checks import check_flag
 from minigen.optim.blocks import blocks, decayed
-from minigen.optim.groups import Parameters, flag, number
+from minigen.optim.groups import Parameters, number
 from minigen.optim.optimizer import Optimizer
 
 
@@ -25,7 +26,7 @@ class RMSprop(Optimizer):
         "eps": number(0),
         "weight_decay": number(0),
         "momentum": number(0, 1),
-        "centered": flag,
+        "centered": check_flag,
     }
     square: np.ndarray
     mean: np.ndarray  # of the centered

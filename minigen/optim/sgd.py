@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from minigen import kernels
+from minigen.checks import check_flag
 from minigen.errors import ArgumentError
-from minigen.optim.groups import Parameters, flag, number
+from minigen.optim.groups import Parameters, number
 from minigen.optim.optimizer import Optimizer
 
 
@@ -23,8 +24,8 @@ class SGD(Optimizer):
         "momentum": number(0, 1),
         "dampening": number(0, high=1),
         "weight_decay": number(0),
-        "nesterov": flag,
-        "maximize": flag,
+        "nesterov": check_flag,
+        "maximize": check_flag,
     }
     velocity: np.ndarray
 

@@ -135,6 +135,8 @@ def test_a_new_schedule_starts_from_the_lr_that_there_is():
     first = optim.LinearLR(optimizer, 0.5)
     assert optimizer.lr == 0.4
     assert optim.ExponentialLR(optimizer, 0.5).base_lr == 0.8
+    optimizer.lr = 0.4  # which is meant, although the schedule has set the same
+    assert optim.ExponentialLR(optimizer, 0.5).base_lr == 0.4
     first.step()
     assert optim.ExponentialLR(optimizer, 0.5).base_lr == optimizer.lr != 0.8
 
