@@ -54,9 +54,7 @@ class Methods:
 
     def expand(self, *shape: Any) -> Tensor:
         """Repeated along axes of length one, x.expand(2, 3) or x.expand((2, 3)); a view. -1 keeps a length."""
-        lengths, own = tuple(one_by_one(shape)), self.shape  # pyright: ignore[reportAttributeAccessIssue]
-        behind = (*(None,) * (len(lengths) - len(own)), *own)
-        return ops.expand(self, [m if n == -1 and m else n for n, m in zip(lengths, behind, strict=False)])
+        return ops.expand(self, one_by_one(shape))
 
     def transpose(self, *axes: Any) -> Tensor:
         """Axes permuted, x.transpose(1, 0) or x.transpose((1, 0)); reversed by default."""

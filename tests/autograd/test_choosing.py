@@ -146,6 +146,7 @@ def test_writing_nothing_changes_nothing():
         mg.scatter_add(x, 1, np.zeros((2, 0), int), mg.zeros(2, 0)),
     ):
         np.testing.assert_array_equal(y.data, x.data)
+        assert not np.shares_memory(y.data, x.data)
     np.testing.assert_array_equal(mg.index_add(x, 0, [], mg.zeros(0, 3)).data, x.data)
 
 

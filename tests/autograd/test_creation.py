@@ -1,5 +1,6 @@
 """New tensors: their values and dtypes as in PyTorch, random ones from their generator alone, bad calls refused."""
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -149,6 +150,14 @@ def test_bernoulli_and_multinomial_follow_their_probabilities():
     after_last = once[once[:, 0] == 2, 1]  # the others, in proportion
     np.testing.assert_allclose(np.bincount(after_last) / len(after_last), [1 / 3, 2 / 3], atol=0.02)
     assert sorted(mg.multinomial([1.0, 2.0, 3.0], 3, rng=rng()).tolist()) == [0, 1, 2]
+
+
+def test_many_draws_of_many_places_take_little_memory():
+    tracemalloc.start()
+    drawn = mg.multinomial(np.ones(10_000), 100_000, replacement=True, rng=rng())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20e6 and drawn.data.min() < 100 and drawn.data.max() > 9900
 
 
 @pytest.mark.parametrize(

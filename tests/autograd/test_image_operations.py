@@ -111,6 +111,7 @@ def x(*shape: int) -> np.ndarray:
         (lambda: mg.resize(x(1, 2, 2, 1), (3, 2, 1)), ArgumentError, r"resize: size is \(3, 2, 1\)"),
         (lambda: mg.resize(x(1, 2, 2, 1), scale_factor=0.1), ArgumentError, r"leaves nothing of \(2, 2\)"),
         (lambda: mg.resize(x(2, 2), 3), ShapeError, "resize: x is .* four axes"),
+        (lambda: mg.pad(x(3), 1, "reflect"), ArgumentError, "pad: value is 'reflect'; pass the mode by its name"),  # pyright: ignore[reportArgumentType]
         (lambda: mg.pad(x(3), 1, mode="edge"), ArgumentError, "pad: mode is 'edge'; use one of constant, reflect"),
         (lambda: mg.pad(x(1), 1, mode="reflect"), ShapeError, "where only 0 can be copied"),
         (lambda: mg.pad(x(0), 1, mode="replicate"), ShapeError, "where only 0 can be copied"),

@@ -112,7 +112,8 @@ def drawn_again(weights: np.ndarray, count: int, generator: np.random.Generator)
     edges = np.cumsum(weights, -1)
     drawn = generator.random((*weights.shape[:-1], count)) * edges[..., -1:]
     drawn = np.minimum(drawn, np.nextafter(edges[..., -1:], 0))  # the product may be rounded up to the end
-    return (drawn[..., None] >= edges[..., None, :]).sum(-1, dtype=np.int64)
+    rows = zip(edges.reshape(-1, edges.shape[-1]), drawn.reshape(-1, count), strict=True)
+    return np.reshape([np.searchsorted(row, numbers, "right") for row, numbers in rows], drawn.shape).astype(np.int64)
 
 
 def check_range(name: str, values: np.ndarray, high: float) -> None:

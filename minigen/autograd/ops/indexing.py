@@ -57,9 +57,8 @@ def scatter(x: Operand, axis: int, index: Operand, src: Operand) -> Tensor:
     x, axis, places, values = written(x, axis, index, src, "scatter")
     winner = np.full(x.shape, -1, np.int64)
     winner[places] = np.arange(values.size).reshape(values.shape)
-    if values.size == 0:
-        return x
-    return where(winner >= 0, GetItem(np.maximum(winner, 0))(reshape(values, (values.size,))), x)
+    row = reshape(values, (values.size,)) if values.size else Tensor(np.zeros(1, x.dtype))
+    return where(winner >= 0, GetItem(np.maximum(winner, 0))(row), x)
 
 
 def scatter_add(x: Operand, axis: int, index: Operand, src: Operand) -> Tensor:

@@ -53,6 +53,8 @@ def pad(x: Operand, pad_width: int | Sequence[tuple[int, int]], value: float = 0
         return x
     if mode != "constant":
         raise ArgumentError(f"pad: mode is {mode!r}; use one of constant, {', '.join(MODES)}")
+    if isinstance(value, str):
+        raise ArgumentError(f"pad: value is {value!r}; pass the mode by its name, mode={value!r}")
     if not holds(x.dtype, value):
         raise ArgumentError(f"pad: value {shown(value)} does not fit into {x.dtype}; convert the tensor with astype")
     return Pad(widths, value)(x)

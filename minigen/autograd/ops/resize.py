@@ -72,10 +72,14 @@ def target(name: str, old: tuple[int, ...], size: Any, scale_factor: Any) -> tup
 
 
 def nearest(old: int, new: int, step: float) -> np.ndarray:
-    """Which old row each new one repeats. Where rows just stay or double, they do, whatever rest the factor has."""
+    """Which old row each new one repeats. Where rows just stay or double, they do, whatever rest the factor has.
+
+    In float32, whose rounding is part of PyTorch's convention.
+    """
     if new % old == 0 and new // old <= 2:
         return np.arange(new) // (new // old)
-    return np.minimum(np.floor(np.arange(new) * step), old - 1).astype(np.int64)
+    places = np.floor(np.arange(new, dtype=np.float32) * np.float32(step))
+    return np.minimum(places, old - 1).astype(np.int64)
 
 
 @lru_cache(maxsize=64)

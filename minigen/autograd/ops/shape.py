@@ -187,9 +187,12 @@ def swapaxes(x: Operand, axis1: int, axis2: int) -> Tensor:
 def expand(x: Operand, shape: Sequence[int]) -> Tensor:
     """x broadcast to `shape`, as np.broadcast_to: axes of length one repeat, new axes come in front. A view.
 
-    Raises ShapeError when x does not broadcast to it.
+    -1 keeps a length. Raises ShapeError when x does not broadcast to it.
     """
     x, target = as_tensor(x, "expand"), whole_shape(shape, "expand")
+    if -1 in target:
+        own = (*(-1,) * (len(target) - x.ndim), *x.shape)
+        target = tuple([kept if n == -1 else n for n, kept in zip(target, own, strict=False)])
     try:
         fits = np.broadcast_shapes(x.shape, target) == target
     except ValueError:
