@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-BASE = {"advice", "checks", "config", "errors", "files", "random", "startup", "torch_names"}
+BASE = {"advice", "checks", "config", "errors", "files", "random", "startup", "torch_names", "torch_table"}
 ENGINE = BASE | {"kernels", "autograd"}
 SERVICES = {"optim", "data", "metrics", "training", "plots"}
 LIBRARY = ENGINE | {"layers"} | SERVICES
@@ -29,7 +29,8 @@ MAY_IMPORT = {
     "advice": {"config"},
     "files": {"errors"},
     "random": {"errors"},
-    "torch_names": {"errors"},
+    "torch_names": {"errors", "torch_table"},
+    "torch_table": set(),
     "kernels": BASE,
     "autograd": ENGINE,
     "layers": ENGINE,

@@ -1,4 +1,4 @@
-"""docs/from_pytorch.md: its tables are those of `minigen.torch_names`, and its example runs.
+"""docs/from_pytorch.md: its tables are those of `minigen.torch_table`, and its example runs.
 
 `python tests/test_from_pytorch.py` writes the page anew.
 """
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from minigen.torch_names import KEYWORDS, NAMES
+from minigen.torch_table import KEYWORDS, NAMES
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "from_pytorch.md"
 HEAD = """# Coming from PyTorch

@@ -15,7 +15,7 @@ import pytest
 import minigen
 from minigen import torch_names
 from minigen.errors import KeywordError, MinigenError, MissingNameError
-from minigen.torch_names import KEYWORDS, NAMES
+from minigen.torch_table import KEYWORDS, NAMES
 
 mg: Any = minigen  # without its types, as wrong names are the point here
 RNG = mg.random.generator(0)
@@ -54,6 +54,8 @@ def test_a_near_miss_is_suggested(place: str) -> None:
         if hasattr(module, near):
             with pytest.raises(MissingNameError, match=f"{place} has no {name}; did you mean {near}"):
                 getattr(module, name)
+    with pytest.raises(MissingNameError, match=r"mg has no DataLoader.*; there is mg\.data\.DataLoader$"):
+        mg.DataLoader  # noqa: B018
     with pytest.raises(MissingNameError, match=f"{place} has no zzzzzz$"):
         module.zzzzzz  # noqa: B018
 
@@ -91,6 +93,9 @@ def test_keywords_of_pytorch_say_ours() -> None:
     refused(lambda: mg.optim.SGD([], lr=0.1, foreach=True), "SGD: foreach")
     refused(lambda: mg.data.DataLoader([1, 2], 2, num_workers=4), "DataLoader: num_workers")
     refused(lambda: mg.data.DataLoader([1, 2], 2, pin_memory=True), "DataLoader: pin_memory")
+    refused(lambda: x.flatten(start_dim=1), "flatten: start_dim .* it is called start_axis")
+    refused(lambda: mg.layers.Flatten(start_dim=1), "Flatten: start_dim .* it is called start_axis")
+    refused(lambda: mg.optim.CosineLR(None, T_max=9), "CosineLR: T_max .* it is called steps")
     refused(lambda: x.sum(keepdms=True), "sum takes no keyword keepdms; did you mean keepdims")
     refused(lambda: x.sum(nonsense=True), "sum takes no keyword nonsense$")
 

@@ -1,7 +1,7 @@
 """Twelve programs as users of PyTorch write them, beside their form here: the same losses, and hardly another line.
 
 Both start from the same weights and data. What differs between the two files of a pair is layout, `rng`, and names that
-`minigen.torch_names` has in its table.
+`minigen.torch_table` has.
 """
 
 import difflib
@@ -16,7 +16,7 @@ import pytest
 
 import minigen as mg
 from minigen import interop
-from minigen.torch_names import KEYWORDS, NAMES
+from minigen.torch_table import KEYWORDS, NAMES
 
 HERE = Path(__file__).parent / "programs"
 PROGRAMS = sorted(path.stem.removesuffix("_torch") for path in HERE.glob("*_torch.py"))
