@@ -42,7 +42,7 @@ class Flatten(Module):
             raise ShapeError(
                 f"Flatten: x {x.shape} has no axes {self.start_axis} … {self.end_axis}, in this order; use others"
             )
-        return ops.reshape(x, (*x.shape[:start], math.prod(x.shape[start : end + 1]), *x.shape[end + 1 :]))
+        return ops.flatten(x, start, end)
 
     def extra_repr(self) -> str:
         """The axes, when they are not the usual ones."""

@@ -1,5 +1,6 @@
 """Figures that say how good a model is, computed from tensors or arrays."""
 
+from minigen.metrics.binary import average_precision, roc_auc
 from minigen.metrics.classification import (
     Scores,
     accuracy,
@@ -7,7 +8,6 @@ from minigen.metrics.classification import (
     precision_recall_f1,
     top_k_accuracy,
 )
-from minigen.metrics.detection import average_precision, roc_auc
 from minigen.metrics.ranking import rank_correlation
 from minigen.metrics.regression import mean_absolute_error, mean_squared_error, r2_score
 from minigen.metrics.text import bits_per_character, distinct_n, longest_copy, ngram_overlap, perplexity
