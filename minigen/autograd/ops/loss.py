@@ -110,8 +110,10 @@ class BCE(Function):
         p, target = self.saved_input(0), self.saved_input(1)
         share = gy * (1.0 / p.size) if self.reduction == "mean" else gy
         gp = None
-        if self.needs[0] and modes.recording:  # in two terms: where p is 0 or 1, one of them is flat
-            gp = share * ((1.0 - target) / maximum(1.0 - p, 1e-12) - target / maximum(p, 1e-12))
+        if self.needs[0] and modes.recording:  # in two terms, whose derivatives do not cancel
+            inside = p.data * (1.0 - p.data) >= 1e-12
+            terms = (1.0 - target) / where(inside, 1.0 - p, 1.0) - target / where(inside, p, 1.0)
+            gp = share * where(inside, terms, (p - target) * 1e12)
         elif self.needs[0]:
             gp = share * (p - target) / maximum(p * (1.0 - p), 1e-12)
         gt = share * (maximum(log1p(-p), -100.0) - maximum(log(p), -100.0)) if self.needs[1] else None
