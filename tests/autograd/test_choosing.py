@@ -269,3 +269,10 @@ W = mg.tensor(np.ones((3, 4)), requires_grad=True)
 def test_what_is_refused(call: Any, error: type[MinigenError], message: str):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_minus_one_keeps_a_length_in_expand():
+    for x, shape, expected in (((2, 1), (-1, 3), (2, 3)), ((0, 1), (4, -1, 3), (4, 0, 3))):
+        assert mg.expand(mg.zeros(x), shape).shape == mg.zeros(x).expand(*shape).shape == expected
+    with pytest.raises(ShapeError, match=r"expand: \(2,\) can not be repeated to \(-1, 2\)"):
+        mg.expand(mg.zeros(2), (-1, 2))

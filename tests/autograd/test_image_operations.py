@@ -126,3 +126,11 @@ def x(*shape: int) -> np.ndarray:
 def test_errors(call: Any, error: Any, message: str):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_nearest_rows_are_those_of_pytorch_where_the_ratio_is_rounded():
+    torch = pytest.importorskip("torch")
+    for old, new in ((2, 82), (2, 98), (4, 94), (7, 110), (29, 113)):
+        image = np.arange(old, dtype=np.float32).reshape(1, old, 1, 1)
+        expected = torch.nn.functional.interpolate(torch.from_numpy(image.transpose(0, 3, 1, 2)), size=(new, 1))
+        np.testing.assert_array_equal(mg.resize(image, size=(new, 1)).data.ravel(), expected.numpy().ravel())
