@@ -6,6 +6,7 @@ from collections.abc import Mapping
 FAR, MORE = 3.0, 15.0  # a loss above FAR times what it was at the start, and MORE besides,
 LONG = 8  # in so many steps in a row, is no training any more
 SHORT = 3  # and in so many at the end of a run
+BACK = 1.0  # after so many, "loss" is well again when it is no more than this above its start
 
 
 class Health:
@@ -29,7 +30,7 @@ class Health:
                 continue
             if math.isfinite(value) and name not in self.start:
                 self.start[name] = value
-            if value <= FAR * abs(self.start.get(name, 0.0)) + MORE:  # False for NaN
+            if value <= self.limit(name):  # False for NaN
                 self.ill.pop(name, None)
                 continue
             self.ill[name] = self.ill.get(name, 0) + 1
@@ -37,6 +38,17 @@ class Health:
                 began = f", and was {self.start[name]:.4g} at the start" if name in self.start else ""
                 problem = f"{name} is {value:.4g}{began}"
         return problem
+
+    def limit(self, name: str) -> float:
+        """Up to where the figure is well.
+
+        What is far off for SHORT steps, and then comes down to what chance gives without learning, was lost, too. That
+        is only known of a "loss" that is alone: those of a game are above their start as often as not.
+        """
+        start = abs(self.start.get(name, 0.0))
+        if name == "loss" and self.ill.get(name, 0) >= SHORT:
+            return start + BACK
+        return FAR * start + MORE
 
     @property
     def doubtful(self) -> bool:

@@ -26,6 +26,14 @@ def test_how_far_is_far(start: float):
     assert not any(looked([start] + [limit] * 20)) and any(looked([start] + [1.001 * limit] * 20))
 
 
+def test_it_lasts_until_the_loss_is_back_where_it_began():
+    lost = [2.89, 2760, 1140, 54.6, 66.4, 58.5, 8.43, 5.78, 5.78, 22.2]  # a classifier at a thousand times its rate
+    assert looked(lost).index(True) == LONG
+    assert not any(looked([2.89, 121, 90.3, 55.9, 23.1, 5.34, 2.43, 2.32, *[9.0] * 9]))  # at a hundred times: it learns
+    health = Health({"g_loss": 0.7})
+    assert all(health.look({"g_loss": value}) is None for value in [20.0] * (LONG - 1) + [5.0] * 9)
+
+
 def test_what_sound_trainings_do_is_not_taken_for_it():
     assert not any(looked([0.7] + [16.0] * 20))  # a generator that loses
     assert not any(looked([1e-9, 1.0, 5.0] * 9))  # a loss that began by chance at nothing
