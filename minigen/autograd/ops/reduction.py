@@ -98,7 +98,7 @@ class Var(Reduction):
         real = x.dtype.type
         centred = x - kernels.total(x, self.axes, True) * real(1.0 / self.terms)
         apart = kernels.total(centred, self.axes, self.keepdims)
-        squares = kernels.total(np.square(centred, out=centred), self.axes, self.keepdims)
+        squares = kernels.total(np.square(centred), self.axes, self.keepdims)
         return (squares - apart * (apart * real(1.0 / self.terms))) * real(self.share)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
