@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT = 300  # seconds that the tests of one fault may take: a fault that hangs is caught
@@ -42,10 +43,10 @@ def operations(path: Path) -> list[str]:
     """The functions in a file of operations that `minigen.autograd.ops` exports."""
     exports = ast.parse((ROOT / "minigen/autograd/ops/__init__.py").read_text())
     found = [node for node in exports.body if isinstance(node, ast.ImportFrom) and node.module]
-    return [alias.name for node in found if node.module.split(".")[-1] == path.stem for alias in node.names]
+    return [alias.name for node in found if str(node.module).split(".")[-1] == path.stem for alias in node.names]
 
 
-def never_run(tree: ast.AST) -> Iterator[ast.AST]:
+def never_run(tree: ast.AST) -> Iterator[Any]:
     """Annotations, decorators and `if TYPE_CHECKING:`, in which a fault changes no behaviour, or all."""
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
@@ -60,7 +61,7 @@ def never_run(tree: ast.AST) -> Iterator[ast.AST]:
 
 def faults(path: str) -> dict[Place, list]:
     """The faults that cosmic-ray knows in a file, by the place at which they stand."""
-    from cosmic_ray.commands.init import _all_work_items
+    from cosmic_ray.commands.init import _all_work_items  # pyright: ignore[reportMissingImports]
 
     tree = ast.parse((ROOT / path).read_text())
     spans = [((n.lineno, n.col_offset), (n.end_lineno, n.end_col_offset)) for n in never_run(tree)]
@@ -87,8 +88,8 @@ def caught(path: str, environment: dict[str, str]) -> bool:
 
 def main() -> None:
     """Plant `--count` faults, one after another, and say which were not caught."""
-    from cosmic_ray.mutating import use_mutation
-    from cosmic_ray.plugins import get_operator
+    from cosmic_ray.mutating import use_mutation  # pyright: ignore[reportMissingImports]
+    from cosmic_ray.plugins import get_operator  # pyright: ignore[reportMissingImports]
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", nargs="+", help="files or folders of the repository")

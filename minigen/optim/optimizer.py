@@ -97,6 +97,7 @@ class Optimizer:
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
+        def __setattr__(self, name: str, value: Any) -> None: ...
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         """Take in more parameters: {"params": …, and options of their own}, those of the constructor for the rest.

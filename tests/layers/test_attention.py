@@ -217,7 +217,7 @@ def test_tied_weights():
     loss(other).backward()
     assert other.grad is not None
     assert embedding.weight.grad is not None
-    np.testing.assert_allclose(tied, other.grad.data + embedding.weight.grad.data, rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(tied, other.grad.data + embedding.weight.grad.data, rtol=1e-4, atol=1e-7)  # pyright: ignore[reportOptionalMemberAccess]
 
 
 def test_a_block_learns_to_copy():

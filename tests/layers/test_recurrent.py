@@ -162,7 +162,7 @@ def test_an_embedding_given_along_equals_one_before(kind: str, size: int) -> Non
         table.grad = None
         (y * y).sum().backward()
         assert table.grad is not None
-        results.append([y.data, table.grad.data, *[p.grad.data for p in layer.parameters()]])
+        results.append([y.data, table.grad.data, *[p.grad.data for p in layer.parameters()]])  # pyright: ignore[reportOptionalMemberAccess]
     for a, b in zip(*results, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * max(1.0, float(np.abs(b).max())))
 
