@@ -106,7 +106,7 @@ def ignored_hang_up(folder: Path) -> None:
         signal.signal(signal.SIGHUP, before)
 
 
-@promise(CASES, "Ctrl-C in `minigen warmup` or a dry run", "Ends at once; nothing is said of saving")
+@promise(CASES, "Ctrl-C where nothing is to be saved, as in a dry run", "Ends at once; nothing is said of saving")
 def nothing_to_save(folder: Path) -> None:
     before = signal.getsignal(signal.SIGINT)
     with Progress(9, stream=io.StringIO(), saving=False):

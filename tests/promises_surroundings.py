@@ -55,7 +55,7 @@ def picture(folder: Path) -> str:
     return hashlib.sha256((folder / "curves.png").read_bytes()).hexdigest()
 
 
-@promise(CASES, "`MPLBACKEND` or a matplotlibrc of any content", "pictures are the same bytes; what is broken is said")
+@promise(CASES, "an odd `MPLBACKEND` or matplotlibrc", "pictures are the same bytes; what is broken is said")
 def settings_of_matplotlib(folder: Path) -> None:
     plots.save_curves(folder / "curves.png", HISTORY, title="losses")
     expected = picture(folder)
@@ -70,6 +70,12 @@ def settings_of_matplotlib(folder: Path) -> None:
 def without_jit(folder: Path) -> None:
     printed, said = run(COMPUTE, folder, NUMBA_DISABLE_JIT="1")
     assert printed == SUM and said.count("NUMBA_DISABLE_JIT is set") == 1
+
+
+@promise(CASES, "a `NUMBA_` setting that is none", "Numba's own value is used, and that is one line")
+def odd_setting(folder: Path) -> None:
+    printed, said = run(COMPUTE, folder, NUMBA_OPT="fast")
+    assert printed == SUM and said.count("minigen: ") == 1 and "NUMBA_OPT" in said and "Traceback" not in said
 
 
 @promise(CASES, "`NUMBA_THREADING_LAYER` of a layer that is not there", "another one is used, and that is said")

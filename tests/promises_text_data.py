@@ -42,7 +42,7 @@ def one_character(folder: Path) -> None:
         text.corpus(str(folder / "a.txt"), "char")
 
 
-@promise(CASES, "a text of 300 MB", "one byte a symbol; measured and compared at seeded places, which is said")
+@promise(CASES, "a long text", "one byte a symbol; measured and compared at seeded places, which is said")
 def long_text(folder: Path) -> None:
     (folder / "a.txt").write_text("to be or not to be\n" * 100_000)
     with pytest.MonkeyPatch.context() as patch:

@@ -75,8 +75,7 @@ def numpys(row: Row, dtype: Any) -> str:
 
 
 def torchs(row: Row, dtype: Any) -> str:
-    import torch
-
+    torch = pytest.importorskip("torch")
     if row.torch is None:
         return "—"
     xs = [torch.tensor(np.array(x, dtype), requires_grad=True) for x in row.inputs]

@@ -134,8 +134,14 @@ def read_split(
             raise DataError(f"{path}: holds {array.dtype} {array.shape}, expected uint8 with {ndim} axes; {MEND}")
         arrays.append(array)
     images, labels = arrays
+    check_pair(images, labels, folder, split)
+    return images[..., np.newaxis], labels.astype(np.int64)
+
+
+def check_pair(images: np.ndarray, labels: np.ndarray, folder: str | os.PathLike, split: str) -> None:
+    """Raises DataError unless there are as many labels as images."""
     if len(images) != len(labels):
         raise DataError(
-            f"{folder}: {split} has {len(images):,} images but {len(labels):,} labels; get both files from one source"
+            f"{shown(folder)}: {split} has {len(images):,} images but {len(labels):,} labels; get both files from one "
+            "source"
         )
-    return images[..., np.newaxis], labels.astype(np.int64)

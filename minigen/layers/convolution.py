@@ -33,14 +33,15 @@ class Convolution(Module):
         in_channels: int,
         out_channels: int,
         kernel_size: Any,
-        stride: Any,
-        padding: Any,
-        dilation: Any,
-        groups: int,
-        bias: bool,
-        padding_mode: str,
-        rng: np.random.Generator | None,
-        init: init_.Initializer,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        *,
+        rng: np.random.Generator | None = None,
+        init: init_.Initializer = init_.default,
     ) -> None:
         super().__init__()
         layer = type(self).__name__
@@ -114,24 +115,6 @@ class Conv2d(Convolution):
     uniform on ±1/√fan_in.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Pair,
-        stride: Pair = 1,
-        padding: Any = 0,
-        dilation: Pair = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: str = "zeros",
-        *,
-        rng: np.random.Generator | None = None,
-        init: init_.Initializer = init_.default,
-    ) -> None:
-        channels, options = (in_channels, out_channels), (kernel_size, stride, padding, dilation, groups, bias)
-        super().__init__(*channels, *options, padding_mode, rng, init)
-
     def forward(self, x: Tensor, negative_slope: float | None = None) -> Tensor:
         """(N, H, W, in_channels) → (N, OH, OW, out_channels), then leaky ReLU with that slope, if any."""
         weight = self.weight
@@ -163,8 +146,8 @@ class ConvTranspose2d(Convolution):
         rng: np.random.Generator | None = None,
         init: init_.Initializer = init_.default,
     ) -> None:
-        channels, options = (in_channels, out_channels), (kernel_size, stride, padding, dilation, groups, bias)
-        super().__init__(*channels, *options, "zeros", rng, init)
+        options = kernel_size, stride, padding, dilation, groups, bias
+        super().__init__(in_channels, out_channels, *options, rng=rng, init=init)
         check_output_padding("ConvTranspose2d", output_padding, self.stride, self.dilation, padding)
         self.output_padding = output_padding
 

@@ -40,24 +40,6 @@ class Conv1d(Convolution):
 
     axes = 1
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        stride: int = 1,
-        padding: Any = 0,
-        dilation: int = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: str = "zeros",
-        *,
-        rng: np.random.Generator | None = None,
-        init: init_.Initializer = init_.default,
-    ) -> None:
-        channels, options = (in_channels, out_channels), (kernel_size, stride, padding, dilation, groups, bias)
-        super().__init__(*channels, *options, padding_mode, rng, init)
-
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, in_channels) → (N, OT, out_channels)."""
         weight = self.weight
@@ -90,8 +72,8 @@ class ConvTranspose1d(Convolution):
         rng: np.random.Generator | None = None,
         init: init_.Initializer = init_.default,
     ) -> None:
-        channels, options = (in_channels, out_channels), (kernel_size, stride, padding, dilation, groups, bias)
-        super().__init__(*channels, *options, "zeros", rng, init)
+        options = kernel_size, stride, padding, dilation, groups, bias
+        super().__init__(in_channels, out_channels, *options, rng=rng, init=init)
         (self.output_padding,) = check_lengths("ConvTranspose1d", "output_padding", output_padding, 1, 0)
         extra, strides, dilations = (0, self.output_padding), (1, self.stride[0]), (1, self.dilation[0])
         check_output_padding("ConvTranspose1d", extra, strides, dilations, padding)
@@ -121,24 +103,6 @@ class Conv3d(Convolution):
     """
 
     axes = 3
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: str = "zeros",
-        *,
-        rng: np.random.Generator | None = None,
-        init: init_.Initializer = init_.default,
-    ) -> None:
-        channels, options = (in_channels, out_channels), (kernel_size, stride, padding, dilation, groups, bias)
-        super().__init__(*channels, *options, padding_mode, rng, init)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, D, H, W, in_channels) → (N, OD, OH, OW, out_channels)."""

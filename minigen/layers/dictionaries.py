@@ -30,7 +30,7 @@ class Named(Module, Generic[Part]):
         """`part` itself; ArgumentError when it is of another kind."""
         if not isinstance(part, self.kind):
             raise ArgumentError(
-                f"{type(self).__name__}: {name!r} is {shown(part)}, not a {self.kind.__name__}{self.mend}"
+                f"{type(self).__name__}: {name!r} is {kind_of(part)}, not a {self.kind.__name__}{self.mend}"
             )
         return part
 
@@ -122,7 +122,7 @@ class ParameterList(Module):
         """Put a parameter at the end."""
         if not isinstance(parameter, Parameter):
             raise ArgumentError(
-                f"ParameterList: item {len(self)} is {shown(parameter)}, not a Parameter; wrap it, Parameter(array)"
+                f"ParameterList: item {len(self)} is {kind_of(parameter)}, not a Parameter; wrap it, Parameter(array)"
             )
         setattr(self, str(len(self)), parameter)
         return self
@@ -130,7 +130,7 @@ class ParameterList(Module):
     def extend(self, parameters: Iterable[Parameter]) -> "ParameterList":
         """Put several parameters at the end."""
         if isinstance(parameters, Tensor) or not isinstance(parameters, Iterable):
-            raise ArgumentError(f"ParameterList: got {shown(parameters)}; pass a list of parameters")
+            raise ArgumentError(f"ParameterList: got {kind_of(parameters)}; pass a list of parameters")
         for parameter in list(parameters):
             self.append(parameter)
         return self
@@ -153,7 +153,7 @@ class ParameterList(Module):
 
     def __setitem__(self, index: int, parameter: Parameter) -> None:
         if not isinstance(parameter, Parameter):
-            raise ArgumentError(f"ParameterList: item {index} is {shown(parameter)}; wrap it, Parameter(array)")
+            raise ArgumentError(f"ParameterList: item {index} is {kind_of(parameter)}; wrap it, Parameter(array)")
         setattr(self, str(range(len(self))[index]), parameter)
 
     def extra_repr(self) -> str:
@@ -161,6 +161,6 @@ class ParameterList(Module):
         return ", ".join(f"{p.dtype} {p.shape}" for p in self)
 
 
-def shown(value: Any) -> str:
+def kind_of(value: Any) -> str:
     """What a wrong part is, for messages."""
     return f"a {type(value).__name__}"

@@ -12,17 +12,25 @@ from minigen.layers.module import Module
 Pair = int | tuple[int, int]
 
 
-class Pool2d(Module):
+class Pool(Module):
+    """What all poolings with a window share."""
+
+    kernel_size: Any
+    stride: Any
+    padding: Any
+
+    def extra_repr(self) -> str:
+        """kernel_size, stride, padding."""
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class Pool2d(Pool):
     """Options of both poolings: window, stride (the window's size by default), padding."""
 
     def __init__(self, kernel_size: Pair, stride: Pair | None = None, padding: Any = 0) -> None:
         super().__init__()
         self.kernel_size, self.stride, _ = check_window(type(self).__name__, kernel_size, stride, padding)
         self.padding = padding
-
-    def extra_repr(self) -> str:
-        """kernel_size, stride, padding."""
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
 class MaxPool2d(Pool2d):
@@ -47,7 +55,7 @@ class AvgPool2d(Pool2d):
         return ops.avg_pool2d(x, self.kernel_size, self.stride, self.padding)
 
 
-class Pool1d(Module):
+class Pool1d(Pool):
     """Options of both poolings of sequences."""
 
     def __init__(self, kernel_size: int, stride: int | None = None, padding: int = 0) -> None:
@@ -57,10 +65,6 @@ class Pool1d(Module):
         (self.stride,) = (self.kernel_size,) if stride is None else check_lengths(name, "stride", stride, 1)
         (self.padding,) = check_lengths(name, "padding", padding, 1, 0)
         check_window(name, (1, self.kernel_size), (1, self.stride), (0, self.padding))
-
-    def extra_repr(self) -> str:
-        """kernel_size, stride, padding."""
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
 class MaxPool1d(Pool1d):

@@ -142,9 +142,9 @@ def test_the_penalty_and_its_gradient_by_the_weights_agree_with_differences():
 
 @pytest.fixture(scope="module")
 def runs(story: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
-    """After 1 step, and after 150."""
+    """After 1 step, and after 150; the seeds 0 to 7 differ much (overlaps grow 1.9 to 6.2-fold), this one 4.6-fold."""
     folder = tmp_path_factory.mktemp("runs")
-    fields = {"text": story, "batch_size": 32, "width": 32}
+    fields = {"text": story, "batch_size": 32, "width": 32, "seed": 6}
     first, last = (trained("text_gan", folder / str(n), max_steps=n, **fields) for n in (1, 150))
     return first, last
 

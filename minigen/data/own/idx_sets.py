@@ -88,11 +88,7 @@ def read_split(found: IdxSet, word: str) -> tuple[np.ndarray, np.ndarray]:
             )
         arrays.append(array)
     images, labels = arrays
-    if len(images) != len(labels):
-        raise DataError(
-            f"{shown(found.folder)}: {word} has {len(images):,} images but {len(labels):,} labels; get both files from "
-            "one source"
-        )
+    idx.check_pair(images, labels, found.folder, word)
     return images[..., np.newaxis], labels
 
 

@@ -8,3 +8,14 @@ kept.py          the files in there, read only if they are what was written
 process.py       what is set for the whole process: BLAS, OpenMP, malloc
 arrays.py        arrays as compiled code takes them
 """
+
+import warnings
+
+# Numba's first import reads its settings, and answers one that it can not read with a page of traceback.
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    import numba as numba
+
+for warning in caught:
+    if not issubclass(warning.category, DeprecationWarning):
+        warnings.warn(f"minigen: {str(warning.message).strip().splitlines()[0]}", warning.category, stacklevel=2)
