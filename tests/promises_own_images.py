@@ -275,7 +275,7 @@ def odd_labels(folder: Path) -> None:
         assert train.classes != ("3", "10000000") or "numbered 0 … 1" in train.notes[0]
 
 
-@promise(CASES, "an .npz whose header promises 10¹² values, or is itself said to be 4 GB long", "refused before allocation")
+@promise(CASES, "an .npz whose header promises 10¹² values, or says to be 4 GB long", "refused before allocation")
 def lying_arrays(folder: Path) -> None:
     header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (1000000, 1000, 1000), }\n"
     array = b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header
