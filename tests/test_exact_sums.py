@@ -157,6 +157,8 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "einsum of one": lambda f: mg.einsum("ij->j", constant((N, 2)).astype(f)).data,
     "einsum of two": lambda f: mg.einsum("i,i->", constant((N,)).astype(f), positive((N,)).astype(f)).data,
     "matmul": lambda f: (mg.tensor(constant((1, N)).astype(f)) @ positive((N, 1)).astype(f)).data,
+    "matmul of several": lambda f: (mg.tensor(constant((3, 2, N)).astype(f)) @ positive((3, N, 2)).astype(f)).data,
+    "matmul, columns first": lambda f: (mg.tensor(constant((N, 2)).astype(f)).T @ constant((N, 2)).astype(f)).data,
     "average of a picture": lambda f: mg.avg_pool2d(constant((1, 640, 640, 2)).astype(f), 640).data,
     "RNN's bias": lambda f: gradient(
         lambda b, x: mg.rnn(x, np.zeros((4, 2), f), np.ones((2, 2), f), np.zeros((2, 2), f), b)[0], np.zeros(2, f),

@@ -13,6 +13,7 @@ from minigen.autograd.ops.operands import broadcastable, leaky_slope, rows, same
 from minigen.autograd.ops.shape import expand_dims, getitem, reshape, squeeze, sum_to, swapaxes, transpose
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
 from minigen.errors import ArgumentError, ShapeError
+from minigen.kernels.blas import product
 
 MANY_TERMS = 4096  # from which the sums of an einsum in float32 drift
 
@@ -23,7 +24,7 @@ class MatMul(Function):
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         self.shapes = a.shape, b.shape
         self.save_inputs(*[i for i in (0, 1) if self.needs[1 - i]])
-        return kernels.matmul(a, b) if a.ndim == b.ndim == 2 else np.matmul(a, b)
+        return kernels.matmul(a, b) if a.ndim == b.ndim == 2 else product(a, b)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         ga = gb = None

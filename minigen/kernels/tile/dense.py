@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minigen.config import config
+from minigen.kernels.blas import product
 from minigen.kernels.compiler.arrays import flat
 from minigen.kernels.compiler.jit import part, tasks
 from minigen.kernels.rows.bias import bias_leaky
@@ -31,7 +32,6 @@ from minigen.kernels.tile.workspace import scratch
 
 BLAS_MULTIPLY_ADDS = 1_200_000  # up to these one thread of BLAS is done before ours are well under way
 BLOCK_TERMS = 1024  # of a block (KC): its panel of B, and a tile's rows of A, stay in the second-level cache
-DEEP_TERMS = 4096  # of a product by BLAS; those of more are cut
 BAND_TILES = 24  # most tiles below each other that read a panel before the next is packed
 UNPACKED_TILES = 6  # in a band, up to which packing does not pay
 PAGE_BYTES = 4096  # after which places in the first-level cache repeat
@@ -209,16 +209,6 @@ def prepared(
     size = ROWS * (panel + terms + GAP_BYTES // dtype.itemsize) + terms * panel
     zeros = np.zeros(max(n, panel), dtype)
     return plan, zeros, workers, size
-
-
-def product(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """a @ b by BLAS, which adds one term after the other: so many terms in blocks, and those in float64."""
-    if a.shape[1] <= DEEP_TERMS:
-        return np.matmul(a, b, out)
-    total = np.zeros((a.shape[0], b.shape[1]), np.float64)
-    for low in range(0, a.shape[1], DEEP_TERMS):
-        total += a[:, low : low + DEEP_TERMS] @ b[low : low + DEEP_TERMS]
-    return np.add(total, 0, out=out, casting="same_kind") if out is not None else total.astype(a.dtype)
 
 
 def small(
