@@ -1,9 +1,14 @@
 """The data on which the tests train their models: a few hundred digits, or a few pages of text."""
 
+import hashlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
 
 from minigen import data
 from minigen.models.language import char_rnn, gpt
@@ -16,6 +21,23 @@ def short_samples() -> Iterator[None]:
         for model in (char_rnn, gpt):
             for length in ("SAMPLE", "JUDGED"):
                 patch.setattr(model, length, 40)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def sketches() -> Iterator[None]:
+    """Figures are a picture of a digest of what they show. To draw them takes longer than the trainings here."""
+
+    def sketch(figure: Figure, file: Any, **options: Any) -> None:
+        shown: list[Any] = [text.get_text() for text in figure.findobj(Text)]
+        for axes in figure.axes:
+            shown += [line.get_xydata() for line in axes.lines] + [image.get_array() for image in axes.images]
+            shown += [points.get_offsets() for points in axes.collections]
+        content = b"".join(value.encode() if isinstance(value, str) else np.asarray(value).tobytes() for value in shown)
+        Image.frombytes("L", (4, 8), hashlib.sha256(content).digest()).save(file, "PNG")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", sketch)
         yield
 
 
