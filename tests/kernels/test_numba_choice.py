@@ -114,7 +114,7 @@ def test_a_self_test_that_was_killed_says_nothing_of_numba(tmp_path: Path, monke
     assert [*(tmp_path / "noted").iterdir()] == []
 
 
-@pytest.mark.parametrize("form", choice.FORMS)
+@pytest.mark.parametrize("form", ["inner", pytest.param("plain", marks=pytest.mark.slow)])
 def test_both_forms_pass_the_self_test(form: str) -> None:
     assert choice.self_test(form) is None
 

@@ -60,7 +60,7 @@ def test_an_extended_run_logs_what_the_uninterrupted_one_does(name: str, tmp_pat
 def test_a_sheet_that_fails_is_drawn_when_the_run_goes_on(
     name: str, digits: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    whole = trained(name, tmp_path / "whole", data=digits, epochs=2)
+    whole = trained(name, tmp_path / "whole", data=digits, batch_size=80, epochs=2)
     save_grid, steps = plots.save_grid, whole.step // 2
 
     def fail_at_the_second(path: Path, images: np.ndarray, **words: Any) -> None:
@@ -70,7 +70,7 @@ def test_a_sheet_that_fails_is_drawn_when_the_run_goes_on(
 
     with monkeypatch.context() as patch, pytest.raises(MemoryError):
         patch.setattr(plots, "save_grid", fail_at_the_second)
-        trained(name, tmp_path / "run", data=digits, epochs=2)
+        trained(name, tmp_path / "run", data=digits, batch_size=80, epochs=2)
     assert checkpoint.read(tmp_path / "run" / "checkpoint.safetensors")[0] == steps
     assert main(["train", "--resume", str(tmp_path / "run")]) == 0
     for path in (*whole.samples(), whole.checkpoint_path, whole.path / "metrics.csv"):
