@@ -21,7 +21,7 @@ demo: .venv/.core
 	$(BIN)/minigen train vae --epochs 8
 
 test: .venv/.dev
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: .venv/.dev
 	$(BIN)/ruff check .

@@ -47,6 +47,7 @@ from minigen.models.parts.text import Choice, choose, save_text, saved_tokenizer
 from minigen.training import Run, RunFolder, Steps
 
 BLANK = " "  # fills up words that are shorter than the longest
+JUDGED = 1000  # words that are written to be compared with the text
 
 
 @dataclass(frozen=True)
@@ -285,11 +286,11 @@ def write(
 
 
 def evaluate(run: RunFolder) -> dict[str, float]:
-    """How word-like 1,000 words of G are; …_shuffled: the same for 1,000 words of the text, their letters shuffled."""
+    """How word-like 1,000 words of G are; …_shuffled: the same for as many of the text, their letters shuffled."""
     recipe = run.load_recipe(Recipe)
     rng, found = mg.random.generator(0), load_words(recipe)
-    new = write(load(run), saved_tokenizer(run), recipe, 1000, Choice(), rng)
-    real = [found[i] for i in rng.integers(0, len(found), 1000)]
+    new = write(load(run), saved_tokenizer(run), recipe, JUDGED, Choice(), rng)
+    real = [found[i] for i in rng.integers(0, len(found), JUDGED)]
     loose = iter(rng.permutation(list("".join(real))))
     shuffled = ["".join(next(loose) for _ in word) for word in real]
     figures = against(new, found) | {"distinct_text": len(set(real)) / len(real)}

@@ -42,6 +42,7 @@ from minigen.models.parts.text import Choice, choose, originality, save_text, sa
 from minigen.training import Run, RunFolder, Steps
 
 UNKNOWN = 0  # the number of "<unk>", which is read but never written
+JUDGED = 500  # sentences that are written to be compared with the text, and with those they were read from
 ACTIVE = 0.01  # variance of mu_j above which z_j is in use (Burda et al. 2016, section 5.2)
 
 
@@ -334,12 +335,13 @@ def evaluate(run: RunFolder) -> dict[str, float]:
     """
     recipe, model, tokenizer = run.load_recipe(Recipe), load(run), saved_tokenizer(run)
     _, training, held_out = load_sentences(recipe, tokenizer)
-    rng, (ids, counts) = mg.random.generator(0), held_out[:500]
-    new = write(model, rng.standard_normal((500, recipe.latent), dtype=np.float32), Choice(), [rng] * 500)
+    rng, (ids, counts) = mg.random.generator(0), held_out[:JUDGED]
+    z = rng.standard_normal((JUDGED, recipe.latent), dtype=np.float32)
+    new = write(model, z, Choice(), [rng] * len(z))
     mu, _ = posterior(model, held_out)
     figures: dict[str, float] = {"active_units": int((mu.var(axis=0, dtype=np.float64) > ACTIVE).sum())}
     words = np.arange(recipe.longest + 1) < counts[:, None]
-    for name, z in {"recovered": mu[:500], "recovered_from_another": np.roll(mu[:500], 1, axis=0)}.items():
+    for name, z in {"recovered": mu[:JUDGED], "recovered_from_another": np.roll(mu[:JUDGED], 1, axis=0)}.items():
         again = write(model, z, Choice(temperature=0), [rng] * len(z))
         figures[name] = float((again == ids)[words].mean())
     plain = held_out[:][0][(held_out[:][0] != UNKNOWN).all(axis=1)]  # new sentences have no unknown words either

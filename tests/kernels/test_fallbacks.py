@@ -65,7 +65,7 @@ def run(code: str, **environment: str) -> tuple[list[str], str]:
     ("processor", "features", "tile"),
     [
         ("haswell", "+sse,+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,+avx,+avx2,+fma", "6 2 32"),
-        ("x86-64", "+sse,+sse2", "3 4 16"),
+        pytest.param("x86-64", "+sse,+sse2", "3 4 16", marks=pytest.mark.slow),
     ],
 )
 def test_without_avx512_and_without_avx(processor: str, features: str, tile: str) -> None:
@@ -119,6 +119,6 @@ from minigen import kernels
 x = np.linspace(-2, 2, 90001, dtype=np.float32)
 print(kernels.leaky_relu(x, 0.2).sum(), kernels.sigmoid(x).sum(), kernels.dropout(x, 7, 0.3).sum())
 """
-    numbers, said = run(code, MINIGEN_CACHE=str(tmp_path / "file" / "cache"))
+    numbers, said = run(code, MINIGEN_CACHE=str(tmp_path / "file" / "cache"), TMPDIR=str(tmp_path))
     assert said.count("can not be kept") == said.count("compiling kernels") == 1
     assert run(code)[0] == numbers

@@ -135,6 +135,7 @@ def test_the_self_test_finds_faults(fault: str, found: str, tmp_path: Path, monk
     assert found in (choice.self_test("inner") or "")
 
 
+@pytest.mark.slow
 def test_training_in_the_plain_form(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "minigen", "train", "gan", "--max-steps", "3", "--out", str(tmp_path / "run")]
     done = subprocess.run(

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 from PIL import Image
 
 from minigen import data
+from minigen.models.adversarial import text_gan
 from minigen.models.language import char_rnn, gpt
+from minigen.models.latent import text_vae
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -21,6 +22,8 @@ def short_samples() -> Iterator[None]:
         for model in (char_rnn, gpt):
             for length in ("SAMPLE", "JUDGED"):
                 patch.setattr(model, length, 40)
+        for model in (text_gan, text_vae):
+            patch.setattr(model, "JUDGED", 100)
         yield
 
 
@@ -29,8 +32,10 @@ def sketches() -> Iterator[None]:
     """Figures are a picture of a digest of what they show. To draw them takes longer than the trainings here."""
 
     def sketch(figure: Figure, file: Any, **options: Any) -> None:
-        shown: list[Any] = [text.get_text() for text in figure.findobj(Text)]
+        shown: list[Any] = [text.get_text() for text in figure.texts]
         for axes in figure.axes:
+            shown += [axes.get_title(loc="left"), axes.get_xlabel(), axes.get_ylabel()]
+            shown += [text.get_text() for text in axes.texts]
             shown += [line.get_xydata() for line in axes.lines] + [image.get_array() for image in axes.images]
             shown += [points.get_offsets() for points in axes.collections]
         content = b"".join(value.encode() if isinstance(value, str) else np.asarray(value).tobytes() for value in shown)
