@@ -85,10 +85,10 @@ def test_over_any_axes_in_any_order(order: str, total: Any, kind: Any, dtype: An
                 assert relative(y, exact, size) < (6 if dtype == F32 else 1e-7)
 
 
-def test_the_same_bits_on_any_number_of_threads(monkeypatch: pytest.MonkeyPatch):
+def test_the_same_bits_on_any_number_of_threads(all_threads: int, monkeypatch: pytest.MonkeyPatch):
     arrays = [mixed(shape) for shape in ((300_001, 3), (5000, 130), (130, 5000), (40, 100, 80))]
     results = []
-    for threads in (1, config.threads):
+    for threads in (1, all_threads):
         monkeypatch.setattr(config, "threads", threads)
         results.append([kernels.total(x, (0,)) for x in arrays])
     for one, several in zip(*results, strict=True):

@@ -11,7 +11,9 @@ import pytest
 from minigen.kernels.compiler import jit, numba_inner, numba_plain
 
 
-def test_constants_and_unsigned_numbers_are_not_compiled_apart() -> None:
+def test_constants_and_unsigned_numbers_are_not_compiled_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numba_inner, "usable_folder", lambda: None)  # so that it is compiled here and now
+
     @jit.jit
     def twice(i):
         return i + i

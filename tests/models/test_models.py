@@ -14,6 +14,7 @@ from minigen import data, plots
 from minigen.catalog import load_model
 from minigen.cli import main
 from minigen.cli.train import train_and_evaluate
+from minigen.config import config
 from minigen.errors import ArgumentError, MinigenError
 from minigen.models.latent import vae
 from minigen.models.parts.images import hold_out
@@ -151,11 +152,15 @@ def test_another_precision_is_explained(digits: str, tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", IMAGE_MODELS)
-def test_the_seed_decides(name: str, digits: str, tmp_path: Path):
-    first, again, other = (
-        trained(name, tmp_path / folder, data=digits, max_steps=1, seed=seed).checkpoint_path.read_bytes()
-        for folder, seed in [("first", 3), ("again", 3), ("other", 4)]
-    )
+def test_the_seed_decides_and_not_the_threads(
+    name: str, digits: str, tmp_path: Path, all_threads: int, monkeypatch: pytest.MonkeyPatch
+):
+    saved = []
+    for seed, threads in [(3, 1), (3, all_threads), (4, 1)]:
+        monkeypatch.setattr(config, "threads", threads)
+        run = trained(name, tmp_path / f"{len(saved)}", data=digits, max_steps=1, seed=seed)
+        saved.append(run.checkpoint_path.read_bytes())
+    first, again, other = saved
     assert first == again
     assert first != other
 

@@ -79,8 +79,9 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(
 
 
 @pytest.mark.parametrize("name", TEXT_MODELS)
-def test_another_seed_is_another_run(whole: Run, text: Path, tmp_path: Path):
-    other = trained(whole.model, tmp_path / "other", text=str(text), max_steps=5, seed=4)
+def test_the_seed_decides_and_not_the_threads(whole: Run, text: Path, tmp_path: Path, all_threads: int):
+    again, other = (trained(whole.model, tmp_path / f"{s}", text=str(text), max_steps=5, seed=s) for s in (0, 4))
+    assert again.checkpoint_path.read_bytes() == whole.checkpoint_path.read_bytes()
     assert other.checkpoint_path.read_bytes() != whole.checkpoint_path.read_bytes()
 
 
