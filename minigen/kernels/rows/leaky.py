@@ -23,8 +23,8 @@ def leaky(v, slope):
 def leaky_grad(g, k, v, slope):
     """The gradient of v, when g[k] is that of leaky(v); v may be leaky(v), whose sign is the same. At 0 as below it.
 
-    g[k] is read in here, and only where it counts. At NaN all of it: one comparison
-    for every slope, or the loops around would not vectorise.
+    g[k] is read in here, and only where it counts. At NaN all of it counts: one comparison for every slope, or the loops
+    around would not vectorise.
     """
     zero = slope - slope
     less = zero if slope == zero else slope * g[k]
