@@ -90,6 +90,10 @@ ROWS: dict[str, list[Row]] = {
             "`leaky_relu(x, 0.2)`", EDGE,
             ours=lambda x: mg.leaky_relu(x, 0.2), torch=lambda torch, x: torch.nn.functional.leaky_relu(x, 0.2),
         ),
+        row(
+            "`prelu(x, w)`", [INF, -INF, 0.0], [0.2],
+            ours=mg.prelu, torch=lambda torch, x, w: torch.nn.functional.prelu(x, w),
+        ),
         unary("elu", EDGE, functional=True),
         unary("gelu", [NAN, -INF, 0.0], functional=True),  # of ∞ PyTorch makes ∞ or NaN, as processors go
         unary("silu", EDGE, functional=True),

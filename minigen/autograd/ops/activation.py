@@ -273,7 +273,9 @@ def prelu(x: Operand, weight: Operand) -> Tensor:
             f"prelu: weight is {weight.shape} and x {x.shape}; pass one slope, or one for each channel, "
             f"{x.shape[-1:] or (1,)}: channels are on the last axis"
         )
-    return where(x.data > 0, x, x * weight)
+    above = x.data > 0
+    below = where(above, x.dtype.type(0), x)  # so that an infinity above is no infinity times no gradient of the weight
+    return where(above, x, below * weight)
 
 
 def glu(x: Operand, axis: int = -1) -> Tensor:
