@@ -23,7 +23,7 @@ def leaky(v, slope):
 def leaky_grad(g, k, v, slope):
     """The gradient of v, when g[k] is that of leaky(v); v may be leaky(v), whose sign is the same. At 0 as below it.
 
-    g[k] is read in here, and only where it counts. At NaN all of it counts: one comparison for every slope, or the loops
+    g[k] is read in here, and only where it counts. At NaN all of it does: one comparison for every slope, or the loops
     around would not vectorise.
     """
     zero = slope - slope
