@@ -160,9 +160,9 @@ NAMES: dict[str, dict[str, str]] = {
             ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm"), "use mg.layers.BatchNorm, for any axes"
         ),
         "MultiheadAttention": "use mg.layers.MultiHeadAttention(dim, heads, rng=rng)",
-        "TransformerEncoderLayer": "use mg.layers.TransformerBlock(dim, heads, rng=rng)",
+        "TransformerEncoderLayer": "use mg.layers.TransformerBlock(dim, heads, rng=rng), which is norm_first with GELU",
         "TransformerEncoder": "use mg.layers.Sequential of mg.layers.TransformerBlock(dim, heads, rng=rng)",
-        "TransformerDecoderLayer": "use mg.layers.TransformerBlock(dim, heads, rng=rng) with is_causal=True",
+        "TransformerDecoderLayer": "for a decoder alone call mg.layers.TransformerBlock with is_causal=True",
         **dict.fromkeys(
             ("InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"), "use mg.layers.InstanceNorm, for any axes"
         ),
@@ -220,7 +220,7 @@ KEYWORDS: dict[str, str] = {
     "dim2": "it is called axis2",
     "unbiased": "use ddof=1 for the unbiased variance, ddof=0 for that of a population",
     "correction": "it is called ddof",
-    "inplace": "leave it out; nothing works in place",
+    "inplace": "leave it out; operations make new tensors",
     "batch_first": "leave it out; sequences are (N, T, C) everywhere",
     "device": CPU,
     "non_blocking": CPU,
@@ -238,8 +238,8 @@ KEYWORDS: dict[str, str] = {
     "num_heads": "it is called heads",
     "nhead": "it is called heads",
     "dim_feedforward": "use mlp_ratio, the multiple of dim",
-    "attn_mask": "use mask, with True where steps may be looked at",
-    "key_padding_mask": "use mask, with True where steps may be looked at",
+    "attn_mask": "use is_causal, or mask (N, Tk) of keys; there is none for each pair of query and key",
+    "key_padding_mask": "use mask (N, Tk), with True where a key may be looked at",
     "track_running_stats": "leave it out; nothing is kept from batch to batch",
     "num_embeddings": "it is called num",
     "embedding_dim": "it is called dim",

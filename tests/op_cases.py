@@ -68,8 +68,9 @@ def softmax(x: Array, axis: int = -1) -> Array:
     return along(x, axis, lambda row: np.array([1 / sum(math.exp(b - a) for b in row) for a in row]))
 
 
-def split(x: Array, sections: Any, axis: int = 0) -> list[Array]:
-    return np.split(x, sections if isinstance(sections, int) else np.cumsum(sections)[:-1], axis)
+def split(x: Array, lengths: Any, axis: int = 0) -> list[Array]:
+    places = range(lengths, x.shape[axis], lengths) if isinstance(lengths, int) else np.cumsum(lengths)[:-1]
+    return np.split(x, places, axis)
 
 
 def batch_norm(x: Array, w: Array, b: Array, mean: Array, var: Array, training: bool, eps: float = 1e-5) -> Array:
@@ -218,9 +219,7 @@ def twins(torch: Any) -> dict[str, Callable[..., Any]]:
         "expand": lambda x, shape: x.expand(shape),
         "concatenate": lambda *xs, axis=0: torch.cat(xs, axis),
         "stack": lambda *xs, axis=0: torch.stack(xs, axis),
-        "split": lambda x, sections, axis=0: torch.split(
-            x, x.shape[axis] // sections if isinstance(sections, int) else sections, axis
-        ),
+        "split": lambda x, lengths, axis=0: torch.split(x, lengths, axis),
         "flip": lambda x, axis=None: torch.flip(x, tuple(range(x.ndim)) if axis is None else (axis,)),
         "linear": then_leaky(lambda x, w, b=None: F.linear(x, w.T, b)),
         "einsum": lambda *xs, subscripts: torch.einsum(subscripts, *xs),

@@ -8,7 +8,7 @@ import pytest
 from promises import Promise, promise
 
 import minigen
-from minigen.errors import ArgumentError, KeywordError, MissingNameError
+from minigen.errors import ArgumentError, CheckpointError, GradientError, KeywordError, MissingNameError, ShapeError
 
 mg: Any = minigen  # without its types, as wrong names are the point here
 CASES: list[Promise] = []
@@ -70,3 +70,71 @@ def flattened(folder: Path) -> None:
         mg.interop.from_torch(module, state)
     mg.interop.from_torch(module, state, flattened={"2": (2, 2, 2)})
     assert module[2].weight.data[:, 0].tolist() == [0, 4, 1, 5, 2, 6, 3, 7]
+
+
+@promise(CASES, "`p -= lr * p.grad` under `no_grad()`", "writes into the parameter; without no_grad a GradientError")
+def updates_by_hand(folder: Path) -> None:
+    layer = mg.layers.Linear(2, 2, rng=RNG)
+    layer(mg.ones(1, 2)).sum().backward()
+    before = [p.data.copy() for p in layer.parameters()]
+    with mg.no_grad():
+        for p in layer.parameters():
+            p -= 0.5 * p.grad
+    for old, p in zip(before, layer.parameters(), strict=True):
+        np.testing.assert_array_equal(p.data, old - 0.5 * p.grad.data)
+        with pytest.raises(GradientError, match="no_grad"):
+            p *= 2
+
+
+@promise(CASES, "`x.transpose(0, 1)`, `x.split(2)`", "exchanges two axes; pieces of length 2, the last one shorter")
+def transposed_and_split(folder: Path) -> None:
+    assert mg.ones(6, 2).transpose(0, 1).shape == (2, 6) and mg.ones(6, 2, 3).transpose(0, 2).shape == (3, 2, 6)
+    assert [piece.shape for piece in mg.ones(5, 2).split(2)] == [(2, 2), (2, 2), (1, 2)]
+
+
+@promise(
+    CASES, "PyTorch's weights where a Linear reads what is flattened, or makes an image", "`flattened=` is asked for"
+)
+def images_without_convolutions(folder: Path) -> None:
+    nn = mg.layers
+    for module, option in (
+        (nn.Sequential(nn.Flatten(), nn.Linear(12, 3, rng=RNG)), "flattened"),
+        (nn.Sequential(nn.Linear(3, 12, rng=RNG), nn.Reshape(2, 2, 3)), "unflattened"),
+    ):
+        arrays = mg.interop.to_torch(module, flattened={})
+        with pytest.raises(ArgumentError, match=f"say {option}="):
+            mg.interop.from_torch(module, arrays)
+        mg.interop.from_torch(module, arrays, **{option: {}})
+
+
+@promise(CASES, "`load_state_dict` of PyTorch's tensors", "CheckpointError: use mg.interop.from_torch")
+def tensors_of_torch(folder: Path) -> None:
+    torch_tensor = type("Tensor", (), {"__module__": "torch"})
+    with pytest.raises(CheckpointError, match="from_torch"):
+        mg.layers.Linear(2, 2, rng=RNG).load_state_dict({"weight": torch_tensor(), "bias": torch_tensor()})
+
+
+@promise(
+    CASES,
+    "a Function whose backward gives one Tensor, nothing, or an array",
+    "GradientError: return a tuple of Tensors",
+)
+def gradients_of_a_function(folder: Path) -> None:
+    for gradient, words in (
+        (lambda g: g, "gave a Tensor; return a tuple"),
+        (lambda g: None, "gave a NoneType; return a tuple"),
+        (lambda g: (g.data,), "gave a ndarray for input 0; return Tensors"),
+    ):
+        twice = type(
+            "Twice", (mg.Function,), {"forward": lambda self, x: 2 * x, "backward": lambda self, g, f=gradient: f(g)}
+        )
+        with pytest.raises(GradientError, match=words):
+            twice()(mg.ones(1, requires_grad=True)).sum().backward()
+
+
+@promise(CASES, "`random_flip` or `random_shift` of a single image", "ShapeError: a single image is one of x[None]")
+def single_images(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    for call in (lambda x: mg.data.random_flip(x, rng), lambda x: mg.data.random_shift(x, 1, rng)):
+        with pytest.raises(ShapeError, match=r"x\[None\]"):
+            call(np.ones((8, 8, 3), np.float32))

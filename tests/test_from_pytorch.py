@@ -13,7 +13,7 @@ from minigen.torch_table import KEYWORDS, NAMES
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "from_pytorch.md"
 HEAD = """# Coming from PyTorch
 
-Names and argument orders are PyTorch's where PyTorch has the thing. What differs:
+Names and argument orders are PyTorch's, but for what is listed here. What differs:
 
 | | PyTorch | minigen |
 |---|---|---|
@@ -24,6 +24,21 @@ Names and argument orders are PyTorch's where PyTorch has the thing. What differ
 | biases of a recurrent layer | two, whose sum learns twice as fast | one |
 | random numbers | a global generator | `rng=`, a generator that you make: `mg.random.generator(seed)` |
 | axes of an operation | dim, keepdim | axis, keepdims, as in NumPy |
+| `std`, `var` | n - 1, unless unbiased=False | n, as in NumPy; ddof=1 for n - 1 |
+| `max`, `min` over an axis | values and places | the values; `argmax`, `argmin` give the places |
+| `squeeze(axis)` of a longer axis | nothing happens | ShapeError |
+| `pad` | flat, the last axis first | a pair for each axis, as in NumPy |
+| masks of attention | of pairs, additive or True where hidden | of keys (N, Tk), True where seen; or `is_causal=True` |
+| `scaled_dot_product_attention` | (N, heads, T, D) | (N, T, heads · D), and heads as the fourth argument |
+| `layer_norm`, `rms_norm` | (x, shape, weight, bias) | (x, weight, bias): the last axis |
+| `batch_norm` | (x, mean, var, weight, bias) | (x, weight, bias, mean, var) |
+| `ctc_loss` | (T, N, C) | (N, T, C) |
+| `cross_entropy` of more axes | (N, K, …) | (…, K), the classes last |
+| `Upsample(2)` | to a size of 2 | by a factor of 2 |
+| `CosineLR` after its last step | CosineAnnealingLR rises again | stays at min_lr |
+| `x += y` | writes into x | writes into x when nothing is recorded, as under `no_grad()`; else x becomes a new tensor |
+| `p.data`, `state_dict()`, batches | tensors | NumPy arrays: `p.data -= lr * p.grad.data`, `mg.tensor(batch)` |
+| `Function` | static, ctx, apply | an instance a call, `F()(x)`: options in `__init__`, `self.save_inputs(…)` |
 | files of weights | pickles (.pt) | safetensors |
 | devices | to(device) | the CPU alone |
 
@@ -35,9 +50,10 @@ twelve programs in both forms.
 `mg.save(model, "model.safetensors")` writes a module's weights, an optimizer's state, or a dict of such;
 `model.load_state_dict(mg.load("model.safetensors"))` puts them back. Pickles are refused, since they run the code that
 they hold: in PyTorch, `safetensors.torch.save_file(model.state_dict(), "model.safetensors")` writes a file that
-`mg.load` reads.
+`mg.load` reads. Its arrays lie in PyTorch's layouts, so they go through `mg.interop.from_torch(model, mg.load(…))`
+and not into `load_state_dict`, which would take a square weight as it is.
 
-`mg.interop.from_torch` turns names and layouts of a PyTorch `state_dict`, `to_torch` turns them back:
+`from_torch` turns names and layouts of a PyTorch `state_dict`, `to_torch` turns them back:
 
 ```python
 import torch
@@ -64,8 +80,15 @@ there.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.i
 ```
 
 `flattened` gives the shape (H, W, C) of the image that a Linear reads, since its features follow (C, H, W) there;
-`unflattened` that of the image that a Linear makes. Where one is needed and missing, an error says so. `names` says
+`unflattened` that of the image that a Linear makes. Where a Linear stands beside a convolution, a Flatten or a Reshape
+and neither is given, an error says so (`flattened={}`: there are no images). A TransformerBlock computes what a
+TransformerEncoderLayer does with norm_first=True and activation="gelu", and nothing in its weights tells. `names` says
 which parts are called otherwise: `names={"encoder.layers": "blocks"}`.
+
+## Names
+
+Each of these is an error that says what stands here; keywords in functions and layers that have options of their own
+(`mg.relu(x, inplace=True)` is Python's plain TypeError).
 """
 
 

@@ -92,7 +92,7 @@ def test_moving_elements_and_back(x: np.ndarray, data: st.DataObject):
     padded = mg.pad(there, widths)
     np.testing.assert_array_equal(padded.data, np.pad(x.transpose(axes), widths))
     inner = padded[tuple(slice(a, a + n) for (a, _), n in zip(widths, there.shape, strict=True))]
-    pieces = mg.split(mg.flip(inner, axis), there.shape[axis], axis)
+    pieces = mg.split(mg.flip(inner, axis), 1, axis)
     back = mg.transpose(mg.flip(mg.concatenate(pieces, axis), axis), np.argsort(axes).tolist())
     np.testing.assert_array_equal(back.data, x)
     (back * t).sum().backward()

@@ -210,6 +210,8 @@ def visit(node: Function, gys: Sequence[Tensor | None], send: Deliver, leads: se
             return False
     try:
         gradients = observed_backward(node, gys) if modes.observers or config.debug else node.backward(*gys)
+        if type(gradients) is not tuple:
+            check_sequence(node, gradients)
         if len(gradients) != len(node.edges):
             raise GradientError(
                 f"{node.name}.backward gave {len(gradients)} gradients for {len(node.edges)} inputs; return one for "
@@ -218,6 +220,8 @@ def visit(node: Function, gys: Sequence[Tensor | None], send: Deliver, leads: se
         for i, (edge, g) in enumerate(zip(node.edges, gradients, strict=True)):
             if g is None or not node.needs[i]:
                 continue
+            if not isinstance(g, Tensor):
+                raise GradientError(f"{node.name}.backward gave a {type(g).__name__} for input {i}; return Tensors")
             array = g.data
             if array.shape != edge.shape or array.dtype != edge.dtype:
                 raise GradientError(
@@ -227,6 +231,15 @@ def visit(node: Function, gys: Sequence[Tensor | None], send: Deliver, leads: se
         return True
     finally:
         node.needs = needs
+
+
+def check_sequence(node: Function, gradients: Any) -> None:
+    """Raises GradientError for what is neither a tuple nor a list of gradients: a single one, or nothing."""
+    if not isinstance(gradients, (tuple, list)):
+        raise GradientError(
+            f"{node.name}.backward gave a {type(gradients).__name__}; return a tuple with one gradient for each input, "
+            "(gx,), None where there is none"
+        )
 
 
 def observed_backward(node: Function, gys: Sequence[Tensor | None]) -> Sequence[Tensor | None]:

@@ -57,7 +57,9 @@ class Methods:
         return ops.expand(self, one_by_one(shape))
 
     def transpose(self, *axes: Any) -> Tensor:
-        """Axes permuted, x.transpose(1, 0) or x.transpose((1, 0)); reversed by default."""
+        """Axes permuted, x.transpose(2, 0, 1) or x.transpose((2, 0, 1)), reversed by default; of two, exchanged."""
+        if len(axes) == 2:  # as in PyTorch, whatever the number of axes; a matrix has no other order to be brought to
+            return ops.swapaxes(self, *axes)
         return ops.transpose(self, one_by_one(axes) or None)
 
 

@@ -7,7 +7,7 @@ methods that reach for what Tensor itself defines.
 """
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from inspect import signature
 from types import FunctionType
 from typing import Any
@@ -22,6 +22,28 @@ from minigen.autograd.ops.operands import raw_index
 from minigen.autograd.tensor import Operand, Tensor
 from minigen.errors import DTypeError, GradientError, ShapeError
 from minigen.torch_names import explains_keywords, has_axis
+
+
+def augmented(sign: str, operation: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Tensor]:
+    """x += y and its like. What is recorded gives a new tensor; anything else is written into x, as in PyTorch."""
+
+    def assign(self: Any, other: Operand) -> Tensor:
+        y = operation(self, other)
+        if y.requires_grad:
+            if self.requires_grad and self.is_leaf:
+                raise GradientError(
+                    f"x {sign} y: x is a leaf that requires a gradient, which a write in place would invalidate; do it "
+                    f"under mg.no_grad(), or make a new tensor, x = x {sign[:-1]} y"
+                )
+            return y
+        if y.shape != self.shape:
+            raise ShapeError(f"x {sign} y: x is {self.shape} and the result {y.shape}; write x = x {sign[:-1]} y")
+        if y.dtype != self.dtype and y.dtype.kind != self.dtype.kind:
+            raise DTypeError(f"x {sign} y: x is {self.dtype} and the result {y.dtype}; write x = x {sign[:-1]} y")
+        self[...] = y
+        return self
+
+    return assign
 
 
 class Operators(Methods):
@@ -130,6 +152,13 @@ class Operators(Methods):
         except (ValueError, IndexError) as error:
             raise ShapeError(f"setitem: {error}; the tensor has shape {self.shape}") from None
         self.bump_version()
+
+    # Augmented assignment: without a graph to record, into the memory of the tensor itself
+
+    __iadd__, __isub__ = augmented("+=", ops.add), augmented("-=", ops.subtract)
+    __imul__, __itruediv__ = augmented("*=", ops.multiply), augmented("/=", ops.divide)
+    __ifloordiv__, __imod__ = augmented("//=", ops.floor_divide), augmented("%=", ops.remainder)
+    __ipow__ = augmented("**=", ops.power)
 
     # Operators
 

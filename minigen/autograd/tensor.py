@@ -23,6 +23,7 @@ else:
 
 SHOWN = 200  # elements; of longer tensors the corners are printed
 Axis = int | tuple[int, ...] | None
+ARRAYS = (np.ndarray, np.generic)
 Operand = Any  # Tensor, ndarray, number or nested sequence of numbers
 
 
@@ -41,6 +42,8 @@ class Tensor(Operators):
     __slots__ = ("__weakref__", "_grad", "data", "grad_place", "node", "requires_grad", "version")
 
     def __init__(self, data: np.ndarray, requires_grad: bool = False) -> None:
+        if not isinstance(data, ARRAYS):
+            raise DTypeError(f"Tensor: data is a {type(data).__name__}, not an array; use mg.tensor(data)")
         self.data = data
         self.requires_grad = requires_grad
         self._grad: Tensor | None = None  # for the engine: `grad` without the check

@@ -9,7 +9,7 @@ import numpy as np
 
 from minigen.errors import ArgumentError, CheckpointError, ShapeError
 from minigen.interop.layouts import PART_NAMES, PLAIN, Arrays, Layout, layout_of
-from minigen.layers import Linear, Module
+from minigen.layers import Flatten, Linear, Module, Reshape
 from minigen.layers.convolution import Convolution
 
 Shapes = Mapping[str, tuple[int, int, int]]
@@ -32,7 +32,8 @@ def from_torch(
     (C, H, W) there and (H, W, C) here. unflattened: the same for those whose result is made an image.
 
     Raises CheckpointError, which lists every name or shape that differs, and then nothing has been changed;
-    ArgumentError where a Linear stands beside convolutions and neither of the two says whether it is flattened.
+    ArgumentError where a Linear stands beside convolutions, a Flatten or a Reshape, and neither of the two says whether
+    it is flattened.
     """
     theirs = renamed(state, names)
     turned = Turned(module, flattened, unflattened)
@@ -202,7 +203,32 @@ def torch_order(shape: tuple[int, int, int]) -> np.ndarray:
 
 
 def refuse_silence(module: Module) -> None:
-    """Raises ArgumentError where a Linear stands beside a convolution and may read, or make, a flattened image."""
+    """Raises ArgumentError where a Linear may read, or make, a flattened image, which nobody has said."""
+    refuse_near_convolutions(module)
+    refuse_beside_reshapes(module)
+
+
+def refuse_beside_reshapes(module: Module) -> None:
+    """Raises ArgumentError where a Linear is the first to read what is flattened, or what it makes becomes images."""
+    parts = [(n, p) for n, p in module.named_modules() if isinstance(p, (Linear, Convolution, Flatten, Reshape))]
+    weighted = [i for i, (_, part) in enumerate(parts) if isinstance(part, (Linear, Convolution))]
+    for (before, first), (after, second) in itertools.pairwise(parts):
+        if isinstance(first, Flatten) and isinstance(second, Linear) and parts[weighted[0]][1] is second:
+            name, option, features = after, "flattened", second.in_features
+        elif isinstance(first, Linear) and isinstance(second, Reshape) and parts[weighted[-1]][1] is first:
+            if len(second.shape) != 3:
+                continue
+            name, option, features = before, "unflattened", first.out_features
+        else:
+            continue
+        raise ArgumentError(
+            f"the {features} features of {name} may be images of several channels, which are channels-last here: say "
+            f'{option}={{"{name}": (H, W, C)}}, or {option}={{}} if not'
+        )
+
+
+def refuse_near_convolutions(module: Module) -> None:
+    """Raises ArgumentError where a Linear stands beside a convolution, and their numbers would fit an image."""
     parts = [(name, part) for name, part in module.named_modules() if isinstance(part, (Linear, Convolution))]
     for (before, first), (after, second) in itertools.pairwise(parts):
         if isinstance(second, Linear) and isinstance(first, Convolution):

@@ -287,6 +287,11 @@ class Module:
         if not isinstance(state, Mapping):
             kind = type(state).__name__
             raise CheckpointError(f"{type(self).__name__}.load_state_dict: got {kind}; pass the dict of state_dict()")
+        if any(type(value).__module__.partition(".")[0] == "torch" for value in state.values()):
+            raise CheckpointError(
+                f"{type(self).__name__}.load_state_dict: these are tensors of PyTorch, whose layouts differ; use "
+                "mg.interop.from_torch(module, state)"
+            )
         own = dict(self.named_state())
         arrays = {name: np.asarray(array_of(value)) for name, value in state.items()}
         problems = [f"missing: {name}" for name in own if name not in arrays] if strict else []
@@ -297,8 +302,8 @@ class Module:
                 problems.append(f"{name}: {given.shape} {given.dtype} given, {value.shape} {value.dtype} here")
         if problems:
             raise CheckpointError(
-                f"{type(self).__name__}.load_state_dict: the state does not fit, nothing was loaded\n  "
-                + "\n  ".join(problems)
+                f"{type(self).__name__}.load_state_dict: the state does not fit, nothing was loaded (one of PyTorch's "
+                "goes by way of mg.interop.from_torch)\n  " + "\n  ".join(problems)
             )
         for name, value in own.items():
             if name in arrays:

@@ -137,7 +137,7 @@ class TextVAE(layers.Module):
     def begin(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """The state (h, c) in which the decoder begins to write of z, each (1, N, hidden)."""
         state = self.start(z).reshape(1, len(z), -1)
-        h, c = mg.split(state, 2, axis=-1)
+        h, c = mg.chunk(state, 2, axis=-1)
         return mg.tanh(h), c
 
     def read(self, ids: np.ndarray, z: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:

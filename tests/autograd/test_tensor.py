@@ -141,13 +141,53 @@ def test_other_operators():
     np.testing.assert_allclose(product.data, VALUES @ VALUES.T)
 
 
-def test_augmented_assignment_makes_a_new_tensor():
+AUGMENTED = [
+    operator.iadd,
+    operator.isub,
+    operator.imul,
+    operator.itruediv,
+    operator.ifloordiv,
+    operator.imod,
+    operator.ipow,
+]
+
+
+@pytest.mark.parametrize("assign", AUGMENTED)
+def test_augmented_assignment_writes_into_what_is_not_recorded(assign: Any):
+    expected = assign(VALUES + 0.5, np.float32(2))
+    plain, leaf = mg.tensor(VALUES + 0.5), mg.tensor(VALUES + 0.5, requires_grad=True)
+    memory = plain.data
+    assert assign(plain, 2.0) is plain and plain.data is memory and plain.version != [0]
+    with mg.no_grad():
+        assert assign(leaf, mg.tensor(np.float32(2))) is leaf and leaf.requires_grad
+    for t in (plain, leaf):
+        np.testing.assert_array_equal(t.data, expected)
+    with pytest.raises(GradientError, match=r"under mg\.no_grad"):
+        assign(leaf, 2.0)
+
+
+def test_augmented_assignment_makes_a_new_tensor_where_it_is_recorded():
     t = floats()
-    before = t
-    t += 1.0
-    t.sum().backward()
-    assert gradient(before) == np.ones((2, 3)).tolist()
+    y = before = t * 1.0
+    y += 1.0
+    total = mg.zeros(2, 3)
+    total += y
+    total.sum().backward()
+    assert gradient(t) == np.ones((2, 3)).tolist()
     np.testing.assert_array_equal(before.data, VALUES)
+
+
+def test_augmented_assignment_keeps_shape_and_kind():
+    x, n = mg.zeros(3), mg.arange(3)
+    with pytest.raises(ShapeError, match=r"x \+= y: x is \(3,\) and the result \(2, 3\)"):
+        x += np.ones((2, 3), np.float32)
+    with pytest.raises(DTypeError, match=r"x \*= y: x is int64 and the result float32; write x = x \* y"):
+        n *= 0.5
+
+
+def test_a_list_is_no_array():
+    with pytest.raises(DTypeError, match=r"use mg.tensor\(data\)"):
+        mg.Tensor([1.0, 2.0])  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize(

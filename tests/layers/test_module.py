@@ -116,7 +116,8 @@ def test_a_state_that_does_not_fit_is_listed_and_nothing_changes(block: Block):
     with pytest.raises(CheckpointError) as caught:
         block.load_state_dict(state)
     assert str(caught.value).splitlines() == [
-        "Block.load_state_dict: the state does not fit, nothing was loaded",
+        "Block.load_state_dict: the state does not fit, nothing was loaded (one of PyTorch's goes by way of "
+        "mg.interop.from_torch)",
         "  missing: scale",
         "  unexpected: third.weight",
         "  second.weight: (4, 2) float32 given, (3, 2) float32 here",

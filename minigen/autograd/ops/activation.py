@@ -289,5 +289,5 @@ def glu(x: Operand, axis: int = -1) -> Tensor:
         raise ShapeError(
             f"glu: axis {axis} of x {x.shape} has an odd length; it is cut into two halves, values and gates"
         )
-    values, gates = split(x, 2, axis)
+    values, gates = split(x, x.shape[axis] // 2, axis)
     return values * sigmoid(gates)

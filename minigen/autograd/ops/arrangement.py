@@ -147,13 +147,11 @@ def roll(x: Operand, shifts: int | tuple[int, ...], axis: Axis = None) -> Tensor
 def chunk(x: Operand, chunks: int, axis: int = 0) -> list[Tensor]:
     """x cut along `axis` into `chunks` pieces of ⌈n / chunks⌉, the last one shorter, or fewer when n does not suffice.
 
-    Views. `split` insists on equal pieces, or takes their lengths.
+    Views. `split` takes the lengths of the pieces.
     """
     x, chunks = as_tensor(x, "chunk"), check_count("chunk", "chunks", chunks)
     axis = single_axis(axis, x.ndim, "chunk")
-    length = x.shape[axis]
-    step = max(1, -(-length // chunks))
-    return split(x, [min(step, length - start) for start in range(0, length, step)] or [0], axis)
+    return split(x, max(1, -(-x.shape[axis] // chunks)), axis)
 
 
 def meshgrid(*tensors: Operand, indexing: str | None = None) -> tuple[Tensor, ...]:

@@ -71,7 +71,7 @@ class SelfAttention(FusedFunction):
         return (gqkv,)
 
     def compose(self, qkv: Tensor) -> Tensor:
-        return Attention(*self.options).compose(*split(qkv, 3, axis=-1))
+        return Attention(*self.options).compose(*split(qkv, qkv.shape[-1] // 3, axis=-1))
 
 
 def thirds(qkv: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -113,7 +113,7 @@ class LSTM(Recurrent):
     def compose(self, x: Tensor, h0: Tensor, c0: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         h, c, hs = h0, c0, []
         for t, z in enumerate(self.steps(x, w_x, b)):
-            i, f, g, o = split(z + matmul(h, w_h), 4, 1)
+            i, f, g, o = split(z + matmul(h, w_h), h.shape[1], 1)
             c_new = sigmoid(f) * c + sigmoid(i) * tanh(g)
             h, c = self.carry(t, sigmoid(o) * tanh(c_new), h), self.carry(t, c_new, c)
             hs.append(h)
@@ -142,7 +142,7 @@ class GRU(Recurrent):
         size = h0.shape[1]
         h, hs, b_q = h0, [], b[3 * size :]
         for t, xs in enumerate(self.steps(x, w_x, b[: 3 * size])):
-            (xr, xz, xn), (hr, hz, hn) = split(xs, 3, 1), split(matmul(h, w_h), 3, 1)
+            (xr, xz, xn), (hr, hz, hn) = split(xs, h.shape[1], 1), split(matmul(h, w_h), h.shape[1], 1)
             n = tanh(xn + sigmoid(xr + hr) * (hn + b_q))
             h = self.carry(t, n + sigmoid(xz + hz) * (h - n), h)
             hs.append(h)

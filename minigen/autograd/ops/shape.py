@@ -16,7 +16,7 @@ from minigen.autograd.function import Function
 from minigen.autograd.ops.cast import astype
 from minigen.autograd.ops.operands import common_dtype, normalize_axis, raw_index, single_axis, whole_shape
 from minigen.autograd.tensor import Axis, Operand, Tensor, as_tensor
-from minigen.checks import check_items
+from minigen.checks import check_count, check_items
 from minigen.errors import ArgumentError, ShapeError
 
 OFTEN = 256  # so many numbers may be added to one, one after the other, in float32
@@ -254,20 +254,18 @@ def stack(tensors: Sequence[Operand], axis: int = 0) -> Tensor:
     return concatenate([expand_dims(x, axis) for x in xs], axis)
 
 
-def split(x: Operand, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
-    """Pieces of x along `axis`: `sections` equal ones, or pieces of the given lengths. Views.
+def split(x: Operand, lengths: int | Sequence[int], axis: int = 0) -> list[Tensor]:
+    """Pieces of x along `axis` of the given lengths; of one length the last piece may be shorter. Views.
 
-    Raises ShapeError when the lengths do not add up.
+    `chunk` cuts into so many pieces. Raises ShapeError when the lengths do not add up, ArgumentError for one below 1.
     """
     x = as_tensor(x, "split")
     axis = single_axis(axis, x.ndim, "split")
     total = x.shape[axis]
-    if isinstance(sections, (int, np.integer)):
-        if sections < 1 or total % sections:
-            raise ShapeError(f"split: axis {axis} of {x.shape} can not be cut into {sections} equal pieces")
-        lengths = [total // int(sections)] * int(sections)
-    else:
-        lengths = list(whole_shape(sections, "split"))
+    if isinstance(lengths, (int, np.integer)):
+        step = check_count("split", "lengths", lengths)
+        lengths = [min(step, total - start) for start in range(0, total, step)] or [0]
+    lengths = list(whole_shape(lengths, "split"))
     if builtins.sum(lengths) != total or any(n < 0 for n in lengths):
         raise ShapeError(f"split: lengths {lengths} do not add up to axis {axis} of {x.shape}")
     edges = itertools.accumulate(lengths, initial=0)
