@@ -51,8 +51,19 @@ def finite(value: Any) -> float | None:
 
 def shown(value: Any) -> str:
     """`value` as it stands in messages, cut when it is endless (Python refuses to print the largest ints)."""
-    huge = isinstance(value, int) and value.bit_length() > 128
-    return f"a number of {value.bit_length()} bits" if huge else repr(value)[:100]
+    if isinstance(value, int) and value.bit_length() > 128:
+        return f"a number of {value.bit_length()} bits"
+    if shape := getattr(value, "shape", ()):
+        return f"an array of shape {shape}"
+    return " ".join(repr(value)[:200].split())[:100]
+
+
+def check_choice(operation: str, name: str, value: Any, choices: Collection[str]) -> str:
+    """One of some words."""
+    if not isinstance(value, str) or value not in choices:
+        *most, last = map(repr, choices)
+        raise ArgumentError(f"{operation}: {name} is {shown(value)}; use {', '.join(most)} or {last}")
+    return value
 
 
 def check_count(operation: str, name: str, value: Any, low: int = 1) -> int:

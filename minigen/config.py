@@ -52,6 +52,10 @@ class Config:
                 value = available_cores()
         if name == "backend" and value not in BACKENDS:
             raise ArgumentError(f"config.backend: {value!r}; use numba or numpy")
+        if name in ("debug", "fuse", "advice") and not isinstance(value, (bool, np.bool_)):
+            raise ArgumentError(f"config.{name}: {value!r}; use True or False")
+        if name not in Config.__dataclass_fields__:
+            raise ArgumentError(f"config has no {name}; there are {', '.join(Config.__dataclass_fields__)}")
         super().__setattr__(name, value)
 
     @classmethod

@@ -200,7 +200,7 @@ NORMALIZATION = [
 
 LOSSES = [
     (lambda: mg.mse_loss(x(3, 1), x(3)), ShapeError, r"mse_loss: shapes \(3, 1\) and \(3,\) differ; reshape"),
-    (lambda: mg.mse_loss(x(3), x(3), reduction="average"), ArgumentError, 'mse_loss: reduction is .*use "mean"'),
+    (lambda: mg.mse_loss(x(3), x(3), reduction="average"), ArgumentError, "mse_loss: reduction is .*use 'mean'"),
     (lambda: mg.mse_loss(x(0, 3), x(0, 3)), ShapeError, "mse_loss: the batch is empty"),
     (lambda: mg.l1_loss(x(3), x(2)), ShapeError, "l1_loss"),
     (

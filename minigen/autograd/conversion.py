@@ -31,7 +31,20 @@ def as_array(data: Any, operation: str, dtype: Any = None) -> np.ndarray:
         if dtype is None and array.dtype == np.float64 and not isinstance(data, np.float64):
             array = array.astype(config.dtype)
     check_numeric(array, operation)
-    return array if dtype is None else array.astype(numeric_dtype(dtype, operation), copy=False)
+    if dtype is None:
+        return array
+    found = numeric_dtype(dtype, operation)
+    check_fits(array, found, operation)
+    return array.astype(found, copy=False)
+
+
+def check_fits(array: np.ndarray, dtype: np.dtype, operation: str) -> None:
+    """Raises DTypeError for numbers out of the range of an integer dtype, and for NaN, which would become others."""
+    if dtype.kind not in "iu" or array.dtype == dtype or array.dtype.kind == "b" or not array.size:
+        return
+    low, high, limits = array.min(), array.max(), np.iinfo(dtype)
+    if not (limits.min <= low and high <= limits.max):  # NaN is neither
+        raise DTypeError(f"{operation}: numbers from {low} to {high} do not fit into {dtype}")
 
 
 def plain(array: np.ndarray, operation: str) -> np.ndarray:

@@ -6,6 +6,7 @@ chain. Gradients in flight live in `pending`, keyed by the node or leaf they bel
 that node has been visited. What becomes of a leaf's gradient is in `leaves.py`.
 """
 
+import threading
 from collections.abc import Callable, Collection, Sequence
 from operator import attrgetter
 from typing import Any, Literal, overload
@@ -23,6 +24,7 @@ from minigen.config import config
 from minigen.errors import GradientError, ShapeError
 
 Deliver = Callable[[Tensor, Tensor], None]
+delivering = threading.RLock()  # one sweep at a time adds to leaves: two threads would lose each other's gradients
 Key = int | tuple[int, int]  # whose gradient: the id of a node or leaf, or (id of a node, which of its several outputs)
 
 
@@ -43,7 +45,8 @@ def backward(
     def deliver(leaf: Tensor, g: Tensor) -> None:
         accumulate(leaf, g, create_graph)
 
-    sweep(seeds, reachable(seeds), deliver, create_graph, retain_graph)
+    with delivering:
+        sweep(seeds, reachable(seeds), deliver, create_graph, retain_graph)
 
 
 @overload

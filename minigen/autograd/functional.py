@@ -158,6 +158,11 @@ def gradient_of(name: str, y: Any, xs: list[Tensor], strict: bool) -> list[Tenso
 def full_jacobian(name: str, y: Tensor, xs: list[Tensor], create_graph: bool, strict: bool) -> list[Tensor]:
     """∂y/∂x for each x, row by row."""
     rows: list[list[Tensor]] = [[] for _ in xs]
+    numbers = y.size * sum(x.size for x in xs)
+    try:
+        np.empty(2 * numbers, y.dtype)  # the rows, and all of them in one array
+    except (MemoryError, ValueError) as error:
+        raise ShapeError(f"{name}: {y.size:,} rows of {numbers // y.size:,} numbers are too many; {error}") from None
     for i in range(y.size):
         unit = np.zeros(y.shape, y.dtype)
         unit.reshape(-1)[i] = 1

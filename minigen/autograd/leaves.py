@@ -19,6 +19,7 @@ import numpy as np
 
 from minigen import kernels
 from minigen.advice import advise
+from minigen.autograd.conversion import check_differentiable
 from minigen.autograd.hooks import leaf_hooks
 from minigen.autograd.modes import modes
 from minigen.autograd.tensor import Tensor
@@ -205,6 +206,8 @@ def destination(edges: tuple, index: int) -> Destination:
 
 def accumulate(leaf: Tensor, g: Tensor, create_graph: bool) -> None:
     """Add `g` to `leaf.grad`, in the leaf's place when it has one. `create_graph`: by recorded operations."""
+    if leaf.data.dtype.kind != "f":
+        check_differentiable(leaf.data)
     if leaf._grad is not None and leaf._grad is not leaf.grad_place:
         leaf._grad = leaf.checked_grad(leaf._grad)  # its .data may have changed since it was assigned
         leaf._grad = leaf._grad + g if create_graph else Tensor(np.asarray(summed(leaf._grad.data, g.data)))

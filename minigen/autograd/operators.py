@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from minigen.autograd import engine, hooks, ops
-from minigen.autograd.conversion import check_numeric
+from minigen.autograd.conversion import check_fits, check_numeric
 from minigen.autograd.methods import Methods
 from minigen.autograd.modes import modes
 from minigen.autograd.ops.operands import raw_index
@@ -148,6 +148,7 @@ class Operators(Methods):
         try:
             value = np.asarray(value.data if isinstance(value, Tensor) else value)
             check_numeric(value, "setitem")
+            check_fits(value, self.dtype, "setitem")
             self.data[raw_index(index)] = value
         except (ValueError, IndexError) as error:
             raise ShapeError(f"setitem: {error}; the tensor has shape {self.shape}") from None

@@ -167,6 +167,13 @@ class Tensor(Operators):
             raise ShapeError(f"bool: truth of a tensor of shape {self.shape} is ambiguous; use .data.any() or .all()")
         return bool(self.data.item())
 
+    def __copy__(self) -> "Tensor":
+        """A leaf over the same memory, writes through which are noticed; the gradient is shared, too."""
+        out = type(self).__new__(type(self))
+        out.__setstate__(self.__getstate__())
+        out.version = self.version
+        return out
+
     def __deepcopy__(self, memo: dict) -> "Tensor":
         out = memo[id(self)] = type(self).__new__(type(self))
         out.__setstate__(copy.deepcopy(self.__getstate__(), memo))

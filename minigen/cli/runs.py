@@ -9,6 +9,7 @@ from typing import Any
 from minigen import flags, plots
 from minigen.catalog import first_line
 from minigen.cli.train import RUNS
+from minigen.data.limits import shown as printable
 from minigen.errors import ArgumentError, MinigenError
 from minigen.training import RunFolder
 from minigen.training.progress import duration
@@ -107,5 +108,6 @@ def shown(value: Any) -> str:
 
 def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Rows of equal length as lines, each column as wide as its widest entry."""
+    rows = [tuple(map(printable, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from minigen.checks import check_count
+from minigen.checks import check_choice, check_count
 from minigen.data.dataset import ImageDataset, Index
 from minigen.data.text import check_tokens
 from minigen.errors import ArgumentError, DataError
@@ -101,8 +101,7 @@ class SequenceDataset:
     """
 
     def __init__(self, images: ImageDataset, by: str = "row", permutation: np.ndarray | None = None) -> None:
-        if by not in ("row", "pixel"):
-            raise ArgumentError(f"SequenceDataset: by is {by!r}; use 'row' or 'pixel'")
+        check_choice("SequenceDataset", "by", by, ("row", "pixel"))
         height, width, channels = images.image_shape
         self.shape = (height, width * channels) if by == "row" else (height * width, channels)
         self.images = images

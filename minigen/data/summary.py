@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from minigen.data.limits import shown
 from minigen.data.sequences import SequenceDataset
 from minigen.data.subsets import Subset
 
@@ -51,7 +52,7 @@ def summary(**parts: Sized) -> str:
     if "classes" in found:
         names = found["classes"]
         more = ", …" if len(names) > SHOWN else ""
-        pieces.append(f"{len(names):,} classes: {', '.join(names[:SHOWN])}{more}")
+        pieces.append(f"{len(names):,} classes: {', '.join(map(shown, names[:SHOWN]))}{more}")
     if "tokens" in found:
         pieces.append(f"{found['tokens']:,} tokens")
     return f"{found['name']}: " + "; ".join([*pieces, *found.get("notes", ())])

@@ -6,7 +6,7 @@ import numpy as np
 
 from minigen import random
 from minigen.autograd import Tensor, ops
-from minigen.checks import check_count
+from minigen.checks import check_choice, check_count
 from minigen.errors import ArgumentError, ShapeError
 from minigen.layers import init
 from minigen.layers.checks import check_features, in_dtype
@@ -71,8 +71,7 @@ class RNNCell(Cell):
         *,
         rng: np.random.Generator | None = None,
     ) -> None:
-        if nonlinearity not in ("tanh", "relu"):
-            raise ArgumentError(f"RNNCell: nonlinearity is {nonlinearity!r}; use 'tanh' or 'relu'")
+        check_choice("RNNCell", "nonlinearity", nonlinearity, ("tanh", "relu"))
         super().__init__(input_size, hidden_size, rng=rng)
         self.nonlinearity = nonlinearity
 

@@ -8,7 +8,7 @@ from minigen import random
 from minigen.autograd import Tensor, ops
 from minigen.autograd.ops.convolution import check_output_padding, check_padding, halves
 from minigen.autograd.ops.padding import MODES
-from minigen.checks import check_count, check_lengths
+from minigen.checks import check_choice, check_count, check_lengths
 from minigen.errors import ArgumentError
 from minigen.layers import init as init_
 from minigen.layers.checks import check_images
@@ -68,9 +68,8 @@ class Convolution(Module):
 
     def checked_mode(self, mode: str) -> str:
         """`padding_mode` itself. ArgumentError when there is none of that name, or no width to pad by."""
-        layer, known = type(self).__name__, ("zeros", *MODES)
-        if mode not in known:
-            raise ArgumentError(f"{layer}: padding_mode is {mode!r}; use one of {', '.join(known)}")
+        layer = type(self).__name__
+        check_choice(layer, "padding_mode", mode, ("zeros", *MODES))
         if mode != "zeros" and self.padding == "same" and any(s > 1 for s in self.stride):
             raise ArgumentError(f'{layer}: padding="same" with padding_mode={mode!r} needs stride 1, not {self.stride}')
         return mode

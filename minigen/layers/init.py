@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from minigen import random, torch_names
+from minigen.checks import check_choice
 from minigen.config import config
 from minigen.errors import ArgumentError
 
@@ -115,8 +116,7 @@ def checked(init: Initializer, shape: tuple[int, ...], rng: np.random.Generator)
 
 def kaiming_std(shape: Sequence[int], a: float, mode: str) -> float:
     """√(2 / ((1 + a²) fan))."""
-    if mode not in ("fan_in", "fan_out"):
-        raise ArgumentError(f"init.kaiming: mode is {mode!r}; use 'fan_in' or 'fan_out'")
+    check_choice("init.kaiming", "mode", mode, ("fan_in", "fan_out"))
     return math.sqrt(2.0 / ((1.0 + a * a) * fans(shape)[mode == "fan_out"]))
 
 

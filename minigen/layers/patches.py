@@ -6,7 +6,7 @@ from minigen.autograd import Tensor, ops
 from minigen.autograd.ops.padding import MODES
 from minigen.autograd.ops.patches import check_windows
 from minigen.autograd.tensor import as_tensor
-from minigen.checks import check_count, check_pair, is_number, shown
+from minigen.checks import check_choice, check_count, check_pair, is_number, shown
 from minigen.errors import ArgumentError, ShapeError
 from minigen.layers.module import Module
 
@@ -98,8 +98,7 @@ class Pad(Module):
             top, bottom, left, right = (check_count("Pad", "padding", n, 0) for n in padding)
         else:
             (top, left) = (bottom, right) = check_pair("Pad", "padding", padding, 0)
-        if mode not in ("constant", *MODES):
-            raise ArgumentError(f"Pad: mode is {mode!r}; use one of constant, {', '.join(MODES)}")
+        check_choice("Pad", "mode", mode, ("constant", *MODES))
         if not is_number(value):
             raise ArgumentError(f"Pad: value is {shown(value)}; use a number")
         self.padding, self.mode, self.value = (top, bottom, left, right), mode, value

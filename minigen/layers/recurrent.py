@@ -8,7 +8,7 @@ from minigen import random
 from minigen.autograd import Tensor, ops
 from minigen.autograd.ops.recurrent import step_mask
 from minigen.autograd.tensor import as_tensor
-from minigen.checks import check_count, check_number
+from minigen.checks import check_choice, check_count, check_number
 from minigen.errors import ArgumentError, ShapeError
 from minigen.layers import init
 from minigen.layers.checks import in_dtype
@@ -145,8 +145,7 @@ class RNN(Recurrent):
         bidirectional: bool = False,
         rng: np.random.Generator | None = None,
     ) -> None:
-        if nonlinearity not in ("tanh", "relu"):
-            raise ArgumentError(f"RNN: nonlinearity is {nonlinearity!r}; use 'tanh' or 'relu'")
+        check_choice("RNN", "nonlinearity", nonlinearity, ("tanh", "relu"))
         super().__init__(input_size, hidden_size, num_layers, dropout=dropout, bidirectional=bidirectional, rng=rng)
         self.nonlinearity = nonlinearity
 

@@ -37,9 +37,11 @@ def accuracy(predictions: Any, labels: Any) -> float:
 
     predictions: class numbers (N,), or scores (N, K), such as logits, of which the largest counts; labels: class
     numbers (N,). Further axes, such as those of pictures, may stand behind N. Tensors and arrays alike. Raises
-    ShapeError, DTypeError, DataError for NaN.
+    ShapeError, DTypeError, DataError for NaN, and for labels that have no column among the scores.
     """
-    predictions, labels, _ = check_labels(predictions, labels, "accuracy")
+    predictions, labels, scores = check_labels(predictions, labels, "accuracy")
+    if scores is not None:
+        check_range("accuracy", "labels", labels, scores.shape[1])
     return float(np.mean(predictions == labels))
 
 

@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from minigen import kernels
-from minigen.checks import check_count, check_flag, shown
-from minigen.errors import ArgumentError
+from minigen.checks import check_choice, check_count, check_flag
 from minigen.optim.blocks import decayed
 from minigen.optim.groups import Parameters, check_betas, number
 from minigen.optim.optimizer import Optimizer
@@ -19,9 +18,7 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the iteration: steep at 0, and ne
 
 def check_rule(operation: str, name: str, value: Any) -> str:
     """The check of what scales an update by the shape of its matrix."""
-    if value not in ("original", "match_rms_adamw"):
-        raise ArgumentError(f'{operation}: {name} is {shown(value)}; use "match_rms_adamw" or "original"')
-    return value
+    return check_choice(operation, name, value, ("match_rms_adamw", "original"))
 
 
 class Muon(Optimizer):

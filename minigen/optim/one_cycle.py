@@ -2,7 +2,7 @@
 
 import math
 
-from minigen.checks import check_count, check_number
+from minigen.checks import check_choice, check_count, check_number
 from minigen.errors import ArgumentError
 from minigen.optim.optimizer import Optimizer
 from minigen.optim.schedule import Schedule
@@ -36,9 +36,7 @@ class OneCycleLR(Schedule):
         self.max_lr = check_number(name, "max_lr", max_lr, above=0)
         self.total_steps = check_count(name, "total_steps", total_steps, 2)
         self.pct_start = check_number(name, "pct_start", pct_start, 0, high=1)
-        if anneal_strategy not in ("cos", "linear"):
-            raise ArgumentError(f'{name}: anneal_strategy is {anneal_strategy!r}; use "cos" or "linear"')
-        self.anneal_strategy = anneal_strategy
+        self.anneal_strategy = check_choice(name, "anneal_strategy", anneal_strategy, ("cos", "linear"))
         self.base_momentum = check_number(name, "base_momentum", base_momentum, 0, 1)
         self.max_momentum = check_number(name, "max_momentum", max_momentum, self.base_momentum, 1)
         self.div_factor = check_number(name, "div_factor", div_factor, above=0)

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from minigen.autograd.tensor import Tensor
-from minigen.checks import check_count, check_number, check_state, is_number, shown
+from minigen.checks import check_choice, check_count, check_number, check_state, is_number, shown
 from minigen.errors import ArgumentError, CheckpointError
 from minigen.optim.optimizer import Optimizer
 from minigen.optim.schedule import check_optimizer, described, learning_rates
@@ -27,9 +27,8 @@ class ReduceLROnPlateau:
         cooldown: int = 0,
         min_lr: float = 0.0,
     ) -> None:
-        if mode not in ("min", "max"):
-            raise ArgumentError(f"ReduceLROnPlateau: mode is {mode!r}; use 'min' or 'max'")
         name = type(self).__name__
+        check_choice(name, "mode", mode, ("min", "max"))
         self.optimizer = check_optimizer(name, optimizer)
         self.mode = mode
         self.factor = check_number(name, "factor", factor, below=1, above=0)

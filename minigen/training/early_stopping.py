@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from minigen.checks import check_choice
 from minigen.errors import ArgumentError, CheckpointError
 
 
@@ -17,8 +18,7 @@ class EarlyStopping:
     def __init__(self, patience: int, mode: str = "min", min_delta: float = 0.0) -> None:
         if patience < 1:
             raise ArgumentError(f"EarlyStopping: patience is {patience}; use at least 1")
-        if mode not in ("min", "max"):
-            raise ArgumentError(f'EarlyStopping: mode is {mode!r}; use "min" or "max"')
+        check_choice("EarlyStopping", "mode", mode, ("min", "max"))
         if not 0 <= min_delta < math.inf:
             raise ArgumentError(f"EarlyStopping: min_delta is {min_delta}; use a number ≥ 0")
         self.patience, self.mode, self.min_delta = patience, mode, min_delta

@@ -258,7 +258,7 @@ W = mg.tensor(np.ones((3, 4)), requires_grad=True)
         (lambda: mg.topk(W, 1, 0, None), ArgumentError, "topk: largest is None; use True or False"),  # pyright: ignore[reportArgumentType]
         (lambda: mg.norm(W, keepdims=2), ArgumentError, "norm: keepdims is 2"),  # pyright: ignore[reportArgumentType]
         (lambda: mg.any(W, 0, []), ArgumentError, "any: keepdims is"),  # pyright: ignore[reportArgumentType]
-        (lambda: mg.norm(W, X), ArgumentError, "norm: p is array"),
+        (lambda: mg.norm(W, X), ArgumentError, "norm: p is an array of shape"),
         (lambda: mg.one_hot([1], 10**30), ShapeError, "zeros: "),
         (lambda: mg.diag([1.0], 10**30), ShapeError, "diag: a matrix of .* is too large"),
         (lambda: mg.masked_fill(2.0, [True], [W]), DTypeError, "masked_fill: value"),

@@ -112,7 +112,7 @@ def x(*shape: int) -> np.ndarray:
         (lambda: mg.resize(x(1, 2, 2, 1), scale_factor=0.1), ArgumentError, r"leaves nothing of \(2, 2\)"),
         (lambda: mg.resize(x(2, 2), 3), ShapeError, "resize: x is .* four axes"),
         (lambda: mg.pad(x(3), 1, "reflect"), ArgumentError, "pad: value is 'reflect'; pass the mode by its name"),  # pyright: ignore[reportArgumentType]
-        (lambda: mg.pad(x(3), 1, mode="edge"), ArgumentError, "pad: mode is 'edge'; use one of constant, reflect"),
+        (lambda: mg.pad(x(3), 1, mode="edge"), ArgumentError, "pad: mode is 'edge'; use 'constant', 'reflect'"),
         (lambda: mg.pad(x(1), 1, mode="reflect"), ShapeError, "where only 0 can be copied"),
         (lambda: mg.pad(x(0), 1, mode="replicate"), ShapeError, "where only 0 can be copied"),
         (lambda: mg.fold(x(1, 4), 3, 2), ShapeError, r"fold: x is \(1, 4\); images of \(3, 3\) have 2 · 2 windows"),

@@ -44,3 +44,8 @@ def test_attributes_of_others_that_mean_something_else():
     assert json.loads(json.dumps(found)) == found and summary(train=Pets([1])) == "Pets: 1 train; 2 classes: 1, 2"
     Pets.classes = 10  # pyright: ignore[reportAttributeAccessIssue]
     assert summary(train=Pets([1])) == "Pets: 1 train"
+
+
+def test_signs_that_move_the_cursor_are_escaped():
+    images = ImageDataset(np.zeros((2, 4, 4, 1), np.uint8), np.arange(2), ("\x1b[31ma", "b\n"), "odd train")
+    assert summary(train=images).endswith(r"2 classes: \x1b[31ma, b\n")

@@ -208,7 +208,7 @@ def test_muon_gives_vectors_and_named_groups_to_adamw():
         ("LBFGS", {"history_size": 0}, "history_size"),
         ("LBFGS", {"max_iter": 0}, "max_iter"),
         ("Adam", {"lr": mg.tensor(0.1)}, "lr is tensor"),
-        ("Adam", {"lr": np.ones(1)}, "lr is array"),
+        ("Adam", {"lr": np.ones(1)}, "lr is an array of shape"),
     ],
 )
 def test_bad_options(kind: str, options: dict[str, Any], message: str):

@@ -9,6 +9,7 @@ from minigen import kernels
 from minigen.autograd.function import Function
 from minigen.autograd.fused import FusedFunction, Gradients
 from minigen.autograd.ops.activation import leaky
+from minigen.autograd.ops.cast import astype
 from minigen.autograd.ops.operands import broadcastable, leaky_slope, rows, same_dtype
 from minigen.autograd.ops.shape import expand_dims, getitem, reshape, squeeze, sum_to, swapaxes, transpose
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
@@ -24,7 +25,7 @@ class MatMul(Function):
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         self.shapes = a.shape, b.shape
         self.save_inputs(*[i for i in (0, 1) if self.needs[1 - i]])
-        return kernels.matmul(a, b) if a.ndim == b.ndim == 2 else product(a, b)
+        return kernels.matmul(a, b) if a.ndim == b.ndim == 2 and a.dtype.kind == "f" else product(a, b)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         ga = gb = None
@@ -88,7 +89,10 @@ class Einsum(Function):
             y = kernels.total(x, tuple([i for i, letter in enumerate(term) if letter not in kept]))
             return y.transpose([kept.index(letter) for letter in self.output])
         dtype, lengths = arrays[0].dtype, dict(zip("".join(self.terms), sum(self.shapes, ()), strict=True))
-        if math.prod([n for letter, n in lengths.items() if letter not in self.output]) > MANY_TERMS:
+        if (
+            dtype.kind == "f"
+            and math.prod([n for letter, n in lengths.items() if letter not in self.output]) > MANY_TERMS
+        ):
             arrays = tuple([x.astype(np.float64) for x in arrays])
         return np.einsum(f"{','.join(self.terms)}->{self.output}", *arrays, optimize=True).astype(dtype, copy=False)
 
@@ -112,9 +116,10 @@ def matmul(a: Operand, b: Operand) -> Tensor:
     """Matrix product over the last two axes: (…, M, K) · (…, K, N) → (…, M, N), leading axes broadcast.
 
     A 1-D operand counts as a row on the left, as a column on the right, and the axis is dropped from the result.
-    Raises ShapeError when the inner lengths or the leading axes do not fit.
+    Of integers the result is int64 or uint64, exact. Raises ShapeError when the inner lengths or the leading axes do
+    not fit.
     """
-    a, b = same_dtype([as_tensor(a, "matmul"), as_tensor(b, "matmul")])
+    a, b = summable([as_tensor(a, "matmul"), as_tensor(b, "matmul")])
     if a.ndim == 0 or b.ndim == 0:
         raise ShapeError(f"matmul: shapes {a.shape} and {b.shape}; both need at least one axis (use * for scalars)")
     if a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
@@ -129,6 +134,14 @@ def matmul(a: Operand, b: Operand) -> Tensor:
     if not broadcastable(a.shape[:-2], b.shape[:-2]):
         raise ShapeError(f"matmul: leading axes of {a.shape} and {b.shape} do not broadcast")
     return MatMul()(a, b)
+
+
+def summable(tensors: list[Tensor]) -> list[Tensor]:
+    """Tensors of one dtype whose products can be added up: floats, or where all are integers the widest integers."""
+    if any(x.dtype.kind not in "iu" for x in tensors):
+        return same_dtype(tensors)
+    wide = np.uint64 if all(x.dtype.kind == "u" for x in tensors) else np.int64
+    return [astype(x, wide) for x in tensors]
 
 
 def linear(x: Operand, weight: Operand, bias: Operand | None = None, negative_slope: float | None = None) -> Tensor:
@@ -155,7 +168,7 @@ def einsum(subscripts: str, *operands: Operand) -> Tensor:
     Supports several operands, an implicit output, "..." for broadcast leading axes, and diagonals ("ii->i").
     Raises ArgumentError on malformed subscripts, ShapeError when the lengths of a letter differ.
     """
-    tensors = same_dtype([as_tensor(x, "einsum") for x in operands]) if operands else []
+    tensors = summable([as_tensor(x, "einsum") for x in operands]) if operands else []
     terms, output, batch = parse_subscripts(subscripts, tensors)
     lengths: dict[str, int] = {}
     for term, x in zip(terms, tensors, strict=True):

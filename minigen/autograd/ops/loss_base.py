@@ -13,6 +13,7 @@ from minigen.autograd.ops.cast import astype
 from minigen.autograd.ops.operands import as_float, broadcastable, same_dtype
 from minigen.autograd.ops.reduction import mean, sum
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
+from minigen.checks import check_choice
 from minigen.errors import ArgumentError, ShapeError
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -59,8 +60,7 @@ def alike(input: Operand, target: Operand, name: str, reduction: str) -> list[Te
 
 def check_reduction(terms: int, name: str, reduction: str) -> None:
     """Raise on an unknown reduction, and on the mean of nothing."""
-    if reduction not in REDUCTIONS:
-        raise ArgumentError(f'{name}: reduction is {reduction!r}; use "mean", "sum" or "none"')
+    check_choice(name, "reduction", reduction, REDUCTIONS)
     if reduction == "mean" and terms == 0:
         raise ShapeError(f'{name}: the batch is empty, and the mean of nothing is not defined; use reduction="sum"')
 

@@ -97,4 +97,4 @@ def dot(a: Operand, b: Operand) -> Tensor:
     a, b = pair("dot", a, b)
     if a.ndim != 1 or a.shape != b.shape:
         raise ShapeError(f"dot: shapes {a.shape} and {b.shape}; pass two rows of one length, or use matmul")
-    return matmul(a, b) if a.dtype.kind == "f" else sum(multiply(a, b))
+    return matmul(a, b)

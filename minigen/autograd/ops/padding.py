@@ -9,7 +9,7 @@ from minigen.autograd.function import Function
 from minigen.autograd.ops.operands import holds
 from minigen.autograd.ops.shape import concatenate, expand, flip, getitem
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
-from minigen.checks import shown
+from minigen.checks import check_choice, shown
 from minigen.errors import ArgumentError, ShapeError
 
 MODES = ("reflect", "replicate", "circular")  # besides "constant"
@@ -47,12 +47,11 @@ def pad(x: Operand, pad_width: int | Sequence[tuple[int, int]], value: float = 0
         widths = ()
     if len(widths) != x.ndim or any(min(pair) < 0 for pair in widths):
         raise ArgumentError(f"pad: pad_width {pad_width} must be a number ≥ 0 or {x.ndim} pairs of them for {x.shape}")
+    check_choice("pad", "mode", mode, ("constant", *MODES))
     if mode in MODES:
         for axis, width in enumerate(widths):
             x = padded_by_copies(x, axis, *width, mode) if any(width) else x
         return x
-    if mode != "constant":
-        raise ArgumentError(f"pad: mode is {mode!r}; use one of constant, {', '.join(MODES)}")
     if isinstance(value, str):
         raise ArgumentError(f"pad: value is {value!r}; pass the mode by its name, mode={value!r}")
     if not holds(x.dtype, value):

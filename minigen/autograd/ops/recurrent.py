@@ -21,7 +21,8 @@ from minigen.autograd.ops.linalg import matmul
 from minigen.autograd.ops.operands import boolean_mask, integers, rows, same_dtype
 from minigen.autograd.ops.shape import split, stack
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
-from minigen.errors import ArgumentError, ShapeError
+from minigen.checks import check_choice
+from minigen.errors import ShapeError
 
 
 class Recurrent(FusedFunction):
@@ -165,8 +166,7 @@ def rnn(
     Elman 1990. Raises ShapeError for shapes that do not fit, a T of 0 among them, ArgumentError for another
     nonlinearity, DTypeError for a mask that is not of booleans.
     """
-    if nonlinearity not in ("tanh", "relu"):
-        raise ArgumentError(f"rnn: nonlinearity is {nonlinearity!r}; use 'tanh' or 'relu'")
+    check_choice("rnn", "nonlinearity", nonlinearity, ("tanh", "relu"))
     inputs, mask = checked("rnn", x, {"h0": h0}, w_x, w_h, b, (1, 1), mask)
     return RNN(nonlinearity == "relu", mask)(*inputs)
 

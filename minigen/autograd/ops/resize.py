@@ -16,7 +16,7 @@ from minigen.autograd.ops.operands import images
 from minigen.autograd.ops.pooling import upsample_nearest
 from minigen.autograd.ops.shape import getitem, reshape
 from minigen.autograd.tensor import Operand, Tensor
-from minigen.checks import check_number, check_pair
+from minigen.checks import check_choice, check_number, check_pair
 from minigen.errors import ArgumentError, ShapeError
 
 CUBIC = -0.75  # the free coefficient of Keys' kernel, as in PyTorch and OpenCV
@@ -48,8 +48,7 @@ def resize(
 
 def check_mode(name: str, mode: str, align_corners: bool) -> None:
     """ArgumentError for an unknown mode, or corners that it does not align."""
-    if mode not in ("nearest", "bilinear", "bicubic"):
-        raise ArgumentError(f"{name}: mode is {mode!r}; use 'nearest', 'bilinear' or 'bicubic'")
+    check_choice(name, "mode", mode, ("nearest", "bilinear", "bicubic"))
     if align_corners and mode == "nearest":
         raise ArgumentError(f"{name}: align_corners has no meaning for mode 'nearest'; leave it out, or use 'bilinear'")
 

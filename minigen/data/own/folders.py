@@ -4,6 +4,7 @@ class/x.png    train/class/x.png    class/train/x.png    dataset/Training_Set/im
 """
 
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -175,8 +176,8 @@ def with_known_classes(
     if not any(names):
         notes.append(f"its test part of {len(files):,} images has no class folders and is left aside")
         return None
-    folded = {name.casefold(): name for name in classes}
-    names = [name if name in classes else folded.get(name.casefold(), name) for name in names]
+    folded = {fold(name): name for name in classes}
+    names = [name if name in classes else folded.get(fold(name), name) for name in names]
     unknown = sorted(set(names) - set(classes))
     if unknown:
         raise DataError(
@@ -184,6 +185,11 @@ def with_known_classes(
             "rename or remove the folder, or add training images"
         )
     return files, names
+
+
+def fold(name: str) -> str:
+    """A name regardless of case, and of how accents are encoded, which differs between file systems."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 # ---------------------------------------------------------------- the pictures
