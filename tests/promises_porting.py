@@ -123,7 +123,7 @@ def gradients_of_a_function(folder: Path) -> None:
     for gradient, words in (
         (lambda g: g, "gave a Tensor; return a tuple"),
         (lambda g: None, "gave a NoneType; return a tuple"),
-        (lambda g: (g.data,), "gave a ndarray for input 0; return Tensors"),
+        (lambda g: (g.data,), "gave an array for input 0; return Tensors"),
     ):
         twice = type(
             "Twice", (mg.Function,), {"forward": lambda self, x: 2 * x, "backward": lambda self, g, f=gradient: f(g)}

@@ -223,9 +223,9 @@ def visit(node: Function, gys: Sequence[Tensor | None], send: Deliver, leads: se
         for i, (edge, g) in enumerate(zip(node.edges, gradients, strict=True)):
             if g is None or not node.needs[i]:
                 continue
-            if not isinstance(g, Tensor):
-                raise GradientError(f"{node.name}.backward gave a {type(g).__name__} for input {i}; return Tensors")
             array = g.data
+            if type(array) is memoryview:  # of an array in the place of a Tensor
+                raise GradientError(f"{node.name}.backward gave an array for input {i}; return Tensors")
             if array.shape != edge.shape or array.dtype != edge.dtype:
                 raise GradientError(
                     f"{node.name}.backward gave {g.shape} {g.dtype} for input {i}, which is {edge.shape} {edge.dtype}"

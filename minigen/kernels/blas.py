@@ -9,8 +9,10 @@ WIDE = 64  # rows and columns from which it cuts sums itself
 
 def product(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """a @ b: (…, M, K), (…, K, N) → (…, M, N), leading axes broadcast, into `out` if there is one."""
+    if a.shape[-1] <= DEEP_TERMS:
+        return np.matmul(a, b, out)
     (m, depth), n = a.shape[-2:], b.shape[-1]
-    if depth <= DEEP_TERMS or min(m, n) >= WIDE or a.dtype.kind != "f":
+    if min(m, n) >= WIDE or a.dtype.kind != "f":
         return np.matmul(a, b, out)
     cuts = depth // CUT_TERMS
     whole = cuts * CUT_TERMS
