@@ -54,7 +54,7 @@ REFERENCE = "torch"  # the peer that the README's claim is about: PyTorch as it 
 class Plan:
     """One run of the benchmark: which workloads and peers, on how many cores, how often and how long.
 
-    turn: seconds that one side runs before the next takes over.
+    turn: seconds that one side runs before the next takes over. cases, seed: of the atlas.
     """
 
     workloads: tuple[str, ...]
@@ -63,6 +63,8 @@ class Plan:
     rounds: int
     turn: float
     quick: bool = False
+    cases: int = 160
+    seed: int = 0
 
 
 def absent(peers: tuple[str, ...]) -> list[str]:

@@ -3,6 +3,7 @@
 import datetime
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from minigen.config import available_cores, config
 from minigen.errors import ArgumentError
 from minigen.files import disk_error, write_atomic
 
-from . import kernel_rates, scaling, start, steps
+from . import atlas, kernel_rates, scaling, start, steps
+from .atlas_cases import DRAWS
 from .catalog import PEERS, SIDES, WORKLOADS, Plan, absent
 from .report import environment, machine
 
@@ -20,6 +22,7 @@ SECTIONS: dict[str, Callable[[Plan, Callable[[str], None]], Any]] = {
     "kernels": kernel_rates.measure,
     "start": start.measure,
     "scaling": scaling.measure,
+    "atlas": atlas.measure,
 }
 FILE = "bench.json"
 PACKAGES = ("minigen", "numpy", "numba")
@@ -39,6 +42,8 @@ def main(argv: list[str]) -> int:
         help=f"of {', '.join(PEERS)} (default: all; --peers alone: none)",
     )
     parser.add_argument("--quick", action="store_true", help="a rough look within a minute or two")
+    parser.add_argument("--cases", type=flags.converter(int), metavar="N", help="shapes of the atlas (default: 160)")
+    parser.add_argument("--seed", type=flags.converter(int), metavar="N", help="which shapes (default: 0)")
     parser.add_argument("--threads", type=flags.converter(int), metavar="N", help="cores of each side (default: all)")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="for the files (default: runs/bench-DATE)")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
@@ -50,6 +55,7 @@ def main(argv: list[str]) -> int:
             raise ArgumentError(f"{peer} is no peer; write the names first: minigen bench {peer} --peers …")
         check(peer, "peer", PEERS)
     plan = make_plan(arguments.names, arguments.peers, arguments.quick, arguments.threads)
+    plan = with_shapes(plan, arguments.cases, arguments.seed)
     now = datetime.datetime.now().replace(microsecond=0)
     folder = arguments.out or Path("runs") / f"bench-{now:%Y%m%d-%H%M%S}"
     try:
@@ -86,6 +92,16 @@ def make_plan(names: list[str], peers: list[str] | None, quick: bool, threads: i
         turn=0.2 if quick else 0.4,
         quick=quick,
     )
+
+
+def with_shapes(plan: Plan, cases: int | None, seed: int | None) -> Plan:
+    """The plan, with what was asked of the atlas."""
+    if cases is not None and cases < 1:
+        raise ArgumentError(f"--cases is {cases}; use a number from 1 on")
+    if seed is not None and seed < 0:
+        raise ArgumentError(f"--seed is {seed}; use a number from 0 on")
+    usual = len(DRAWS) if plan.quick else plan.cases
+    return replace(plan, cases=cases or usual, seed=seed or plan.seed)
 
 
 def run(chosen: list[str], plan: Plan, folder: Path, date: str) -> None:

@@ -30,6 +30,7 @@ UNWANTED = ("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "NUMBA_NUM_", "NUMBA_T
 UNWANTED_NAMES = ("MINIGEN_THREADS", "MINIGEN_DTYPE", "MINIGEN_DEBUG", "PYTHONSAFEPATH")
 REST = 0.15  # seconds
 PRODUCT = 2048  # n of the n×n matrix product that tells the machine's rate
+COPIED = 1 << 26  # float32 numbers of the copy that tells the memory's
 
 
 class WorkerError(MinigenError):

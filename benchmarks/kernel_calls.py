@@ -1,6 +1,7 @@
 """Single kernels as steps, for a worker to run: NumPy's matrix product, and minigen's products and convolutions."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -18,6 +19,13 @@ def product(n: int) -> Step:
     """The n×n product of NumPy's BLAS: what the machine gives."""
     a, b = random(n, n), random(n, n)
     return lambda: a @ b
+
+
+def copy(count: int, threads: int) -> Step:
+    """A copy of so many numbers, each thread its share: what the memory gives."""
+    shares = [(np.ones(count // threads, np.float32), np.ones(count // threads, np.float32)) for _ in range(threads)]
+    pool = ThreadPoolExecutor(threads)
+    return lambda: list(pool.map(lambda pair: np.copyto(*pair), shares))
 
 
 def dense(kernel: str, batch: int, inputs: int, outputs: int) -> Step:
