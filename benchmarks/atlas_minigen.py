@@ -123,7 +123,7 @@ def elementwise(s: dict[str, Any], backward: bool) -> Step:
         "leaky_relu": lambda: mg.leaky_relu(x, 0.2),
         "gate": lambda: mg.tanh(x) * mg.sigmoid(y),
         "residual": lambda: mg.relu(x + 0.5 * y),
-        "dropout": lambda: mg.dropout(x, 0.5, True, rng),
+        "dropout": lambda: mg.dropout(x, 0.5, rng),
     }
     chain = chains.get(s["chain"]) or (lambda: getattr(mg, s["chain"])(x))
     return steps(chain, [x, y] if s["chain"] in ("gate", "residual") else [x], backward)

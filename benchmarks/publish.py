@@ -15,7 +15,7 @@ from typing import Any
 from minigen.errors import DataError
 
 from . import kernel_rates, scaling, start, steps
-from .command import FILE, SECTIONS
+from .command import FILE, USUAL
 from .report import machine
 from .results import ROOT, replace_section
 
@@ -41,7 +41,7 @@ def keep(folder: Path) -> dict[str, Any]:
     if not path.exists():
         raise DataError(f"{folder} holds no {FILE}; make one with: minigen bench --out {folder}")
     document = json.loads(path.read_text())
-    missing = [section for section in SECTIONS if section not in document]
+    missing = [section for section in USUAL if section not in document]
     if document["quick"] or missing:
         raise DataError(f"{path} is of a quick or partial run; publish one of: minigen bench --out {folder}")
     KEPT.mkdir(parents=True, exist_ok=True)
