@@ -61,6 +61,7 @@ def what_does_not_fit(folder: Path) -> None:
         lambda: x.copy_(np.array([np.nan, 1.0])),
         lambda: mg.tensor([300, -1], dtype=np.uint8),
         lambda: mg.tensor([1e30], dtype=int),
+        lambda: mg.tensor(np.array([2.0**63]), dtype=np.int64),
     ):
         with pytest.raises(mg.errors.DTypeError, match="do not fit into"):
             write()

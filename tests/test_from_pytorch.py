@@ -13,7 +13,7 @@ from minigen.torch_table import KEYWORDS, NAMES
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "from_pytorch.md"
 HEAD = """# Coming from PyTorch
 
-Names and argument orders are PyTorch's, but for what is listed here. What differs:
+Names and argument orders follow PyTorch's where they can. What differs most:
 
 | | PyTorch | minigen |
 |---|---|---|

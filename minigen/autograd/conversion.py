@@ -43,7 +43,8 @@ def check_fits(array: np.ndarray, dtype: np.dtype, operation: str) -> None:
     if dtype.kind not in "iu" or array.dtype == dtype or array.dtype.kind == "b" or not array.size:
         return
     low, high, limits = array.min(), array.max(), np.iinfo(dtype)
-    if not (limits.min <= low and high <= limits.max):  # NaN is neither
+    finite = np.isfinite(low) and np.isfinite(high)
+    if not finite or int(low) < limits.min or int(high) > limits.max:  # as ints, since float64 takes 2⁶³ - 1 for 2⁶³
         raise DTypeError(f"{operation}: numbers from {low} to {high} do not fit into {dtype}")
 
 
