@@ -113,7 +113,8 @@ def linear(**options: Any) -> Callable[..., mg.Tensor]:
 
 
 STEPS = constant((N, 2)), np.ones((2, 2), F32)
-ZEROS, ONES = np.zeros(2, F32), np.ones(2, F32)
+ZEROS, ONES, ONES64 = np.zeros(2, F32), np.ones(2, F32), np.ones(64, F32)
+DEEP = 16_384  # terms of a product by tiles
 IMAGES = np.full((100, 64, 64, 1), 0.1, F32), np.ones((1, 1, 1, 2), F32)
 WORDS = np.zeros(N, np.int64)
 
@@ -159,6 +160,22 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "matmul": lambda f: (mg.tensor(constant((1, N)).astype(f)) @ positive((N, 1)).astype(f)).data,
     "matmul of several": lambda f: (mg.tensor(constant((3, 2, N)).astype(f)) @ positive((3, N, 2)).astype(f)).data,
     "matmul, columns first": lambda f: (mg.tensor(constant((N, 2)).astype(f)).T @ constant((N, 2)).astype(f)).data,
+    "matmul by tiles": lambda f: (mg.tensor(constant((64, DEEP)).astype(f)) @ constant((DEEP, 64)).astype(f)).data,
+    "dense layer": lambda f: mg.linear(*(a.astype(f) for a in (constant((64, DEEP)), constant((DEEP, 64)), ONES64))).data,
+    "convolution of many channels": lambda f: mg.conv2d(
+        constant((1, 6, 6, DEEP)).astype(f), constant((1, 1, DEEP, 3)).astype(f)).data,
+    "convolution of large windows": lambda f: mg.conv2d(
+        constant((1, 70, 70, 4)).astype(f), constant((64, 64, 4, 3)).astype(f)).data,
+    "transposed convolution": lambda f: mg.conv_transpose2d(
+        constant((1, 6, 6, DEEP)).astype(f), constant((1, 1, 20, DEEP)).astype(f)).data,
+    "conv1d": lambda f: mg.conv1d(constant((1, 9, DEEP)).astype(f), constant((3, DEEP, 3)).astype(f)).data,
+    "conv3d": lambda f: mg.conv3d(
+        constant((1, 4, 4, 4, DEEP)).astype(f), constant((1, 1, 1, DEEP, 3)).astype(f)).data,
+    "attention's values": lambda f: gradient(
+        lambda v, q, k: mg.scaled_dot_product_attention(q, k, v, 1), np.ones((1, 4, 16), f),
+        np.zeros((1, DEEP, 16), f), np.zeros((1, 4, 16), f)),
+    "attention's keys": lambda f: mg.scaled_dot_product_attention(
+        np.zeros((1, 40, 16), f), np.zeros((1, DEEP, 16), f), constant((1, DEEP, 16)).astype(f), 1).data,
     "average of a picture": lambda f: mg.avg_pool2d(constant((1, 640, 640, 2)).astype(f), 640).data,
     "RNN's bias": lambda f: gradient(
         lambda b, x: mg.rnn(x, np.zeros((4, 2), f), np.ones((2, 2), f), np.zeros((2, 2), f), b)[0], np.zeros(2, f),

@@ -57,6 +57,19 @@ class Emitter:
         for vector, cell in zip(row, self.cells(pointer), strict=True):
             self.build.store(vector, cell, align=self.scalar_bytes)
 
+    def store_rows(self, rows: list[Any], pointers: list[Any]) -> None:
+        """A flat list of vectors, VECTORS of them to each address."""
+        for r, pointer in enumerate(pointers):
+            self.store_row(rows[r * VECTORS : (r + 1) * VECTORS], pointer)
+
+    def plus_rows(self, rows: list[Any], pointers: list[Any]) -> list[Any]:
+        """`rows` plus what lies at the addresses."""
+        there = [vector for pointer in pointers for vector in self.load_row(pointer)]
+        return [self.build.fadd(a, b) for a, b in zip(there, rows, strict=True)]
+
+    def zeros(self, rows: int) -> list[Any]:
+        return [ir.Constant(self.vector, [0.0] * self.lanes)] * (rows * VECTORS)
+
     @property
     def scalar_bytes(self) -> int:
         """Rows start anywhere, so a vector is aligned only as its numbers are."""
@@ -107,6 +120,21 @@ class Emitter:
         build.cbranch(build.icmp_signed("<", following[0], count), block, after)
         build.position_at_end(after)
         return result
+
+    def blocks(self, count: Any, most: Any, body: Callable[[Any, Any], None]) -> None:
+        """for low in range(0, count, most): body(low, min(low + most, count)); count is at least 1."""
+
+        def block(_: Any, carried: list[Any]) -> list[Any]:
+            high = self.build.add(carried[0], most)
+            high = self.build.select(self.build.icmp_signed("<", high, count), high, count)
+            body(carried[0], high)
+            return [high]
+
+        rounded = self.build.add(count, self.build.sub(most, self.index(1)))
+        self.loop(self.build.sdiv(rounded, most), [self.index(0)], block)
+
+    def largest(self, a: Any, b: Any) -> Any:
+        return self.build.select(self.build.icmp_signed(">", a, b), a, b)
 
     def leaky(self, rule: Any, vectors: list[Any]) -> list[Any]:
         """The vectors, with their negative numbers times a slope; `rule` is what `leaky_rule` made of it."""

@@ -13,6 +13,9 @@ The first is the plain product. In the others a row of A is named by where it st
 convolution a matrix product without a copy of its windows: an output pixel's window is a few runs of the image, one per
 tap, `depth` contiguous numbers each.
 
+A sum is made of blocks of SUM_TERMS terms, each begun at zero and added to C when it is done: in one long chain every
+term would be rounded against the whole sum before it.
+
 All arrays are flat, of one dtype, float32 or float64. A row of B is `panel_width(dtype)` contiguous numbers; columns
 that do not exist are the caller's business, who pads B or throws those columns of C away. Nothing is checked here:
 every index has to be right, `depth` and the numbers of taps and terms are at least 1.

@@ -4,7 +4,7 @@ from typing import Any
 
 from minigen.kernels.compiler.numba_inner import intrinsic, ir, types
 from minigen.kernels.tile.emitter import Emitter
-from minigen.kernels.tile.shape import ROWS, VECTORS
+from minigen.kernels.tile.shape import ROWS, SUM_TERMS, VECTORS
 
 
 @intrinsic
@@ -27,23 +27,43 @@ def tile_rows(
             emit.data(kind, arguments[i]) for kind, i in ((starts, 2), (taps, 3), (cells, 9))
         )
 
-        def add_tap(t: Any, carried: list[Any]) -> list[Any]:
-            tap = emit.load(taps_data, t)
-            left = [emit.at(a_data, builder.add(emit.load(starts_data, r), tap)) for r in range(ROWS)]
+        depth, count = arguments[4], emit.length(taps, arguments[3])
+        c_rows = [emit.at(c_data, emit.load(cells_data, r)) for r in range(ROWS)]
+        # A block of the sum is some whole taps, or, when those are long, a piece of one.
+        together = emit.largest(emit.index(1), builder.sdiv(emit.index(SUM_TERMS), depth))
 
-            def add_term(k: Any, carried: list[Any]) -> list[Any]:
-                row, *acc = carried
-                return [
-                    emit.at(row, VECTORS * emit.lanes),
-                    *emit.add_product([emit.at(x, k) for x in left], row, acc),
-                ]
+        def add_block(low: Any, high: Any, first_term: Any, terms: Any) -> list[Any]:
+            def add_tap(t: Any, acc: list[Any]) -> list[Any]:
+                t = builder.add(low, t)
+                tap = builder.add(emit.load(taps_data, t), first_term)
+                left = [emit.at(a_data, builder.add(emit.load(starts_data, r), tap)) for r in range(ROWS)]
+                row = builder.add(builder.mul(t, depth), first_term)
+                row = emit.at(b_data, builder.mul(row, emit.index(VECTORS * emit.lanes)))
 
-            return emit.loop(arguments[4], carried, add_term)
+                def add_term(k: Any, carried: list[Any]) -> list[Any]:
+                    row, *acc = carried
+                    return [
+                        emit.at(row, VECTORS * emit.lanes),
+                        *emit.add_product([emit.at(x, k) for x in left], row, acc),
+                    ]
 
-        zero = [ir.Constant(emit.vector, [0.0] * emit.lanes)] * (ROWS * VECTORS)
-        _, *acc = emit.loop(emit.length(taps, arguments[3]), [b_data, *zero], add_tap)
-        for r in range(ROWS):
-            emit.store_row(acc[r * VECTORS : (r + 1) * VECTORS], emit.at(c_data, emit.load(cells_data, r)))
+                return emit.loop(terms, [row, *acc], add_term)[1:]
+
+            return emit.loop(builder.sub(high, low), emit.zeros(ROWS), add_tap)
+
+        def add_taps(low: Any, high: Any) -> None:
+            def add_terms(first_term: Any, end: Any) -> None:
+                acc = add_block(low, high, first_term, builder.sub(end, first_term))
+                begun = builder.icmp_signed(">", builder.add(low, first_term), emit.index(0))
+                with builder.if_else(begun) as (later, first):
+                    with later:
+                        emit.store_rows(emit.plus_rows(acc, c_rows), c_rows)
+                    with first:
+                        emit.store_rows(acc, c_rows)
+
+            emit.blocks(depth, emit.index(SUM_TERMS), add_terms)
+
+        emit.blocks(count, together, add_taps)
         return context.get_dummy_value()
 
     index = types.intp
@@ -74,9 +94,8 @@ def tile_outer(
             row = emit.at(b_data, emit.load(b_rows, k))
             return emit.add_product([emit.at(left, r) for r in range(ROWS)], row, acc)
 
-        acc = emit.loop(arguments[6], [vector for pointer in c_rows for vector in emit.load_row(pointer)], add_term)
-        for r, pointer in enumerate(c_rows):
-            emit.store_row(acc[r * VECTORS : (r + 1) * VECTORS], pointer)
+        acc = emit.loop(arguments[6], emit.zeros(ROWS), add_term)
+        emit.store_rows(emit.plus_rows(acc, c_rows), c_rows)
         return context.get_dummy_value()
 
     index = types.intp
@@ -111,23 +130,29 @@ def tile_layer(
             choice.add_case(count, block := builder.append_basic_block("tile"))
             builder.position_at_end(block)
 
+            cells = [emit.at(c_data, builder.mul(c_row, emit.index(r))) for r in range(count)]
+
             def add_term(k: Any, carried: list[Any], count: int = count) -> list[Any]:
                 left, row, *acc = carried
                 column = [emit.at(left, builder.mul(a_row, emit.index(r))) for r in range(count)]
                 return [emit.at(left, a_term), emit.at(row, b_term), *emit.add_product(column, row, acc)]
 
-            starts = [emit.at(base_data, builder.mul(base_row, emit.index(r))) for r in range(count)]
-            first = [vector for pointer in starts for vector in emit.load_row(pointer)]
-            _, _, *acc = emit.loop(arguments[8], [a_data, b_data, *first], add_term)
-            cells = [emit.at(c_data, builder.mul(c_row, emit.index(r))) for r in range(count)]
-            with builder.if_else(builder.fcmp_ordered("==", slope, ir.Constant(emit.scalar, 1.0))) as (plain, bent):
-                with plain:
-                    for r, cell in enumerate(cells):
-                        emit.store_row(acc[r * VECTORS : (r + 1) * VECTORS], cell)
-                with bent:
-                    acc = emit.leaky(rule, acc)
-                    for r, cell in enumerate(cells):
-                        emit.store_row(acc[r * VECTORS : (r + 1) * VECTORS], cell)
+            def add_block(low: Any, high: Any, count: int = count, cells: list[Any] = cells) -> None:
+                left, row = emit.at(a_data, builder.mul(low, a_term)), emit.at(b_data, builder.mul(low, b_term))
+                terms = builder.sub(high, low)
+                _, _, *acc = emit.loop(terms, [left, row, *emit.zeros(count)], add_term)
+                begun = builder.icmp_signed(">", low, emit.index(0))
+                data, step = builder.select(begun, c_data, base_data), builder.select(begun, c_row, base_row)
+                acc = emit.plus_rows(acc, [emit.at(data, builder.mul(step, emit.index(r))) for r in range(count)])
+                straight = builder.fcmp_ordered("==", slope, ir.Constant(emit.scalar, 1.0))
+                unfinished = builder.icmp_signed("<", high, arguments[8])
+                with builder.if_else(builder.or_(straight, unfinished)) as (plain, bent):
+                    with plain:
+                        emit.store_rows(acc, cells)
+                    with bent:
+                        emit.store_rows(emit.leaky(rule, acc), cells)
+
+            emit.blocks(arguments[8], emit.index(SUM_TERMS), add_block)
             builder.branch(end)
         builder.position_at_end(end)
         return context.get_dummy_value()

@@ -26,6 +26,7 @@ def tile_shape(features: set[str]) -> tuple[int, int, int]:
 
 
 ROWS, VECTORS, VECTOR_BYTES = tile_shape(cpu_features())
+SUM_TERMS = 256  # of a sum that are added one after the other, then as one to the rest: errors grow with such a chain
 
 
 def panel_width(dtype: np.dtype) -> int:
