@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from minigen.checks import check_path
 from minigen.errors import ArgumentError
 from minigen.training import RunFolder
 from minigen.training.saved import PICKLES, SUFFIX
@@ -55,7 +56,8 @@ def load(path: str | Path) -> Any:
 
     Raises RunError, ArgumentError or CheckpointError when the folder holds no run, or one that can not be loaded.
     """
-    if Path(path).is_file() or (Path(path).suffix in (SUFFIX, *PICKLES) and not Path(path).is_dir()):
+    path = check_path("load", path)
+    if path.is_file() or (path.suffix in (SUFFIX, *PICKLES) and not path.is_dir()):
         return load_file(path)
     run = RunFolder.open(path)
     module = load_model(run.model)

@@ -4,7 +4,9 @@ Each takes the name of the operation and of its option, gives the value in its p
 """
 
 import math
+import os
 from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -91,6 +93,13 @@ def check_flag(operation: str, name: str, value: Any) -> bool:
     if not isinstance(value, (bool, np.bool_, int)) or value not in (0, 1):
         raise ArgumentError(f"{operation}: {name} is {shown(value)}; use True or False")
     return bool(value)
+
+
+def check_path(operation: str, path: Any) -> Path:
+    """The path of a file or folder, as text or as a path object."""
+    if not isinstance(path, (str, os.PathLike)) or "\0" in os.fspath(path):
+        raise ArgumentError(f"{operation}: the path is {shown(path)}; pass the name of a file or folder")
+    return Path(path)
 
 
 def check_pair(operation: str, name: str, value: Any, low: int = 1) -> tuple[int, int]:

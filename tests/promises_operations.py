@@ -42,6 +42,53 @@ def too_large(folder: Path) -> None:
         mg.zeros(1 << 40, 1 << 20)
 
 
+@promise(CASES, "`x + y`, `x @ y`, a Linear for whose result no memory is", "ShapeError with the shapes and the size")
+def result_too_large(folder: Path) -> None:
+    tall, wide = mg.zeros(1 << 28, 1), mg.zeros(1, 1 << 26)
+    for call in (lambda: tall + wide, lambda: tall @ wide):
+        with pytest.raises(ShapeError, match="too large"):
+            call()
+    with pytest.raises(ArgumentError, match="too large"):
+        mg.layers.Linear(1 << 24, 1 << 24, rng=mg.random.generator(0))
+
+
+@promise(
+    CASES, '`x[0:1.5]`, `x[::0]`, `mg.sum(x, 0, "no")`, `mg.tensor(x, requires_grad=np.ones(2))`', "a minigen error"
+)
+def options_of_another_kind(folder: Path) -> None:
+    x = leaf([[1.0, 2.0]])
+    for call in (
+        lambda: x[0:1.5],
+        lambda: x[::0],
+        lambda: mg.sum(x, 0, "no"),
+        lambda: mg.tensor([1.0], requires_grad=np.ones(2)),
+        lambda: mg.reshape(x, 1 << 200),
+        lambda: mg.rms_norm(None),
+        lambda: mg.interop.to_torch("x"),
+    ):
+        with pytest.raises(mg.errors.MinigenError):
+            call()
+
+
+@promise(CASES, "a number, None or a broken name as a path or data set", "ArgumentError that says what to pass")
+def paths_that_are_none(folder: Path) -> None:
+    for call in (
+        lambda: mg.load(None),
+        lambda: mg.data.load(None),
+        lambda: mg.data.image_folder(3),
+        lambda: mg.data.npz("a\0b"),
+        lambda: mg.data.load_text(3),
+        lambda: mg.save({"a": leaf([1.0])}, "a\0b.safetensors"),
+        lambda: mg.data.Subset(2, [0]),
+        lambda: mg.data.ConcatDataset(4),
+        lambda: mg.data.CharTokenizer(4),
+        lambda: mg.data.collate(2),
+        lambda: mg.data.facts(),
+    ):
+        with pytest.raises(ArgumentError):
+            call()
+
+
 @promise(CASES, "an index outside the axis in `gather`, `scatter`, `index_add`, `one_hot`", "DataError with the index")
 def index_outside(folder: Path) -> None:
     x = leaf([[1.0, 2.0]])

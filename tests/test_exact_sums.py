@@ -113,7 +113,7 @@ def linear(**options: Any) -> Callable[..., mg.Tensor]:
 
 
 STEPS = constant((N, 2)), np.ones((2, 2), F32)
-ZEROS, ONES, ONES64 = np.zeros(2, F32), np.ones(2, F32), np.ones(64, F32)
+ZEROS, ONES = np.zeros(2, F32), np.ones(2, F32)
 DEEP = 16_384  # terms of a product by tiles
 IMAGES = np.full((100, 64, 64, 1), 0.1, F32), np.ones((1, 1, 1, 2), F32)
 WORDS = np.zeros(N, np.int64)
@@ -161,7 +161,8 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "matmul of several": lambda f: (mg.tensor(constant((3, 2, N)).astype(f)) @ positive((3, N, 2)).astype(f)).data,
     "matmul, columns first": lambda f: (mg.tensor(constant((N, 2)).astype(f)).T @ constant((N, 2)).astype(f)).data,
     "matmul by tiles": lambda f: (mg.tensor(constant((64, DEEP)).astype(f)) @ constant((DEEP, 64)).astype(f)).data,
-    "dense layer": lambda f: mg.linear(*(a.astype(f) for a in (constant((64, DEEP)), constant((DEEP, 64)), ONES64))).data,
+    "dense layer": lambda f: mg.linear(
+        *(a.astype(f) for a in (constant((64, DEEP)), constant((DEEP, 64)), np.ones(64, F32)))).data,
     "convolution of many channels": lambda f: mg.conv2d(
         constant((1, 6, 6, DEEP)).astype(f), constant((1, 1, DEEP, 3)).astype(f)).data,
     "convolution of large windows": lambda f: mg.conv2d(

@@ -17,7 +17,7 @@ from minigen.autograd.modes import modes
 from minigen.autograd.observe import listening
 from minigen.autograd.tensor import Tensor, as_tensor
 from minigen.config import FLOAT_DTYPES, config
-from minigen.errors import DTypeError, GradientError, GraphFreedError
+from minigen.errors import DTypeError, GradientError, GraphFreedError, ShapeError
 
 if TYPE_CHECKING:
     from minigen.autograd.hooks import Watch
@@ -97,7 +97,11 @@ class Function:
         if observed:
             for observer in listening():
                 observer.function_starts(self, tensors)
-        y = self.forward(*[x.data for x in tensors])
+        try:
+            y = self.forward(*[x.data for x in tensors])
+        except MemoryError as error:
+            shapes = " and ".join(str(x.shape) for x in tensors)
+            raise ShapeError(f"{self.name}: too large for the memory, of {shapes}; {error}") from error
         if isinstance(y, tuple):
             out = self.several_outputs(y, tensors)
         else:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigen.autograd.conversion import as_array, check_differentiable
+from minigen.checks import check_flag
 from minigen.config import config
 from minigen.errors import DTypeError, GradientError, ShapeError
 from minigen.torch_names import Count, class_names, visible
@@ -202,7 +203,7 @@ def tensor(data: Operand, requires_grad: bool = False, dtype: Any = None) -> Ten
     """
     source = data.data if isinstance(data, Tensor) else data
     array = np.array(as_array(source, "tensor", dtype))
-    return Tensor(array, requires_grad and check_differentiable(array))
+    return Tensor(array, check_flag("tensor", "requires_grad", requires_grad) and check_differentiable(array))
 
 
 def as_tensor(data: Operand, operation: str = "tensor") -> Tensor:

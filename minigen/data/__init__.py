@@ -4,6 +4,7 @@ import os
 from typing import TYPE_CHECKING
 
 from minigen import torch_names
+from minigen.checks import check_path
 from minigen.data import idx
 from minigen.data.augment import random_flip, random_shift
 from minigen.data.collate import collate
@@ -90,7 +91,7 @@ def load(
     only; None: the size that the images have. Raises DataError when there is nothing of that name, or it can not be
     trained on, whichever split is asked for; ArgumentError for a size where the images have one of their own.
     """
-    name = str(name_or_path).lower().replace("_", "-")
+    name = str(check_path("load", name_or_path)).lower().replace("_", "-")
     check_range(range)
     check_split(split)
     if name in ("mnist", "fashion-mnist"):

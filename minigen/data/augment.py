@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from minigen.errors import ArgumentError, ShapeError
+from minigen.checks import check_count
+from minigen.errors import ShapeError
+from minigen.random import check_rng
 
 
 def random_shift(x: np.ndarray, pixels: int, rng: np.random.Generator, fill: float = 0.0) -> np.ndarray:
@@ -11,8 +13,8 @@ def random_shift(x: np.ndarray, pixels: int, rng: np.random.Generator, fill: flo
     What comes in at the border is `fill`: black, the low end of the data's range. Raises ArgumentError if pixels < 0,
     ShapeError for a single image.
     """
-    if pixels < 0:
-        raise ArgumentError(f"random_shift: pixels is {pixels}; use a number ≥ 0")
+    pixels = check_count("random_shift", "pixels", pixels, 0)
+    check_rng(rng, "random_shift")
     batch, height, width, _ = check_batch("random_shift", x).shape
     padded = np.pad(x, ((0, 0), (pixels, pixels), (pixels, pixels), (0, 0)), constant_values=fill)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(1, 2))
@@ -26,6 +28,7 @@ def random_flip(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
     Raises ShapeError for a single image.
     """
+    check_rng(rng, "random_flip")
     mirrored = rng.random(len(check_batch("random_flip", x))) < 0.5
     return np.where(mirrored[:, np.newaxis, np.newaxis, np.newaxis], x[:, :, ::-1], x)
 

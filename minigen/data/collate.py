@@ -21,8 +21,8 @@ def collate(items: Sequence[Any]) -> Any:
     the same, a batch in each place. Raises ShapeError for unequal shapes or lengths, DTypeError for what can not be put
     together: None, objects, kinds mixed.
     """
-    if not len(items):
-        raise ArgumentError("collate: no items; give at least one")
+    if not isinstance(items, Sequence) or not items:
+        raise ArgumentError(f"collate: no items, but {shown(items)}; give a list of at least one")
     return collated(list(items), "item")
 
 

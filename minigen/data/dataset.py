@@ -25,6 +25,13 @@ class Dataset(Protocol):
     def __getitem__(self, index: Any, /) -> Any: ...
 
 
+def check_dataset(operation: str, dataset: Any) -> Any:
+    """`dataset` itself; ArgumentError unless it has a length and items."""
+    if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
+        raise ArgumentError(f"{operation}: {type(dataset).__name__} is no data set; pass one that has len() and items")
+    return dataset
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class ImageDataset:
     """Images with or without labels, held in memory.
@@ -95,7 +102,12 @@ class ArrayDataset:
     """Rows of arrays of equal length, such as ArrayDataset(x, y). Raises ShapeError, or DataError on NaN."""
 
     def __init__(self, *arrays: np.ndarray) -> None:
-        self.arrays = tuple(np.asarray(array) for array in arrays)
+        try:
+            self.arrays = tuple(np.asarray(array) for array in arrays)
+        except ValueError:
+            raise ShapeError(
+                "ArrayDataset: rows of different lengths; make them alike, or use a data set of items"
+            ) from None
         lengths = [array.shape[:1] for array in self.arrays]
         if not arrays or () in lengths or len(set(lengths)) > 1:
             shapes = ", ".join(str(array.shape) for array in self.arrays) or "no arrays"

@@ -6,8 +6,8 @@ every time: a seeded tenth of every class. What was decided so is in the `notes`
 """
 
 import os
-from pathlib import Path
 
+from minigen.checks import check_path
 from minigen.data import idx
 from minigen.data.dataset import UNIT_RANGE, ImageDataset, check_range
 from minigen.data.limits import is_folder, shown
@@ -35,10 +35,10 @@ def image_folder(
     check_split(split)
     if channels not in (None, 1, 3):
         raise ArgumentError(f"image_folder: channels is {channels!r}; use 1 (grey), 3 (RGB) or None (as the files are)")
-    shape = check_size(size)
+    shape, path = check_size(size), check_path("image_folder", path)
     if not is_folder(path):
         raise DataError(f"{shown(path)}: no such folder; give a folder of images, or of one subfolder for each class")
-    return as_dataset(read_folder(Path(path), shape, channels), split, range)
+    return as_dataset(read_folder(path, shape, channels), split, range)
 
 
 def npz(path: str | os.PathLike, split: str | None = None, range: tuple[float, float] = UNIT_RANGE) -> ImageDataset:
@@ -49,7 +49,7 @@ def npz(path: str | os.PathLike, split: str | None = None, range: tuple[float, f
     """
     check_range(range)
     check_split(split)
-    return as_dataset(read_own(path), split, range)
+    return as_dataset(read_own(check_path("npz", path)), split, range)
 
 
 def check_split(split: str | None) -> None:

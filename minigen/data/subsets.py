@@ -1,14 +1,14 @@
 """Data sets made of data sets: some of the rows, a random division, several behind each other."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from typing import Any
 
 import numpy as np
 
 from minigen import random
-from minigen.checks import check_count, is_number
+from minigen.checks import check_count, check_items, is_number
 from minigen.data.collate import collate, fetch, fetch_item
-from minigen.data.dataset import Dataset
+from minigen.data.dataset import Dataset, check_dataset
 from minigen.data.samplers import check_rows
 from minigen.errors import ArgumentError, DTypeError
 
@@ -17,7 +17,7 @@ class Subset:
     """The rows `indices` of a data set, in that order. indices: (N,) whole numbers; Raises ArgumentError."""
 
     def __init__(self, dataset: Dataset, indices: Any) -> None:
-        self.dataset = dataset
+        self.dataset = check_dataset("Subset", dataset)
         self.indices = check_rows("Subset", indices, len(dataset))
 
     def __len__(self) -> int:
@@ -40,7 +40,7 @@ class ConcatDataset:
     """Data sets behind each other, whose items are made alike. Raises ArgumentError without any."""
 
     def __init__(self, datasets: Iterable[Dataset]) -> None:
-        self.datasets = tuple(datasets)
+        self.datasets = tuple(check_items("ConcatDataset", "datasets", datasets, Sized, "pass a list of data sets"))
         if not self.datasets:
             raise ArgumentError("ConcatDataset: no data sets; give at least one")
         self.ends = np.cumsum([len(dataset) for dataset in self.datasets])
@@ -72,7 +72,7 @@ def random_split(
     rounded down, and the rows left over go to the first parts, one each. Raises ArgumentError, DTypeError without rng.
     """
     random.check_rng(rng, "random_split")
-    counts = part_lengths(lengths, len(dataset))
+    counts = part_lengths(lengths, len(check_dataset("random_split", dataset)))
     order = rng.permutation(len(dataset))
     return [Subset(dataset, rows) for rows in np.split(order, np.cumsum(counts)[:-1])]
 

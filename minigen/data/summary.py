@@ -8,6 +8,7 @@ import numpy as np
 from minigen.data.limits import shown
 from minigen.data.sequences import SequenceDataset
 from minigen.data.subsets import Subset
+from minigen.errors import ArgumentError
 
 SHOWN = 10  # classes that are named in a line
 
@@ -15,6 +16,8 @@ SHOWN = 10  # classes that are named in a line
 def facts(**parts: Sized) -> dict[str, Any]:
     """facts(train=…, validation=…, test=…): what JSON can hold of them: name, items of each part, shape of an image,
     names of the classes, notes. Of data sets that have no such attribute, only what they have."""
+    if not parts:
+        raise ArgumentError("facts: no data sets; pass them by the names of their parts, train=…, test=…")
     first: Any = next(iter(parts.values()))
     while isinstance(first, (Subset, SequenceDataset)):
         first = first.dataset if isinstance(first, Subset) else first.images

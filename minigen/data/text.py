@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minigen.checks import check_number
+from minigen.checks import check_number, check_path
 from minigen.data.limits import read_bytes
 from minigen.data.shakespeare import shakespeare
 from minigen.errors import DataError, ShapeError
@@ -18,9 +18,9 @@ def load_text(name_or_path: str | os.PathLike) -> str:
     Lines end in "\\n", whatever they ended in, and a byte-order mark is left out. Raises DataError for a file that is
     missing, empty, binary, or in another encoding.
     """
-    if str(name_or_path).lower() == "shakespeare":
+    path = check_path("load_text", name_or_path)
+    if str(path).lower() == "shakespeare":
         return shakespeare()
-    path = Path(name_or_path)
     if os.path.isdir(path):  # and not path.is_dir(), which raises when a name is too long
         raise DataError(f"{path}: is a folder; name a text file, or shakespeare")
     if not os.path.exists(path):

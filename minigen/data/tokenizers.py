@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from minigen.checks import check_count, check_state, shown
+from minigen.checks import check_count, check_items, check_state, shown
 from minigen.errors import CheckpointError, DataError, DTypeError, ShapeError
 
 UTF32 = ("utf-32-le", "surrogatepass")  # one 32-bit number a character, for whatever a Python string can hold
@@ -83,7 +83,7 @@ class CharTokenizer(Tokenizer):
     kind = "char"
 
     def __init__(self, symbols: Iterable[str]) -> None:
-        super().__init__(symbols)
+        super().__init__(check_items("CharTokenizer", "symbols", symbols, str, "pass characters"))
         if not self.symbols:
             raise DataError("CharTokenizer: the text is empty; give it at least one character")
         if any(len(symbol) != 1 for symbol in self.symbols) or len(set(self.symbols)) < self.size:

@@ -163,6 +163,8 @@ class Turned:
     """The Linears beside flattened images: their features follow (C, H, W) in PyTorch, and (H, W, C) here."""
 
     def __init__(self, module: Module, flattened: Shapes | None, unflattened: Shapes | None) -> None:
+        if not isinstance(module, Module):
+            raise ArgumentError(f"interop: module is {type(module).__name__}; pass a minigen Module")
         self.flattened, self.unflattened = flattened or {}, unflattened or {}
         linears = {name: part for name, part in module.named_modules() if isinstance(part, Linear)}
         for option, shapes in (("flattened", self.flattened), ("unflattened", self.unflattened)):

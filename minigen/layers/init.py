@@ -108,7 +108,10 @@ def checked(init: Initializer, shape: tuple[int, ...], rng: np.random.Generator)
     """init(shape, rng); ArgumentError for no function, or an array of another shape."""
     if not callable(init):
         raise ArgumentError(f"init is {init!r}; pass a function of (shape, rng), such as layers.init.normal")
-    values = np.asarray(init(shape, rng))
+    try:
+        values = np.asarray(init(shape, rng))
+    except MemoryError as error:
+        raise ArgumentError(f"init: an array {shape} is too large for the memory; {error}") from None
     if values.shape != shape:
         raise ArgumentError(f"init gave an array {values.shape} for a weight {shape}; return one of the asked shape")
     return values

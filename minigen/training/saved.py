@@ -13,6 +13,7 @@ import numpy as np
 
 from minigen import random
 from minigen.autograd.tensor import Tensor
+from minigen.checks import check_path
 from minigen.errors import ArgumentError, CheckpointError
 from minigen.training import checkpoint
 from minigen.training.checkpoint import Stateful
@@ -30,7 +31,10 @@ def save(obj: Stateful | Mapping[str, Any], path: str | os.PathLike[str]) -> Non
     something without a state, CheckpointError for a value that can not be stored, RunError when the disk refuses.
     """
     target = checked(path, "save")
-    state = plain(obj)
+    try:
+        state = plain(obj)
+    except RecursionError:
+        raise CheckpointError("save: the dict holds itself, or is nested too deep; keep plain ones") from None
     if not isinstance(state, dict):
         raise ArgumentError(f"save: {type(obj).__name__} has no state_dict(); pass a Module, an optimizer or a dict")
     if not state:
@@ -76,7 +80,7 @@ def plain(value: Any) -> Any:
 
 def checked(path: str | os.PathLike[str], operation: str) -> Path:
     """The path, if it is that of a safetensors file."""
-    path = Path(path)
+    path = check_path(operation, path)
     if path.suffix.lower() in PICKLES:
         raise ArgumentError(
             f"{operation}: {path.name} is a name of pickles, which run the code that they hold; minigen keeps "

@@ -84,7 +84,7 @@ def operands(
     """x, and the weight and bias that there are, as float tensors of one dtype and fitting shapes."""
     check_number(name, "eps", eps, 0)
     roles = {"x": x, "weight": weight, "bias": bias}
-    given = {role: as_float(value, name) for role, value in roles.items() if value is not None}
+    given = {role: as_float(value, name) for role, value in roles.items() if value is not None or role == "x"}
     given = dict(zip(given, same_dtype(list(given.values())), strict=True))
     x = given.pop("x")
     if x.ndim < least or x.shape[-1] == 0:

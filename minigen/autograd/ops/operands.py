@@ -6,7 +6,7 @@ there is no sense in what was given.
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -126,9 +126,13 @@ def single_axis(axis: int, ndim: int, name: str) -> int:
 def whole_shape(shape: Any, name: str) -> tuple[int, ...]:
     """`shape`, a number or several, as a tuple of ints. Raises ShapeError when it is anything else."""
     try:
-        return (operator.index(shape),) if isinstance(shape, (int, np.integer)) else tuple(map(operator.index, shape))
+        numbers = shape if isinstance(shape, Iterable) else (shape,)
+        lengths = tuple(map(operator.index, numbers))
     except TypeError:
         raise ShapeError(f"{name}: shape {shape!r} must be whole numbers") from None
+    if any(n > np.iinfo(np.int64).max for n in lengths):
+        raise ShapeError(f"{name}: shape {shown(lengths)} is too large")
+    return lengths
 
 
 def rows(x: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from minigen.autograd.ops.elementary import exp
 from minigen.autograd.ops.operands import as_float, normalize_axis, single_axis
 from minigen.autograd.ops.shape import Reshape, expand, flip
 from minigen.autograd.tensor import Axis, Operand, Tensor, as_tensor
-from minigen.checks import check_count
+from minigen.checks import check_count, check_flag
 from minigen.errors import ArgumentError, ShapeError
 
 
@@ -23,7 +23,7 @@ class Reduction(Function):
     source: tuple[int, ...]
 
     def __init__(self, axes: tuple[int, ...], keepdims: bool) -> None:
-        self.axes, self.keepdims = axes, keepdims
+        self.axes, self.keepdims = axes, check_flag(self.name.lower(), "keepdims", keepdims)
 
     def repeated(self, y: Tensor) -> Tensor:
         """`y`, of the reduced shape, expanded to the input's shape."""

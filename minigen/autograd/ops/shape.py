@@ -17,7 +17,7 @@ from minigen.autograd.ops.cast import astype
 from minigen.autograd.ops.operands import common_dtype, normalize_axis, raw_index, single_axis, whole_shape
 from minigen.autograd.tensor import Axis, Operand, Tensor, as_tensor
 from minigen.checks import check_count, check_items
-from minigen.errors import ArgumentError, ShapeError
+from minigen.errors import ArgumentError, MinigenError, ShapeError
 
 OFTEN = 256  # so many numbers may be added to one, one after the other, in float32
 LISTS = "pass a list of tensors"
@@ -287,5 +287,7 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     index = raw_index(index)
     try:
         return GetItem(index)(x)
-    except IndexError as error:
+    except (IndexError, TypeError, ValueError) as error:
+        if isinstance(error, MinigenError):
+            raise
         raise ShapeError(f"getitem: {error}; the tensor has shape {x.shape}") from None
