@@ -16,7 +16,7 @@ import numpy as np
 from minigen.autograd.conversion import as_array
 from minigen.autograd.function import Edge, Function, Output
 from minigen.autograd.hooks import hooked, leaf_hooks
-from minigen.autograd.leaves import accumulate, summed
+from minigen.autograd.leaves import accumulate, handed_over, summed
 from minigen.autograd.modes import modes, sweeping
 from minigen.autograd.observe import observed
 from minigen.autograd.tensor import Operand, Tensor
@@ -220,7 +220,8 @@ def visit(node: Function, gys: Sequence[Tensor | None], send: Deliver, leads: se
                 f"{node.name}.backward gave {len(gradients)} gradients for {len(node.edges)} inputs; return one for "
                 "each input, None where there is none"
             )
-        for i, (edge, g) in enumerate(zip(node.edges, gradients, strict=True)):
+        for i, edge in enumerate(node.edges):
+            g = gradients[i]
             if g is None or not node.needs[i]:
                 continue
             array = g.data
@@ -230,7 +231,11 @@ def visit(node: Function, gys: Sequence[Tensor | None], send: Deliver, leads: se
                 raise GradientError(
                     f"{node.name}.backward gave {g.shape} {g.dtype} for input {i}, which is {edge.shape} {edge.dtype}"
                 )
-            send(edge, g)
+            if modes.collecting and isinstance(edge, Tensor) and edge.grad_place is None:
+                del g, array  # which would count as others who hold them
+                send(edge, handed_over(gradients, i))
+            else:
+                send(edge, g)
         return True
     finally:
         node.needs = needs
@@ -307,7 +312,7 @@ def edge_of(tensor: Tensor, operation: str) -> Edge:
 
 
 def seed_gradient(output: Tensor, gradient: Operand | None, operation: str, create_graph: bool) -> Tensor:
-    """ones for a one-element output, else the given gradient, checked, in the output's dtype and in own memory."""
+    """ones for a one-element output, else the given gradient, checked, in the output's dtype."""
     if gradient is None:
         if output.data.size != 1:
             raise ShapeError(
@@ -319,5 +324,6 @@ def seed_gradient(output: Tensor, gradient: Operand | None, operation: str, crea
     if g.shape != output.shape:
         raise ShapeError(f"{operation}: gradient has shape {g.shape}, the output {output.shape}; they must be equal")
     if not create_graph:
-        return Tensor(g.data.astype(output.dtype))
+        # A view is copied: it may be the place of the very gradient that is to be added to.
+        return Tensor(g.data.astype(output.dtype, copy=g.data.base is not None))
     return g if g.dtype == output.dtype else g.astype(output.dtype)

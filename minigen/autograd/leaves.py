@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Sequence
 from itertools import pairwise
 from sys import getrefcount
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,6 +32,26 @@ class Written(Tensor):
     """The gradient of a leaf that a kernel has already written, or added, into the leaf's place."""
 
     __slots__ = ()
+
+
+class Fresh(Tensor):
+    """The gradient of a leaf in memory that nobody else refers to: the leaf may keep it as it is."""
+
+    __slots__ = ()
+
+
+def holders(gradients: Sequence[Any], i: int) -> tuple[int, int, int]:
+    """How often a tensor is referred to, its array, and the one that this is a view of."""
+    g = gradients[i]
+    return getrefcount(g), getrefcount(g.data), 0 if g.data.base is None else getrefcount(g.data.base)
+
+
+OWNED, VIEW = holders((Tensor(np.zeros(1)),), 0), holders((Tensor(np.zeros(1).reshape(1, 1)),), 0)
+
+
+def handed_over(gradients: Sequence[Any], i: int) -> Tensor:
+    """Gradient i, as a Fresh one if nobody but `gradients` holds it, or its memory."""
+    return Fresh(gradients[i].data) if holders(gradients, i) in (OWNED, VIEW) else gradients[i]
 
 
 class Destination(NamedTuple):
@@ -214,7 +234,8 @@ def accumulate(leaf: Tensor, g: Tensor, create_graph: bool) -> None:
     elif create_graph:  # by a product, because g may be shared with other leaves
         leaf._grad = g * 1.0 if leaf._grad is None else leaf._grad + g
     elif leaf.grad_place is None:
-        leaf._grad = Tensor(g.data.copy())  # as it may here
+        kept = type(g) is Fresh and not (modes.observers or leaf_hooks)  # which may have kept it, too
+        leaf._grad = Tensor(g.data if kept else g.data.copy())
     else:
         if type(g) is Written:
             place = leaf.grad_place
