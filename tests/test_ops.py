@@ -175,6 +175,8 @@ FUSED = {
     "binary_cross_entropy_with_logits": {"BCEWithLogits"},
     "batch_norm": {"BatchNorm", "BatchNormInference"},
     "layer_norm": {"LayerNorm"},
+    "group_norm": {"GroupNorm"},
+    "instance_norm": {"GroupNorm"},
     "scaled_dot_product_attention": {"Attention"},
     "self_attention": {"SelfAttention"},
     "rnn": {"RNN"},

@@ -30,13 +30,21 @@ from minigen.kernels.rows.elementwise import (
     gelu_grad,
     leaky_relu,
     leaky_relu_grad,
+    multiply,
     sigmoid,
     sigmoid_grad,
+    silu,
+    silu_grad,
     softplus,
     tanh_grad,
 )
 from minigen.kernels.rows.embedding import (
+    gather_rows,
     scatter_rows,
+)
+from minigen.kernels.rows.group_normalization import (
+    group_norm,
+    group_norm_grad,
 )
 from minigen.kernels.rows.losses import (
     bce_with_logits,
@@ -105,9 +113,12 @@ __all__ = [
     "elu",
     "elu_grad",
     "erf",
+    "gather_rows",
     "gelu",
     "gelu_grad",
     "global_norm",
+    "group_norm",
+    "group_norm_grad",
     "gru",
     "gru_grad",
     "layer_norm",
@@ -122,6 +133,7 @@ __all__ = [
     "max_pool2d",
     "max_pool2d_gather",
     "max_pool2d_scatter",
+    "multiply",
     "rmsprop",
     "rnn",
     "rnn_grad",
@@ -129,6 +141,8 @@ __all__ = [
     "sgd",
     "sigmoid",
     "sigmoid_grad",
+    "silu",
+    "silu_grad",
     "softmax",
     "softmax_grad",
     "softplus",

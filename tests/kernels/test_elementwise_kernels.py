@@ -12,9 +12,17 @@ UNARY = {
     "softplus": (),
     "erf": (),
     "gelu": (),
+    "silu": (),
     "elu": (1.3,),
 }
-BINARY = {"leaky_relu_grad": (0.2,), "sigmoid_grad": (), "tanh_grad": (), "gelu_grad": (), "elu_grad": (1.3,)}
+BINARY = {
+    "leaky_relu_grad": (0.2,),
+    "sigmoid_grad": (),
+    "tanh_grad": (),
+    "gelu_grad": (),
+    "silu_grad": (),
+    "elu_grad": (1.3,),
+}
 SHAPES = [(), (0,), (1,), (7,), (5, 3, 3), (3, 17001)]
 LARGE = (3, 17001)  # the parallel path
 EDGES = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-30, -1e-30, 88.8, -88.8, 104.0, -104.0, 3.949, 5.7, -5.7, 1e30, -1e30]

@@ -1,4 +1,4 @@
-"""Batch and layer norm kernels against their twins."""
+"""Batch, layer and group norm kernels against their twins."""
 
 import numpy as np
 import pytest
@@ -57,6 +57,24 @@ def test_any_memory_layout(check, layout):
     check(*inputs(40, 6, np.float32, layout))
 
 
+@DTYPES
+@pytest.mark.parametrize(
+    ("n", "places", "c", "groups"), [(1, 2, 1, 1), (3, 5, 6, 3), (2, 1, 6, 2), (5, 300, 8, 8), (9, 65, 100, 4)]
+)
+def test_group_norm(n, places, c, groups, dtype):
+    x, gy, weight, bias = (a.reshape(n, places, c) if a.ndim == 2 else a for a in inputs(n * places, c, dtype))
+    _, mean, invstd = agree("group_norm", x, groups, weight, bias, 1e-5, scale=4)
+    agree("group_norm_grad", gy, x, weight, mean, invstd, scale=100 * np.sqrt(places))
+
+
+def test_group_norm_far_from_zero():
+    x = np.random.default_rng(1).normal(1000, 1, (2, 20_000, 4)).astype(np.float32)
+    y, _, invstd = kernels.group_norm(x, 2, np.ones(4, np.float32), np.zeros(4, np.float32), 1e-5)
+    exact = x.astype(np.float64).reshape(2, 20_000, 2, 2)
+    np.testing.assert_allclose(invstd, 1 / np.sqrt(exact.var((1, 3)) + 1e-5), rtol=1e-5)
+    assert abs(y.mean()) < 1e-4
+
+
 def test_no_rows():
     x, gy, weight, bias = inputs(0, 3, np.float32)
     assert kernels.batch_norm_inference(x, weight, bias, bias, np.abs(bias), 1e-5).shape == (0, 3)
@@ -95,6 +113,10 @@ def test_same_bits_on_any_number_of_threads(m, c, monkeypatch):
     same_on_any_threads(monkeypatch, "layer_norm", x, weight, bias, 1e-5)
     _, mean, invstd = kernels.layer_norm(x, weight, bias, 1e-5)
     same_on_any_threads(monkeypatch, "layer_norm_grad", gy, x, weight, mean, invstd)
+    images, gradient = x[: m // 20 * 20].reshape(20, -1, c), gy[: m // 20 * 20].reshape(20, -1, c)
+    same_on_any_threads(monkeypatch, "group_norm", images, 3 if c % 3 == 0 else 1, weight, bias, 1e-5)
+    _, mean, invstd = kernels.group_norm(images, 1, weight, bias, 1e-5)
+    same_on_any_threads(monkeypatch, "group_norm_grad", gradient, images, weight, mean, invstd)
 
 
 def test_parallel_and_serial_inference_agree():

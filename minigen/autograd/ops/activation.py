@@ -184,6 +184,33 @@ class GELUGrad(Function):
         return GELUGrad()(ggx, x) if self.needs[0] else None, ggx * gy * (2.0 - x * x) * density
 
 
+class SiLU(Function):
+    """y = x σ(x), with σ the sigmoid."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.save_inputs(0)
+        return kernels.silu(x)
+
+    def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
+        return (SiLUGrad()(gy, self.saved_input(0)),)
+
+
+class SiLUGrad(Function):
+    """gx = gy (σ + x σ (1 - σ)), as a function of gy and x; its slope is gy σ (1 - σ) (2 + x (1 - 2σ))."""
+
+    def forward(self, gy: np.ndarray, x: np.ndarray) -> np.ndarray:
+        self.save_inputs(0, 1)
+        return kernels.silu_grad(gy, x)
+
+    def backward(self, ggx: Tensor) -> tuple[Tensor | None, ...]:
+        gy, x = self.saved_input(0), self.saved_input(1)
+        if not self.needs[1]:
+            return SiLUGrad()(ggx, x), None
+        s = sigmoid(x)
+        slope = s * (1.0 - s) * (2.0 + x * (1.0 - 2.0 * s))
+        return SiLUGrad()(ggx, x) if self.needs[0] else None, ggx * gy * slope
+
+
 def tanh(x: Operand) -> Tensor:
     """Hyperbolic tangent."""
     return Tanh()(as_float(x, "tanh"))
@@ -231,8 +258,7 @@ def gelu(x: Operand) -> Tensor:
 
 def silu(x: Operand) -> Tensor:
     """x sigmoid(x), also called swish. Elfwing et al. 2018; Ramachandran et al. 2017."""
-    x = as_float(x, "silu")
-    return x * sigmoid(x)
+    return SiLU()(as_float(x, "silu"))
 
 
 def relu6(x: Operand) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from minigen import kernels
 from minigen.autograd.function import Function
 from minigen.autograd.leaves import summed
 from minigen.autograd.ops.elementary import log
@@ -75,7 +76,7 @@ class Multiply(Binary):
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         self.shapes = a.shape, b.shape
         self.save_inputs(*[i for i in (0, 1) if self.needs[1 - i]])
-        return a * b
+        return kernels.multiply(a, b) if a.size > kernels.SERIAL_ELEMENTS else a * b
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         return (

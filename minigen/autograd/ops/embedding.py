@@ -20,7 +20,7 @@ class Embedding(Function):
 
     def forward(self, weight: np.ndarray) -> np.ndarray:
         self.rows = len(weight)
-        return np.take(weight, self.indices, axis=0)
+        return kernels.gather_rows(weight, self.indices.reshape(-1)).reshape(*self.indices.shape, weight.shape[1])
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         return (ScatterRows(self.indices, self.rows)(gy),)

@@ -1,21 +1,58 @@
 """Normalization of each item by itself: groups of channels, single channels, or the root mean square of a row.
 
-None looks at the rest of the batch, so training and evaluation are alike. Means and variances are those of the fused
-`layer_norm`, over rows that hold one group each.
+None looks at the rest of the batch, so training and evaluation are alike. Groups are fused: a kernel computes the value
+and the first derivative, `compose` writes the same in primitives for derivatives of higher order.
 """
 
 import math
 
 import numpy as np
 
+from minigen import kernels
+from minigen.autograd.fused import FusedFunction, Gradients
 from minigen.autograd.ops.elementary import sqrt
-from minigen.autograd.ops.normalization import LayerNorm
+from minigen.autograd.ops.normalization import normalised
 from minigen.autograd.ops.operands import as_float, same_dtype
 from minigen.autograd.ops.reduction import mean
-from minigen.autograd.ops.shape import reshape, transpose
+from minigen.autograd.ops.shape import reshape
 from minigen.autograd.tensor import Operand, Tensor
 from minigen.checks import check_count, check_number
 from minigen.errors import ShapeError
+
+
+class GroupNorm(FusedFunction):
+    """y = (x - mean) / √(var + eps) · weight + bias, with the mean and biased variance of each item's groups.
+
+    Of x alone, of x and weight, or of all three.
+    """
+
+    def __init__(self, groups: int, eps: float) -> None:
+        self.groups, self.eps = groups, eps
+
+    def forward(self, x: np.ndarray, *affine: np.ndarray) -> np.ndarray:
+        self.save_inputs(*range(1 + len(affine)))
+        weight = affine[0] if affine else np.ones(x.shape[-1], x.dtype)
+        bias = affine[1] if len(affine) > 1 else np.zeros(x.shape[-1], x.dtype)
+        y, mean, invstd = kernels.group_norm(places(x), self.groups, weight, bias, self.eps)
+        self.residuals = mean, invstd
+        return y.reshape(x.shape)
+
+    def backward_arrays(self, gy: np.ndarray) -> Gradients:
+        x = places(self.saved_array(0))
+        weight = self.saved_array(1) if len(self.needs) > 1 else np.ones(x.shape[-1], x.dtype)
+        gx, *gradients = kernels.group_norm_grad(places(gy), x, weight, *self.residuals)
+        return (gx.reshape(gy.shape), *gradients)[: len(self.needs)]
+
+    def compose(self, x: Tensor, *affine: Tensor) -> Tensor:
+        by_group = reshape(x, (*places(x.data).shape[:2], self.groups, x.shape[-1] // self.groups))
+        y = reshape(normalised(by_group, (1, 3), self.eps), x.shape)
+        y = y * affine[0] if affine else y
+        return y + affine[1] if len(affine) > 1 else y
+
+
+def places(x: np.ndarray) -> np.ndarray:
+    """(N, …, C) as (N, P, C)."""
+    return x.reshape(x.shape[0], math.prod(x.shape[1:-1]), x.shape[-1])
 
 
 def group_norm(
@@ -31,7 +68,7 @@ def group_norm(
     groups = check_count("group_norm", "num_groups", num_groups)
     if x.shape[-1] % groups:
         raise ShapeError(f"group_norm: {groups} groups do not divide the {x.shape[-1]} channels of x {x.shape}")
-    return scaled(by_groups("group_norm", x, groups, eps), *affine)
+    return by_groups("group_norm", x, groups, affine, eps)
 
 
 def instance_norm(x: Operand, weight: Operand | None = None, bias: Operand | None = None, eps: float = 1e-5) -> Tensor:
@@ -40,7 +77,7 @@ def instance_norm(x: Operand, weight: Operand | None = None, bias: Operand | Non
     Ulyanov et al. 2016. Raises ShapeError for shapes that do not fit, also when there is one place only.
     """
     x, affine = operands("instance_norm", x, weight, bias, eps)
-    return scaled(by_groups("instance_norm", x, x.shape[-1], eps), *affine)
+    return by_groups("instance_norm", x, x.shape[-1], affine, eps)
 
 
 def rms_norm(x: Operand, weight: Operand | None = None, eps: float | None = None) -> Tensor:
@@ -51,31 +88,21 @@ def rms_norm(x: Operand, weight: Operand | None = None, eps: float | None = None
     """
     x, affine = operands("rms_norm", x, weight, None, 0.0 if eps is None else eps, least=1)
     eps = float(np.finfo(x.dtype).eps) if eps is None else eps
-    return scaled(x * (1.0 / sqrt(mean(x * x, -1, keepdims=True) + eps)), *affine)
+    y = x * (1.0 / sqrt(mean(x * x, -1, keepdims=True) + eps))
+    return y if affine[0] is None else y * affine[0]
 
 
-def by_groups(name: str, x: Tensor, groups: int, eps: float) -> Tensor:
-    """Each group of channels of each item with mean 0 and variance 1."""
-    n, places, size = x.shape[0], math.prod(x.shape[1:-1]), x.shape[-1] // groups
-    if places * size == 1:
+def by_groups(name: str, x: Tensor, groups: int, affine: tuple[Tensor | None, Tensor | None], eps: float) -> Tensor:
+    """GroupNorm, with a weight of 1 when there is only a bias."""
+    if x.size == x.shape[0] * groups and x.size:
         raise ShapeError(
             f"{name}: x {x.shape} has one value in each group, which has no variance; use fewer groups, or "
             "larger images"
         )
-    if x.size == 0:
-        return x
-    ones, zeros = Tensor(np.ones(places * size, x.dtype)), Tensor(np.zeros(places * size, x.dtype))
-    if groups == 1:  # the rows lie in memory already
-        return reshape(LayerNorm(eps)(reshape(x, (n, places * size)), ones, zeros), x.shape)
-    rows = reshape(transpose(reshape(x, (n, places, groups, size)), (0, 2, 1, 3)), (n * groups, places * size))
-    y = reshape(LayerNorm(eps)(rows, ones, zeros), (n, groups, places, size))
-    return reshape(transpose(y, (0, 2, 1, 3)), x.shape)
-
-
-def scaled(y: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
-    """y · weight + bias, those that there are."""
-    y = y if weight is None else y * weight
-    return y if bias is None else y + bias
+    weight, bias = affine
+    if weight is None and bias is not None:
+        weight = Tensor(np.ones(x.shape[-1], x.dtype))
+    return GroupNorm(groups, eps)(x, *[tensor for tensor in (weight, bias) if tensor is not None])
 
 
 def operands(

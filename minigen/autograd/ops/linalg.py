@@ -25,7 +25,7 @@ class MatMul(Function):
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         self.shapes = a.shape, b.shape
         self.save_inputs(*[i for i in (0, 1) if self.needs[1 - i]])
-        return kernels.matmul(a, b) if a.ndim == b.ndim == 2 and a.dtype.kind == "f" else product(a, b)
+        return kernels.matmul(a, b) if a.dtype.kind == "f" and min(a.ndim, b.ndim) > 1 else product(a, b)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         ga = gb = None

@@ -12,6 +12,11 @@ def add(a: Array, b: Array, out: Array | None = None) -> Array:
     return np.add(a, b, out)
 
 
+def multiply(a: Array, b: Array) -> Array:
+    """a · b."""
+    return np.multiply(a, b)
+
+
 def leaky_relu(x: Array, slope: float) -> Array:
     """x where x ≥ 0, slope · x elsewhere."""
     return contiguous(np.where(x < 0, x.dtype.type(slope) * x if slope else x.dtype.type(0), x))  # not 0 · ∞
@@ -64,6 +69,17 @@ def gelu_grad(gy: Array, x: Array) -> Array:
     """gy · (Φ(x) + x · φ(x)), φ the standard normal density."""
     density = np.exp(x * x / -2) / math.sqrt(2 * math.pi)
     return contiguous(gy * (_normal_cdf(x) + x * density))
+
+
+def silu(x: Array) -> Array:
+    """x / (1 + exp(-x))."""
+    return contiguous(x * sigmoid(x))
+
+
+def silu_grad(gy: Array, x: Array) -> Array:
+    """gy · (σ + x · σ · (1 - σ)), σ = 1 / (1 + exp(-x))."""
+    s = sigmoid(x)
+    return contiguous(gy * (s + x * (s - s * s)))
 
 
 def elu(x: Array, alpha: float) -> Array:

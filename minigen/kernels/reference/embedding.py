@@ -1,8 +1,13 @@
-"""The twin of the gradient of a table look-up."""
+"""The twins of a table look-up and its gradient."""
 
 import numpy as np
 
 from minigen.kernels.reference.arrays import Array
+
+
+def gather_rows(weight: Array, indices: Array) -> Array:
+    """weight[indices] (M, D) of a table (rows, D)."""
+    return np.take(weight, indices, axis=0)
 
 
 def scatter_rows(gy: Array, indices: Array, rows: int) -> Array:

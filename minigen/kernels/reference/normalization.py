@@ -1,4 +1,4 @@
-"""The twins of normalization of (M, C): batch_norm over the rows, layer_norm over the columns.
+"""The twins of normalization: of (M, C) batch_norm over the rows, layer_norm over the columns; group_norm of (N, P, C).
 
 Variances are the biased ones.
 """
@@ -54,3 +54,23 @@ def layer_norm_grad(gy: Array, x: Array, weight: Array, mean: Array, invstd: Arr
     means = (total(a, (1,), True) / x.dtype.type(x.shape[1]) for a in (g, g * normalised))
     gx = g - next(means) - normalised * next(means)
     return contiguous(gx * invstd[:, None]), total(gy * normalised, (0,)), total(gy, (0,))
+
+
+def group_norm(x: Array, groups: int, weight: Array, bias: Array, eps: float) -> Triple:
+    """(y, mean (N, G), invstd (N, G)): x (N, P, C) normalised over the places and channels of each group."""
+    by_group = x.reshape(*x.shape[:2], groups, -1)
+    mean, var = (f(by_group, axis=(1, 3), dtype=np.float64).astype(x.dtype) for f in (np.mean, np.var))
+    invstd = 1 / np.sqrt(var + x.dtype.type(eps))
+    normalised = (by_group - mean[:, None, :, None]) * invstd[:, None, :, None]
+    return contiguous(normalised.reshape(x.shape) * weight + bias), mean, invstd
+
+
+def group_norm_grad(gy: Array, x: Array, weight: Array, mean: Array, invstd: Array) -> Triple:
+    """(gx, gweight, gbias) of group_norm."""
+    shape = (*x.shape[:2], mean.shape[1], x.shape[2] // mean.shape[1])
+    normalised = (x.reshape(shape) - mean[:, None, :, None]) * invstd[:, None, :, None]
+    g = (gy * weight).reshape(shape)
+    count = x.dtype.type(shape[1] * shape[3])
+    means = (total(a, (1, 3), True) / count for a in (g, g * normalised))
+    gx = (g - next(means) - normalised * next(means)) * invstd[:, None, :, None]
+    return contiguous(gx.reshape(x.shape)), total(gy * normalised.reshape(x.shape), (0, 1)), total(gy, (0, 1))

@@ -18,6 +18,7 @@ from minigen.kernels.compiler.jit import part, tasks
 from minigen.kernels.rows.cuts import STEP_ELEMENTS, runs, span
 from minigen.kernels.rows.leaky import leaky, leaky_grad
 from minigen.kernels.rows.scalar import HALF, ONE, ZERO, erfc_parts, exp_negative, exp_parts, log1p_unit
+from minigen.kernels.serial import SERIAL_ELEMENTS
 
 DENSITY_SCALE = np.float32(1 / math.sqrt(2 * math.pi))
 QUARTER = np.float32(0.25)
@@ -49,13 +50,34 @@ def _add(run, length, a, b, y):
 
 def add(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """np.add(a, b, out), by all threads when a and b are alike and contiguous; out may be one of them."""
+    return _shared_out(_add, np.add, a, b, out)
+
+
+@tasks
+def _multiply(run, length, a, b, y):
+    low, high = span(run, length, y.size)
+    for i in range(low, high):
+        y[i] = a[i] * b[i]
+
+
+def multiply(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a · b, by all threads when a and b are alike and contiguous."""
+    return _shared_out(_multiply, np.multiply, a, b, None)
+
+
+def _shared_out(
+    kernel: Callable[..., None], ufunc: np.ufunc, a: np.ndarray, b: np.ndarray, out: np.ndarray | None
+) -> np.ndarray:
+    """`kernel` over the elements of large arrays that are alike and contiguous, else NumPy's function."""
     arrays = (a, b) if out is None else (a, b, out)
-    alike = all(x.shape == a.shape and x.dtype == a.dtype and x.flags.carray for x in arrays)
+    alike = a.size > SERIAL_ELEMENTS and all(
+        x.shape == a.shape and x.dtype == a.dtype and x.flags.carray for x in arrays
+    )
     if not alike or a.dtype not in FLOAT_DTYPES:
-        return np.add(a, b, out)
+        return ufunc(a, b, out)
     out = np.empty_like(a) if out is None else out
     count, length = runs(a.size, a.size, STEP_ELEMENTS)
-    _add(count, length, a.reshape(-1), b.reshape(-1), out.reshape(-1))
+    kernel(count, length, a.reshape(-1), b.reshape(-1), out.reshape(-1))
     return out
 
 
@@ -83,13 +105,18 @@ def leaky_relu_grad(gy: np.ndarray, x: np.ndarray, slope: float) -> np.ndarray:
     return _one_pass(_leaky_relu_grad, (gy, x), slope)
 
 
+@part
+def _logistic(v):
+    """1 / (1 + exp(-v))."""
+    e = exp_negative(-abs(v))
+    return (ONE if v >= ZERO else e) / (ONE + e)
+
+
 @tasks
 def _sigmoid(run, length, x, y):
     low, high = span(run, length, x.size)
     for i in range(low, high):
-        v = x[i]
-        e = exp_negative(-abs(v))
-        y[i] = (ONE if v >= ZERO else e) / (ONE + e)
+        y[i] = _logistic(x[i])
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
@@ -164,6 +191,34 @@ def gelu_grad(gy: np.ndarray, x: np.ndarray) -> np.ndarray:
     if x.dtype != np.float32:
         return reference.gelu_grad(gy, x)
     return _one_pass(_gelu_grad, (gy, x))
+
+
+@tasks
+def _silu(run, length, x, y):
+    low, high = span(run, length, x.size)
+    for i in range(low, high):
+        y[i] = x[i] * _logistic(x[i])
+
+
+def silu(x: np.ndarray) -> np.ndarray:
+    """x / (1 + exp(-x)), without overflow."""
+    return _smooth(_silu, reference.silu, x)
+
+
+@tasks
+def _silu_grad(run, length, gy, x, gx):
+    low, high = span(run, length, x.size)
+    for i in range(low, high):
+        v = x[i]
+        s = _logistic(v)
+        gx[i] = gy[i] * (s + v * (s - s * s))
+
+
+def silu_grad(gy: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """gy · (σ + x · σ · (1 - σ)), σ = 1 / (1 + exp(-x))."""
+    if x.dtype != np.float32:
+        return reference.silu_grad(gy, x)
+    return _one_pass(_silu_grad, (gy, x))
 
 
 @tasks

@@ -1,10 +1,27 @@
-"""The gradient of a table look-up: rows added into the rows that they were taken from."""
+"""A table look-up, and its gradient: rows added into the rows that they were taken from."""
 
 import numpy as np
 
-from minigen.kernels.compiler.jit import jit
+from minigen.kernels.compiler.jit import jit, tasks
+from minigen.kernels.rows.cuts import runs, span
 
 OFTEN = 256  # so many terms may be added one after the other in float32
+
+
+@tasks
+def _gather_rows(run, length, weight, indices, y):
+    low, high = span(run, length, indices.size)
+    for m in range(low, high):
+        source, target = weight[indices[m]], y[m]
+        for d in range(target.size):
+            target[d] = source[d]
+
+
+def gather_rows(weight: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """weight[indices] (M, D) of a table (rows, D); indices int64 (M,), each in [0, rows); not checked here."""
+    y = np.empty((indices.size, weight.shape[1]), weight.dtype)
+    _gather_rows(*runs(indices.size, y.size), np.ascontiguousarray(weight), np.ascontiguousarray(indices), y)
+    return y
 
 
 @jit
