@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "metrics": ENGINE | {"layers", "data"},
     "optim": ENGINE | {"layers"},
     "training": ENGINE | {"layers", "data", "metrics", "optim", "plots"},
-    "catalog": {"errors", "training"},
+    "catalog": {"errors", "checks", "training"},
     "interop": ENGINE | {"layers"},
     "minigen": LIBRARY | {"catalog", "interop"},
     "models": LIBRARY | {"minigen"},

@@ -15,7 +15,8 @@ from minigen.kernels.compiler import cache, kept
 SIGNATURES = """
 import sys
 import numpy as np
-from minigen.kernels.convolution.gather import copy_padded_image, pack
+from minigen.kernels.convolution.gather import pack
+from minigen.kernels.convolution.places import copy_padded_image
 dtype = sys.argv[1]
 x, out = np.arange(4).astype(dtype), np.zeros(16, dtype)
 copy_padded_image(1, x, 2, 2, 1, 1, 1, out, 4, 4)

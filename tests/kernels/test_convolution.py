@@ -35,14 +35,19 @@ CASES: list[Case] = [
     (1, 3, 3, 2, 2, 3, 3, UNIT, (4, 4, 4, 4), UNIT, 1),
     (1, 70, 66, 40, 34, 3, 3, UNIT, (1, 1, 1, 1), UNIT, 1),
     (17, 6, 6, 3, 3, 3, 3, (2, 2), (1, 1, 1, 1), UNIT, 1),
+    (2, 9, 8, 5, 100, 4, 4, (2, 2), (2, 2, 2, 2), UNIT, 1),
+    (2, 9, 8, 40, 40, 3, 3, UNIT, (1, 1, 1, 1), UNIT, 40),  # depthwise, from here on
+    (2, 9, 8, 16, 16, 5, 4, (2, 2), (2, 0, 1, 3), UNIT, 16),
+    (2, 9, 8, 35, 35, 3, 1, UNIT, (1, 0, 2, 2), (2, 1), 35),
+    (1, 6, 6, 20, 40, 3, 3, UNIT, (1, 1, 1, 1), UNIT, 20),
 ]
 
 
 def random_case(seed: int) -> Case:
     """Any combination of options that leaves at least one window."""
     rng = np.random.default_rng(seed)
-    groups = int(rng.choice([1, 1, 2, 3]))
-    cin, cout = (groups * int(rng.choice([1, 2, 3, 14, 17, 33])) for _ in range(2))
+    groups = int(rng.choice([1, 1, 2, 3, 20]))
+    cin, cout = (groups * int(rng.choice([1, 2, 3, 14, 17, 33] if groups < 20 else [1, 1, 2])) for _ in range(2))
     kh, kw, sh, sw = rng.integers(1, 5, 4).tolist()
     dh, dw = rng.integers(1, 3, 2).tolist()
     top, bottom, left, right = rng.integers([0, -1, 0, -1], 4).tolist()
@@ -199,10 +204,11 @@ def test_no_channels_no_pixels() -> None:
 
 
 def test_padding_is_left_out() -> None:
-    """On 7 x 7 pixels, 5 x 5 windows with padding 2 meet 29 of 35 kernel rows: no more is multiplied."""
+    """On 7 x 7 pixels, 5 x 5 windows with padding 2 meet 29 of 35 kernel rows, and columns: no more is multiplied."""
     shape, w = (64, 7, 7, 128), (5, 5, 128, 128)
     made = plan.forward_plan(shape, w, shape, UNIT, (2, 2, 2, 2), UNIT, 1, np.dtype(np.float32))
-    assert made.work * 35 == 29 * 64 * 49 * 25 * 128 * 128
+    assert made.work * 35**2 == 29**2 * 64 * 49 * 25 * 128 * 128
+    assert not made.gather.copied
 
 
 def test_pixels_without_any_product_become_the_bias_through_relu() -> None:

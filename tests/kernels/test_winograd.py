@@ -10,6 +10,7 @@ from minigen.kernels import reference
 from minigen.kernels.convolution import conv2d as convolution
 from minigen.kernels.convolution import winograd
 from minigen.kernels.convolution.winograd_matrices import OUTPUTS, TAPS, filtering, transposed
+from minigen.kernels.tile.shape import vector_width
 
 UNIT, NONE = (1, 1), (0, 0, 0, 0)
 
@@ -26,6 +27,9 @@ CASES = [
     (2, 16, 10, 32, 32, 8, 3, (3, 1), (5, 0, 0, 1)),
     (2, 11, 12, 32, 32, 3, 3, UNIT, (1, -1, 0, -2)),
     (2, 11, 12, 32, 32, 5, 5, (2, 2), (6, -1, 5, -2)),
+    (2, 9, 12, 16, 100, 3, 3, UNIT, (1, 1, 1, 1)),
+    (2, 9, 12, 33, 48, 5, 5, (2, 2), (2, 2, 2, 2)),
+    (2, 9, 7, 50, 17, 6, 6, (2, 2), (2, 2, 2, 2)),
 ]
 
 
@@ -142,5 +146,7 @@ def test_chosen_where_it_saves() -> None:
     assert not any(chosen(*big, dilation=(2, 2))) and not any(chosen(*big, groups=2))
     assert all(chosen((64, 14, 14, 64), (5, 5, 64, 128), (64, 7, 7, 128), (2, 2), (2, 2, 2, 2)))
     assert not any(chosen((1, 7, 7, 128), (5, 5, 128, 128), (1, 7, 7, 128), UNIT, (2, 2, 2, 2)))  # one image
-    assert not any(chosen((64, 26, 26, 33), (3, 3, 33, 64), (64, 24, 24, 64), UNIT, NONE))  # not whole panels
+    assert all(chosen((64, 26, 26, 33), (3, 3, 33, 70), (64, 24, 24, 70), UNIT, NONE))
+    few = vector_width(np.dtype(np.float32)) - 1  # channels, which do not fill a vector
+    assert not any(chosen((64, 26, 26, few), (3, 3, few, 64), (64, 24, 24, 64), UNIT, NONE))
     assert not any(chosen((64, 26, 26, 32), (2, 2, 32, 64), (64, 25, 25, 64), UNIT, NONE))

@@ -15,7 +15,7 @@ from minigen.kernels.compiler.jit import part, tasks
 from minigen.kernels.rows.losses import LOWEST, ordered
 from minigen.kernels.rows.scalar import ONE, ZERO, exp_negative
 from minigen.kernels.tile.microkernel import copy_row, tile_layer, transpose_block
-from minigen.kernels.tile.shape import ROWS, panel_width, vector_width
+from minigen.kernels.tile.shape import ROWS, USUAL, panel_width, vector_width
 
 FLOAT = np.dtype(np.float32)
 PANEL, LANES = panel_width(FLOAT), vector_width(FLOAT)
@@ -48,13 +48,15 @@ class Places(NamedTuple):
 
 @part
 def multiply_tile(
-    rows, a, a_first, a_row, a_term, b, b_first, b_term, terms, base, base_first, base_row, c, c_first, c_row
-):
+    rows, a, a_first, a_row, a_term, b, b_first, b_term, terms, base, base_first, base_row, c, c_first, c_row,
+    blocks,
+):  # fmt: skip
     """tile_layer without activation. Where there are too few rows it goes on into some that nobody reads."""
     rows = max(rows, ROWS // 2)
     tile_layer(
-        rows, a, a_first, a_row, a_term, b, b_first, b_term, terms, base, base_first, base_row, ONE, c, c_first, c_row
-    )
+        USUAL, rows, a, a_first, a_row, a_term, b, b_first, b_term, terms, base, base_first, base_row, ONE, c, c_first,
+        c_row, None, blocks,
+    )  # fmt: skip
 
 
 @part
@@ -70,7 +72,7 @@ def copy_in(x, first, row, count, sizes, out):
     for t in range(count):
         if width == columns:
             for d in range(0, width, PANEL):
-                copy_row(x, first + t * row + d, out, t * columns + d)
+                copy_row(USUAL, x, first + t * row + d, out, t * columns + d)
         else:
             source, target = x[first + t * row :], out[t * columns :]
             for d in range(columns):
@@ -84,7 +86,7 @@ def copy_out(x, count, sizes, out, first, row):
     for t in range(count):
         if width == columns:
             for d in range(0, width, PANEL):
-                copy_row(x, t * columns + d, out, first + t * row + d)
+                copy_row(USUAL, x, t * columns + d, out, first + t * row + d)
         else:
             source, target = x[t * columns :], out[first + t * row :]
             for d in range(width):
@@ -140,7 +142,7 @@ def products(top, bottom, panels, a, packed, base, base_first, base_row, sizes, 
         multiply_tile(
             bottom - top, a, top * sizes.columns, sizes.columns, 1,
             packed, p * sizes.width * PANEL, PANEL, sizes.width, base, base_first + p * PANEL, base_row,
-            out, top * sizes.row + p * PANEL, sizes.row,
+            out, top * sizes.row + p * PANEL, sizes.row, None,
         )  # fmt: skip
 
 
@@ -219,7 +221,7 @@ def attend_share(
                 for low in range(0, columns, PANEL):
                     multiply_tile(
                         bottom - top, weights, top * row, row, 1, values, low, columns, end, zeros, 0, 0,
-                        spare, 0, PANEL,
+                        spare, 0, PANEL, True,
                     )  # fmt: skip
                     across = min(PANEL, width - low)
                     for t in range(top, bottom):
@@ -269,7 +271,7 @@ def add_transposed(a, b, start, count, sizes, out):
             at = top * columns + low
             multiply_tile(
                 bottom - top, a, first * row + top, 1, row, b, first * columns + low, columns, count - first,
-                out, at, columns, out, at, columns,
+                out, at, columns, out, at, columns, True,
             )  # fmt: skip
 
 
@@ -316,12 +318,12 @@ def attend_grad_share(
                         hide_from(seen, weights[here:stop])
                     weights_and_slopes(weights[here:stop], slopes[here:stop], seen, scale, log_sum, dots[t])
                     if panels < sizes.panels:  # a tile of keys may read that far
-                        copy_row(zeros, 0, weights, stop)
-                        copy_row(zeros, 0, slopes, stop)
+                        copy_row(USUAL, zeros, 0, weights, stop)
+                        copy_row(USUAL, zeros, 0, slopes, stop)
                 for low in range(0, columns, PANEL):
                     multiply_tile(
                         bottom - top, slopes, top * row, row, 1, keys, low, columns, end, zeros, 0, 0,
-                        gqueries, top * columns + low, columns,
+                        gqueries, top * columns + low, columns, True,
                     )  # fmt: skip
             copy_out(gqueries, count, sizes, gq, gq_at.first + n * gq_at.image + start * gq_at.row + left, gq_at.row)
             add_transposed(slopes, queries, start, count, sizes, gkeys)

@@ -7,16 +7,30 @@ time, minimal filtering makes the same results with fewer multiplications: `wino
 Bottom and right padding may be negative: so many rows and columns of x are then not read.
 """
 
+import math
+
 import numpy as np
 
 from minigen.config import config
 from minigen.kernels.compiler.arrays import flat, integers
 from minigen.kernels.convolution import gather, winograd
-from minigen.kernels.convolution.gather import BLOCK_WINDOWS, Outer, Scatter
-from minigen.kernels.convolution.plan import WANTED_TASKS, Padding, Pair, Plan, adjoint_plan, forward_axis, forward_plan
+from minigen.kernels.convolution.gather import Outer, Scatter
+from minigen.kernels.convolution.lanes import Taps, taps_share
+from minigen.kernels.convolution.places import BLOCK_WINDOWS, copy_padded_image
+from minigen.kernels.convolution.plan import (
+    COPY_COST,
+    WANTED_TASKS,
+    Padding,
+    Pair,
+    Plan,
+    adjoint_plan,
+    forward_axis,
+    forward_plan,
+    met_taps,
+)
 from minigen.kernels.rows.elementwise import leaky_relu
 from minigen.kernels.rows.leaky import slope_number
-from minigen.kernels.tile.shape import ROWS, VECTORS, panel_width
+from minigen.kernels.tile.shape import Tile, best_tile, vector_width
 from minigen.kernels.tile.workspace import scratch
 
 SERIAL_MULTIPLY_ADDS = 2**18  # below these starting the threads costs more than they save
@@ -31,13 +45,18 @@ def conv2d(
     x (N, H, W, Cin), w (KH, KW, Cin / groups, Cout), bias (Cout,); y (N, OH, OW, Cout). Padding is (top, bottom, left,
     right). leaky(v) = v, but slope · v where v < 0: slope None leaves it as it is, 0 is ReLU.
     """
+    if (joined := groups_together(groups, w.shape[3] // groups, w.shape[2], x.dtype)) > 1:
+        diagonal = block_diagonal(w, groups, joined)
+        y = conv2d(x, diagonal, stride, padding, dilation, groups // joined, bias, slope)
+        if all_finite(y):
+            return y
     n, h, width, _ = x.shape
     kh, kw, depth, cout = w.shape
     top, bottom, left, right = padding
     oh = (h + top + bottom - dilation[0] * (kh - 1) - 1) // stride[0] + 1
     ow = (width + left + right - dilation[1] * (kw - 1) - 1) // stride[1] + 1
     turned = turned_padding((kh, kw), stride, padding, dilation, groups)
-    if turned is not None and scatter_is_faster(kh * kw, cout, depth, x.dtype):
+    if turned is not None and scatter_is_faster(kh * kw, cout, depth, oh * ow / max(1, h * width), x.dtype):
         # At stride 1 a convolution is the input gradient of the one with its kernel turned round.
         swapped = w[::-1, ::-1].swapaxes(2, 3)
         return conv2d_input_grad(x, swapped, (oh, ow), stride, turned, dilation, groups, bias, slope)
@@ -61,12 +80,18 @@ def conv2d_input_grad(
 
     As such it has a bias (Cin,) and a slope, as conv2d has.
     """
+    if (joined := groups_together(groups, w.shape[2], w.shape[3] // groups, w.dtype)) > 1:
+        diagonal = block_diagonal(w, groups, joined)
+        gx = conv2d_input_grad(gy, diagonal, in_hw, stride, padding, dilation, groups // joined, bias, slope)
+        if all_finite(gx):
+            return gx
     kh, kw, depth, cout = w.shape
     gx = np.empty((gy.shape[0], *in_hw, depth * groups), gy.dtype)
     bias, slope = epilogue(bias, slope, depth * groups, gy.dtype)
+    pixels = math.prod(in_hw) / max(1, math.prod(gy.shape[1:3]) * math.prod(stride))
     if gy.size == 0 or gx.size == 0:
         gx[:] = finished(bias, slope)
-    elif groups == 1 and scatter_is_faster(kh * kw, depth, cout, gy.dtype):
+    elif groups == 1 and scatter_is_faster(kh * kw, depth, cout, pixels, gy.dtype):
         scatter(gy, w, gx, stride, padding, dilation, bias, slope)
     elif winograd.is_faster("input", gx.shape, gy.shape, (kh, kw), stride, padding, dilation, groups, gy.dtype):
         winograd.convolve("input", gy, w, gx, stride, padding, bias, slope)
@@ -96,17 +121,22 @@ def conv2d_weight_grad(
 ) -> np.ndarray:
     """The adjoint of conv2d in w: gw (KH, KW, Cin / groups, Cout) from x (N, H, W, Cin) and gy (N, OH, OW, Cout)."""
     (kh, kw), cin, cout = kernel_hw, x.shape[3], gy.shape[3]
+    if (joined := groups_together(groups, cout // groups, cin // groups, x.dtype)) > 1:
+        gw = conv2d_weight_grad(x, gy, kernel_hw, stride, padding, dilation, groups // joined)
+        if all_finite(gw := diagonal_blocks(gw, groups, joined)):
+            return gw
     if x.size == 0 or gy.size == 0:
         return np.zeros((kh, kw, cin // groups, cout), x.dtype)
     if winograd.is_faster("weight", x.shape, gy.shape, kernel_hw, stride, padding, dilation, groups, x.dtype):
         return winograd.weight_gradient(x, gy, kernel_hw, stride, padding)
     turned = turned_padding(kernel_hw, stride, padding, dilation, groups)
-    if turned is not None:
-        panel = panel_width(x.dtype)
-        if 1.3 * outer_cost(kernel_hw, cout, cin, panel)[0] < outer_cost(kernel_hw, cin, cout, panel)[0]:
-            # At stride 1 image and gradient may change places, and the kernel comes out turned round.
-            gw = conv2d_weight_grad(gy, x, kernel_hw, stride, turned, dilation, groups)
-            return np.ascontiguousarray(gw[::-1, ::-1].swapaxes(2, 3))
+    costs = [outer_cost(kernel_hw, *channels, x.dtype)[0] for channels in ((cin, cout), (cout, cin))]
+    if turned is not None and 1.3 * costs[1] < costs[0]:
+        # At stride 1 image and gradient may change places, and the kernel comes out turned round.
+        gw = conv2d_weight_grad(gy, x, kernel_hw, stride, turned, dilation, groups)
+        return np.ascontiguousarray(gw[::-1, ::-1].swapaxes(2, 3))
+    if is_depthwise(groups, cin // groups, cout // groups, x.dtype):
+        return taps_gradient(x, gy, kernel_hw, stride, padding, dilation)
     return outer(x, gy, kernel_hw, stride, padding, dilation, groups)
 
 
@@ -119,12 +149,47 @@ def turned_padding(kernel_hw: Pair, stride: Pair, padding: Padding, dilation: Pa
     return (top, bottom, left, right) if top >= 0 and left >= 0 else None
 
 
-def packed(w: np.ndarray, order: np.ndarray, groups: int, depth: int, columns: int, *steps: int) -> np.ndarray:
+def packed(
+    w: np.ndarray, order: np.ndarray, groups: int, depth: int, columns: int, panel: int, *steps: int
+) -> np.ndarray:
     """The weights as tiles read them (`gather.pack`); `steps`: distances between groups, elements, rows, columns."""
-    panel = panel_width(w.dtype)
     out = np.empty(groups * -(-columns // panel) * order.size * depth * panel, w.dtype)
     gather.pack(order.size, flat(w), order, groups, depth, columns, *steps, panel, out)
     return out
+
+
+# Groups of few channels are computed together, with zeros between them: they would fill a part of a vector each. Where
+# something is not finite they are computed apart after all, since 0 · ∞ would spread it over the other groups.
+
+
+def groups_together(groups: int, kept: int, summed: int, dtype: np.dtype) -> int:
+    """How many groups, of so many channels of the result and of the sum, fill a vector with what is kept."""
+    if groups == 1 or is_depthwise(groups, summed, kept, dtype):
+        return 1
+    return max(m for m in range(1, groups + 1) if groups % m == 0 and (m == 1 or m * kept <= vector_width(dtype)))
+
+
+def all_finite(x: np.ndarray) -> bool:
+    """Whether all numbers are finite; False also when their sum is not."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(x.sum()))
+
+
+def block_diagonal(w: np.ndarray, groups: int, joined: int) -> np.ndarray:
+    """The weights of `joined` groups in one: (KH, KW, joined · depth, Cout), zeros where channels have no weight."""
+    kh, kw, depth, cout = w.shape
+    blocks = np.zeros((kh, kw, joined, depth, groups // joined, joined, cout // groups), w.dtype)
+    own = w.reshape(kh, kw, depth, groups // joined, joined, cout // groups)
+    for i in range(joined):
+        blocks[:, :, i, :, :, i] = own[:, :, :, :, i]
+    return blocks.reshape(kh, kw, joined * depth, cout)
+
+
+def diagonal_blocks(gw: np.ndarray, groups: int, joined: int) -> np.ndarray:
+    """Of the gradient of `block_diagonal`, that of the weights themselves."""
+    kh, kw, rows, cout = gw.shape
+    blocks = gw.reshape(kh, kw, joined, rows // joined, groups // joined, joined, cout // groups)
+    return np.stack([blocks[:, :, i, :, :, i] for i in range(joined)], axis=4).reshape(kh, kw, rows // joined, cout)
 
 
 # Gathered products: the convolution, and its input gradient.
@@ -138,24 +203,57 @@ def multiply(
 
     `steps`: distance in w between groups, kernel elements, summed and kept channels.
     """
-    panel = panel_width(x.dtype)
-    shape = plan.gather
-    panels = packed(w, plan.order, shape.groups, shape.depth, shape.columns, *steps)
-    arguments = (flat(x), shape, plan.classes, plan.taps, panels, panel, bias, x.dtype.type(slope), out.reshape(-1))
+    shape, tile = plan.gather, plan.tile
+    if is_depthwise(shape.groups, shape.depth, shape.columns, x.dtype):
+        tile, panels = None, w.reshape(-1, shape.groups)[plan.order].reshape(-1)
+        bias = bias if bias.size else np.zeros(shape.groups, x.dtype)
+    else:
+        panels = packed(w, plan.order, shape.groups, shape.depth, shape.columns, tile.panel, *steps)
+        bias = in_panels(bias, shape.groups, shape.columns, tile.panel, x.dtype)
+    arguments = (
+        flat(x),
+        shape,
+        plan.classes,
+        plan.taps,
+        plan.w_taps,
+        panels,
+        tile,
+        bias,
+        x.dtype.type(slope),
+        out.reshape(-1),
+    )
     workers = 1 if plan.work < SERIAL_MULTIPLY_ADDS else max(1, min(plan.tasks, config.threads))
     with scratch("conv2d", workers * plan.padded, x.dtype) as memory:
         gather.gather_share(workers, workers, plan.tasks, *arguments, memory.reshape(workers, plan.padded))
+
+
+def is_depthwise(groups: int, depth: int, columns: int, dtype: np.dtype) -> bool:
+    """Whether each channel has a kernel of its own, and there are enough of them for a vector."""
+    return depth == columns == 1 and groups >= vector_width(dtype)
+
+
+def in_panels(bias: np.ndarray, groups: int, columns: int, panel: int, dtype: np.dtype) -> np.ndarray:
+    """The bias of each group with zeros after it, up to whole panels; all zeros without one."""
+    width = -(-columns // panel) * panel
+    if bias.size and width == columns:
+        return bias
+    padded = np.zeros((groups, width), dtype)
+    if bias.size:
+        padded[:, :columns] = bias.reshape(groups, columns)
+    return padded.reshape(-1)
 
 
 # Scattered products: the input gradient when there are few input channels, so that a tile's columns would stay empty.
 # The columns are all numbers of a window instead.
 
 
-def scatter_is_faster(elements: int, kept: int, summed: int, dtype: np.dtype) -> bool:
-    """Whether to make whole windows and add them up, by the multiply-adds and additions per pixel of the gradient."""
-    panel = panel_width(dtype)
-    gathered = elements * summed * -(-kept // panel) * VECTORS
-    return summed * -(-elements * kept // panel) * VECTORS + 3 * elements * kept < gathered
+def scatter_is_faster(elements: int, kept: int, summed: int, pixels: float, dtype: np.dtype) -> bool:
+    """Whether to make whole windows and add them up, by the multiply-adds and additions per pixel of the gradient.
+
+    pixels: of the result, at stride 1, for each of the gradient.
+    """
+    gathered, scattered = best_tile(kept, dtype)[1] * pixels, best_tile(elements * kept, dtype)[1]
+    return summed * scattered + 3 * elements * kept < summed * elements * gathered
 
 
 def scatter(
@@ -170,23 +268,33 @@ def scatter(
     together = kw if dw == 1 else 1
     taps = integers([(a * dh * padded_w + b * dw) * cin for a in range(kh) for b in range(0, kw, together)])
     plan = Scatter(n, oh, ow, cout, sh, sw, padded_h, padded_w, top, left, h, width, cin, together * cin)
-    panel = panel_width(gy.dtype)
-    panels = packed(w, np.zeros(1, np.int64), 1, cout, kh * kw * cin, 0, 0, 1, cout)
-    arguments = (flat(gy), plan, taps, panels, panel, bias, gy.dtype.type(slope), gx.reshape(-1))
+    tile, _ = best_tile(kh * kw * cin, gy.dtype)
+    panels = packed(w, np.zeros(1, np.int64), 1, cout, kh * kw * cin, tile.panel, 0, 0, 1, cout)
+    arguments = (flat(gy), plan, taps, panels, tile, bias, gy.dtype.type(slope), gx.reshape(-1))
     gather.scatter_task(n, *arguments, threads=1 if gy.size * kh * kw * cin < SERIAL_MULTIPLY_ADDS else None)
 
 
 # Outer products: the weight gradient.
 
 
-def outer_cost(kernel_hw: Pair, cin: int, cout: int, panel: int, together: bool = True) -> tuple[float, bool]:
-    """(cost per pixel in multiply-adds of vectors, whether to merge the runs of a window into one row of numbers)."""
-    kh, kw = kernel_hw
-    runs, run = (kh, kw * cin) if together else (kh * kw, cin)
-    tile = ROWS * VECTORS * -(-cout // panel)
-    apart = runs * -(-run // ROWS) * tile
-    merged = -(-runs * run // ROWS) * tile + 2 * runs * run
-    return (merged, True) if run < ROWS or merged < apart else (apart, False)
+def outer_cost(
+    kernel_hw: Pair, cin: int, cout: int, dtype: np.dtype, together: bool = True
+) -> tuple[float, bool, bool, Tile]:  # fmt: skip
+    """How to sum: (cost per pixel in multiply-adds of vectors, whether the taps of a kernel row go together, because
+    they are contiguous, whether to merge all taps of a window into one row, tile).
+
+    Taps for themselves need no padding, since each is summed over those pixels where it meets the image.
+    """
+    (kh, kw), ways = kernel_hw, []
+    copied = COPY_COST * cin / vector_width(dtype)
+    for joined in (True, False) if together else (False,):
+        runs, run = (kh, kw * cin) if joined else (kh * kw, cin)
+        tile, apart = best_tile(cout, dtype, run)
+        if run >= tile.sizes[0]:
+            ways.append((runs * apart + joined * copied, joined, False, tile))
+        tile, merged = best_tile(cout, dtype, runs * run)
+        ways.append((merged + 2 * runs * run + copied, joined, True, tile))
+    return min(ways, key=lambda way: way[0])
 
 
 def outer(
@@ -195,20 +303,22 @@ def outer(
     """The weight gradient: for every tap, the sum over pixels of window times gradient."""
     (n, h, width, cin), (_, oh, ow, cout), (kh, kw) = x.shape, gy.shape, kernel_hw
     (sh, sw), (dh, dw), (top, _, left, _) = stride, dilation, padding
-    rows = forward_axis(kh, oh, sh, top, dh)
-    columns = forward_axis(kw, ow, sw, left, dw)
-    inside = rows.lies_inside(h) and columns.lies_inside(width)
+    depth = cin // groups
+    _, joined, merged, tile = outer_cost(kernel_hw, depth, cout // groups, x.dtype, groups == 1 and dw == 1)
+    rows, columns = forward_axis(kh, oh, sh, top, dh), forward_axis(kw, ow, sw, left, dw)
+    inside = (rows.lies_inside(h) and columns.lies_inside(width)) or not (joined or merged)
     image_h, image_w = (h, width) if inside else (rows.padded, columns.padded)
     origin = -(top * width + left) * cin if inside else 0
 
-    panel, depth = panel_width(x.dtype), cin // groups
-    together = groups == 1 and dw == 1
-    _, merged = outer_cost(kernel_hw, depth, cout // groups, panel, together)
-    step = kw if together else 1
-    taps = integers([(a * dh * image_w + b * dw) * cin for a in range(kh) for b in range(0, kw, step)])
+    step = kw if joined else 1
+    places = [(a, b) for a in range(kh) for b in range(0, kw, step)]
+    taps = integers([(a * dh * image_w + b * dw) * cin for a, b in places])
     parts = groups * (1 if merged else taps.size)
-    met = [(0, oh)] if merged else [met_rows(a, h, oh, sh, top, dh) for a in range(kh) for _ in range(0, kw, step)]
-    low, high = integers(met).T.copy()
+    met = [
+        (*(met_pixels(a, h, oh, sh, top, dh) if not merged else (0, oh)),
+         *(met_pixels(b, width, ow, sw, left, dw) if not (merged or joined) else (0, ow)))
+        for a, b in places
+    ]  # fmt: skip
     size = kh * kw * depth * cout
     splits = max(1, min(-(-WANTED_TASKS // parts), n * oh * ow // (4 * BLOCK_WINDOWS), 2**19 // size))
     plan = Outer(
@@ -217,17 +327,32 @@ def outer(
         columns=cout // groups, out_c=cout, splits=splits,
     )  # fmt: skip
     gw = np.zeros((splits, size), x.dtype)
-    arguments = (flat(gy), plan, taps, low, high, panel, gw.reshape(-1))
+    threads = 1 if n * oh * ow * size < SERIAL_MULTIPLY_ADDS else None
     with scratch("conv2d_weight_grad", 0 if inside else n * image_h * image_w * cin, x.dtype) as padded:
         if not inside:
-            gather.copy_padded_image(n, flat(x), h, width, cin, top, left, padded, image_h, image_w)
-        threads = 1 if n * oh * ow * size < SERIAL_MULTIPLY_ADDS else None
-        gather.outer_task(splits * parts, flat(x) if inside else padded, *arguments, threads=threads)
+            copy_padded_image(n, flat(x), h, width, cin, top, left, padded, image_h, image_w)
+        image = flat(x) if inside else padded
+        arguments = image, flat(gy), plan, taps, integers(met), tile, gw.reshape(-1)
+        gather.outer_task(splits * parts, *arguments, threads=threads)
     return gw.sum(axis=0).reshape(kh, kw, depth, cout)
 
 
-def met_rows(element: int, height: int, oh: int, stride: int, top: int, dilation: int) -> Pair:
-    """Rows of pixels whose windows have their kernel row `element` inside an image of this height."""
-    place = element * dilation - top
-    low, high = max(0, -(place // stride)), min(oh, (height - 1 - place) // stride + 1)
+def taps_gradient(
+    x: np.ndarray, gy: np.ndarray, kernel_hw: Pair, stride: Pair, padding: Padding, dilation: Pair
+) -> np.ndarray:
+    """The weight gradient where each channel has a kernel of its own."""
+    (n, h, width, channels), (_, oh, ow, _), (kh, kw) = x.shape, gy.shape, kernel_hw
+    plan = Taps(n, h, width, channels, padding[0], padding[2], *stride, oh, ow)
+    tables = met_taps(kernel_hw, (h, width), (oh, ow), stride, padding, dilation, channels)
+    shares = max(1, min(WANTED_TASKS, n * oh * ow // (4 * BLOCK_WINDOWS)))
+    gw = np.zeros((shares, kh * kw * channels), x.dtype)
+    threads = 1 if gy.size * kh * kw < SERIAL_MULTIPLY_ADDS else None
+    taps_share(shares, flat(x), flat(gy), plan, *tables, gw, threads=threads)
+    return gw.sum(axis=0).reshape(kh, kw, 1, channels)
+
+
+def met_pixels(element: int, size: int, pixels: int, stride: int, before: int, dilation: int) -> Pair:
+    """Those of the pixels of one axis whose windows have their kernel element inside an image of this size."""
+    place = element * dilation - before
+    low, high = max(0, -(place // stride)), min(pixels, (size - 1 - place) // stride + 1)
     return low, max(low, high)

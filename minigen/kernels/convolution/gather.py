@@ -15,11 +15,11 @@ from typing import NamedTuple
 import numpy as np
 
 from minigen.kernels.compiler.jit import part, tasks
+from minigen.kernels.convolution.lanes import multiply_lanes
+from minigen.kernels.convolution.places import BLOCK_WINDOWS, clear, copy_padded, locate
 from minigen.kernels.rows.leaky import leaky
 from minigen.kernels.tile.microkernel import tile_outer, tile_rows
-from minigen.kernels.tile.shape import ROWS
-
-BLOCK_WINDOWS = 128  # windows whose outer products are summed in registers: their rows stay in the first-level cache
+from minigen.kernels.tile.shape import TILE_ROWS
 
 
 class Gather(NamedTuple):
@@ -28,7 +28,7 @@ class Gather(NamedTuple):
     Window (q, p) begins at row q * step_h and column p * step_w of the padded image, in which `top` rows and `left`
     columns of zeros come first (negative: that many of x are skipped). Padded rows are made task by task, `copied`;
     without padding the windows lie in x itself. `windows_h` x `windows_w` windows an image, `reach` rows each.
-    A task has `task_images` images or, of one image, `task_rows` rows of windows.
+    A task has `task_images` images or, of one image, `task_rows` rows of windows; and one of `shares` of the panels.
     """
 
     images: int
@@ -55,12 +55,13 @@ class Gather(NamedTuple):
     elements: int  # kernel height x width
     task_images: int
     task_rows: int
+    shares: int
 
 
 # Columns of a class table. Windows of one class use the same kernel elements: all of them in a convolution, in its
 # input gradient those that meet the stride. A class holds windows [LOW_H, HIGH_H) x [LOW_W, HIGH_W), of which (0, 0)
-# would be pixel (FIRST_H, FIRST_W) of the result; taps [TAP, TAP_END), each RUN kernel elements, the first ELEMENT.
-LOW_H, HIGH_H, LOW_W, HIGH_W, FIRST_H, FIRST_W, TAP, TAP_END, RUN, ELEMENT = range(10)
+# would be pixel (FIRST_H, FIRST_W) of the result; taps [TAP, TAP_END), each RUN kernel elements.
+LOW_H, HIGH_H, LOW_W, HIGH_W, FIRST_H, FIRST_W, TAP, TAP_END, RUN = range(9)
 
 
 class Scatter(NamedTuple):
@@ -90,7 +91,7 @@ class Outer(NamedTuple):
 
     Window (n, i, j) begins at origin + n * image_step + i * row_step + j * column_step. The taps of a window are `run`
     contiguous numbers each; `merged`, when short, into one row. Pixels are summed in `splits` shares, for each tap over
-    those rows of pixels alone where it meets the image.
+    those pixels alone where it meets the image.
     """
 
     images: int
@@ -107,59 +108,6 @@ class Outer(NamedTuple):
     columns: int
     out_c: int
     splits: int
-
-
-@part
-def locate(positions, first, count, height, width, image_step, row_step, column_step):
-    """positions[k] = where pixel first + k lies, of images of height x width pixels."""
-    column = first % width
-    row = first // width % height
-    image = first // (width * height)
-    for k in range(count):
-        positions[k] = image * image_step + row * row_step + column * column_step
-        column += 1
-        if column == width:
-            column = 0
-            row += 1
-            if row == height:
-                row = 0
-                image += 1
-
-
-@part
-def clear(numbers):
-    """All numbers become 0."""
-    for k in range(numbers.size):
-        numbers[k] = 0
-
-
-@part
-def copy_padded(x, image, height, width, channels, top, left, out, rows, columns, at):
-    """Rows [-top, rows - top) and columns [-left, columns - left) of an image, zeros where it has none, to out[at:]."""
-    lead = min(max(left, 0), columns) * channels
-    skip = max(-left, 0)
-    stop = lead + max(0, min(width - skip, columns - max(left, 0))) * channels
-    for r in range(rows):
-        line = at + r * columns * channels
-        row = r - top
-        if row < 0 or row >= height:
-            for k in range(columns * channels):
-                out[line + k] = 0
-            continue
-        source = ((image * height + row) * width + skip) * channels
-        for k in range(lead):
-            out[line + k] = 0
-        for k in range(stop - lead):
-            out[line + lead + k] = x[source + k]
-        for k in range(stop, columns * channels):
-            out[line + k] = 0
-
-
-@tasks
-def copy_padded_image(image, x, height, width, channels, top, left, out, rows, columns):
-    """One image with its padding, at its place among all images."""
-    at = image * rows * columns * channels
-    copy_padded(x, image, height, width, channels, top, left, out, rows, columns, at)
 
 
 @tasks
@@ -183,48 +131,53 @@ def pack(e, w, order, groups, depth, columns, group_step, element_step, depth_st
 
 
 @part
-def finish(line, bias, slope):
-    """line = leaky(line + bias)."""
-    for k in range(line.size):
-        line[k] = leaky(line[k] + bias[k], slope)
+def fitting(sizes, rows):
+    """The rows of the smallest tile that holds `rows` rows, or of the largest."""
+    for size in sizes:
+        if size >= rows:
+            return size
+    return sizes[-1]
+
+
+@part
+def largest(sizes, rows):
+    """The rows of the largest tile that is not longer than `rows`, or of the smallest."""
+    found = sizes[0]
+    for size in sizes:
+        if size <= rows:
+            found = size
+    return found
 
 
 @part
 def multiply_class(
-    source, origin, starts, windows, taps, plan, run, element, panels, panel, bias, slope, out, first, cells
+    source, origin, starts, windows, taps, w_taps, plan, share, run, panels, tile, bias, slope, out, first,
+    cells,
 ):  # fmt: skip
-    """All windows of a task that use the same taps, times all panels of weights."""
-    depth = run * plan.depth
+    """All windows of a task that use the same taps, times a share of the panels of weights."""
+    depth, panel, most = run * plan.depth, tile.panel, tile.sizes[-1]
     count = -(-plan.columns // panel)
-    spare = np.empty(ROWS * panel, out.dtype)
-    spare_cells = np.empty(ROWS, np.int64)
-    locate(spare_cells, 0, ROWS, 1, ROWS, 0, 0, panel)
-    for g in range(plan.groups):
-        for j in range(count):
-            b = ((g * count + j) * plan.elements + element) * plan.depth * panel
-            column = g * plan.columns + j * panel
-            used = min(panel, plan.columns - j * panel)
-            for w in range(0, windows, ROWS):
-                rows = min(ROWS, windows - w)
-                whole = rows == ROWS and used == panel
-                tile_rows(
-                    source, origin + g * plan.depth, starts[w : w + ROWS], taps, depth, panels, b,
-                    out if whole else spare, first + column if whole else 0,
-                    cells[w : w + ROWS] if whole else spare_cells,
-                )  # fmt: skip
-                if not whole:
-                    for r in range(rows):
-                        for k in range(used):
-                            out[first + column + cells[w + r] + k] = spare[r * panel + k]
-                if bias.size > 0:
-                    for r in range(rows):
-                        at = first + column + cells[w + r]
-                        finish(out[at : at + used], bias[column : column + used], slope)
+    low, high = share * plan.groups * count // plan.shares, (share + 1) * plan.groups * count // plan.shares
+    for number in range(low, high):
+        g, j = number // count, number % count
+        b = number * plan.elements * plan.depth * panel
+        column = g * plan.columns + j * panel
+        used = min(panel, plan.columns - j * panel)
+        for w in range(0, windows, most):
+            size = fitting(tile.sizes, windows - w)
+            tile_rows(
+                tile.form, size, source, origin + g * plan.depth, starts[w : w + size], taps, depth, panels, b,
+                w_taps, bias, number * panel, slope, out, first + column, cells[w : w + size], used,
+            )  # fmt: skip
 
 
 @part
-def gather_task(task, x, plan, classes, taps, panels, panel, bias, slope, out, padded):
-    """The result of a few images, or of a band of one. `padded` takes their padded rows."""
+def gather_task(task, x, plan, classes, taps, w_taps, panels, tile, bias, slope, out, padded):
+    """The result of a few images, or of a band of one. `padded` takes their padded rows.
+
+    Without a `tile` each channel has a kernel of its own.
+    """
+    share, task = task % plan.shares, task // plan.shares
     bands = -(-plan.windows_h // plan.task_rows)
     image, low = task // bands * plan.task_images, task % bands * plan.task_rows
     images = min(plan.task_images, plan.images - image)
@@ -242,7 +195,7 @@ def gather_task(task, x, plan, classes, taps, panels, panel, bias, slope, out, p
         source, height, width = x, plan.height, plan.width
         origin = ((image * height + low * plan.step_h - plan.top) * width - plan.left) * channels
 
-    most = images * (high - low) * plan.windows_w + ROWS
+    most = images * (high - low) * plan.windows_w + TILE_ROWS[0]
     starts, cells = np.empty(most, np.int64), np.empty(most, np.int64)
     for kind in classes:
         top, bottom = max(low, kind[LOW_H]), min(high, kind[HIGH_H])
@@ -259,46 +212,57 @@ def gather_task(task, x, plan, classes, taps, panels, panel, bias, slope, out, p
             cells, 0, windows, bottom - top, right - left,
             plan.out_h * out_row, plan.out_step_h * out_row, plan.out_step_w * plan.out_c,
         )  # fmt: skip
-        for k in range(windows, windows + ROWS):  # rows that a last tile reads, but does not keep
+        for k in range(windows, windows + TILE_ROWS[0]):  # a last tile repeats its last row
             starts[k] = starts[windows - 1]
+            cells[k] = cells[windows - 1]
         first_row = image * plan.out_h + kind[FIRST_H] + top * plan.out_step_h
         first = first_row * out_row + (kind[FIRST_W] + left * plan.out_step_w) * plan.out_c
-        multiply_class(
-            source, origin + (top - low) * plan.step_h * row + left * plan.step_w * channels, starts, windows,
-            taps[kind[TAP] : kind[TAP_END]], plan, kind[RUN], kind[ELEMENT],
-            panels, panel, bias, slope, out, first, cells,
-        )  # fmt: skip
+        here = origin + (top - low) * plan.step_h * row + left * plan.step_w * channels
+        met, w_met = taps[kind[TAP] : kind[TAP_END]], w_taps[kind[TAP] : kind[TAP_END]]
+        if tile is None:
+            multiply_lanes(
+                source, here, starts, windows, met, w_met, plan.groups, panels, bias, slope, out, first, cells
+            )  # fmt: skip
+        else:
+            multiply_class(
+                source, here, starts, windows, met, w_met, plan, share, kind[RUN], panels, tile, bias, slope, out,
+                first, cells,
+            )  # fmt: skip
 
 
 @tasks
-def gather_share(worker, workers, count, x, plan, classes, taps, panels, panel, bias, slope, out, padded):
+def gather_share(worker, workers, count, x, plan, classes, taps, w_taps, panels, tile, bias, slope, out, padded):
     """A worker's equal share of the `count` tasks of a gathered product. Each worker has a row of `padded`."""
     for task in range(worker * count // workers, (worker + 1) * count // workers):
-        gather_task(task, x, plan, classes, taps, panels, panel, bias, slope, out, padded[worker])
+        gather_task(task, x, plan, classes, taps, w_taps, panels, tile, bias, slope, out, padded[worker])
 
 
 @tasks
-def scatter_task(image, gy, plan, taps, panels, panel, bias, slope, out):
+def scatter_task(image, gy, plan, taps, panels, tile, bias, slope, out):
     """The result of one image."""
     pixels = plan.pixels_h * plan.pixels_w
-    strip = panels.size // plan.depth
-    windows = np.empty(ROWS * strip, out.dtype)
-    starts, corners, cells = np.empty(ROWS, np.int64), np.empty(ROWS, np.int64), np.empty(ROWS, np.int64)
-    locate(cells, 0, ROWS, 1, ROWS, 0, 0, strip)
+    strip, panel, most = panels.size // plan.depth, tile.panel, tile.sizes[-1]
+    windows, nothing = np.empty(most * strip, out.dtype), np.zeros(panel, out.dtype)
+    starts, corners, cells = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
+    locate(cells, 0, most, 1, most, 0, 0, strip)
     one_tap = np.empty(1, np.int64)
     one_tap[0] = 0
     padded = np.empty(plan.padded_h * plan.padded_w * plan.out_c, out.dtype)
     clear(padded)
-    for first in range(0, pixels, ROWS):
-        rows = min(ROWS, pixels - first)
+    for first in range(0, pixels, most):
+        rows = min(most, pixels - first)
+        size = fitting(tile.sizes, rows)
         locate(
             corners, first, rows, plan.pixels_h, plan.pixels_w,
             0, plan.step_h * plan.padded_w * plan.out_c, plan.step_w * plan.out_c,
         )  # fmt: skip
-        for r in range(ROWS):
+        for r in range(size):
             starts[r] = (image * pixels + first + min(r, rows - 1)) * plan.depth
         for j in range(strip // panel):
-            tile_rows(gy, 0, starts, one_tap, plan.depth, panels, j * panel * plan.depth, windows, j * panel, cells)
+            tile_rows(
+                tile.form, size, gy, 0, starts, one_tap, plan.depth, panels, j * panel * plan.depth, one_tap,
+                nothing, 0, out.dtype.type(1), windows, j * panel, cells, panel,
+            )  # fmt: skip
         for r in range(rows):
             line = windows[r * strip : (r + 1) * strip]
             for t in range(taps.size):
@@ -315,37 +279,36 @@ def scatter_task(image, gy, plan, taps, panels, panel, bias, slope, out):
             line[k] = source[k]
         if bias.size > 0:
             for at in range(0, row, plan.out_c):
-                finish(line[at : at + plan.out_c], bias, slope)
+                for k in range(plan.out_c):
+                    line[at + k] = leaky(line[at + k] + bias[k], slope)
 
 
 @part
-def add_outer(a, first, starts, rows, b, b_first, b_starts, columns, panel, terms, c, c_first, ldc):
+def add_outer(a, first, starts, rows, b, b_first, b_starts, columns, tile, terms, c, c_first, ldc):
     """c += sum of outer products of `rows` x `columns` numbers, tile by tile.
 
-    The last tile of rows or columns begins early enough to lie inside its operand, and repeats what it must. So rows
-    are at least ROWS and columns at least a panel *in memory*; those beyond `rows` and `columns` are not kept.
+    The last tile of rows begins early enough to lie inside its operand, and leaves out what it repeats. So rows are at
+    least a smallest tile's *in memory*; those beyond `rows` are not kept.
     """
-    spare = np.empty(ROWS * panel, c.dtype)
-    for m in range(0, rows, ROWS):
-        m_first = max(0, min(m, rows - ROWS))
-        for j in range(0, columns, panel):
-            j_first = max(0, min(j, columns - panel))
-            whole = m + ROWS <= rows and j + panel <= columns
-            if not whole:
-                clear(spare)
+    m = 0
+    while m < rows:
+        size = fitting(tile.sizes, rows - m)
+        if size > rows:
+            size = largest(tile.sizes, rows)
+        top = max(0, min(m, rows - size))
+        for j in range(0, columns, tile.panel):
             tile_outer(
-                a, first + m_first, starts, b, b_first + j_first, b_starts, terms,
-                c if whole else spare, c_first + m * ldc + j if whole else 0, ldc if whole else panel,
+                tile.form, size, a, first + top, starts, b, b_first + j, b_starts, terms, c, c_first + top * ldc + j,
+                ldc, m - top, min(size, rows - top), min(tile.panel, columns - j),
             )  # fmt: skip
-            if not whole:
-                for r in range(m, min(m + ROWS, rows)):
-                    for k in range(j, min(j + panel, columns)):
-                        c[c_first + r * ldc + k] += spare[(r - m_first) * panel + k - j_first]
+        m = top + size
 
 
 @tasks
-def outer_task(task, x, gy, plan, taps, low, high, panel, out):
-    """One tap (or all, merged) of one group, summed over one share of the pixels in rows [low, high) of the tap."""
+def outer_task(task, x, gy, plan, taps, met, tile, out):
+    """One tap (or all, merged) of one group, summed over one share of those pixels that meet the tap: of rows
+    [met[tap, 0], met[tap, 1]) and columns [met[tap, 2], met[tap, 3]).
+    """
     parts = 1 if plan.merged else taps.size
     share, rest = task // (plan.groups * parts), task % (plan.groups * parts)
     group, part = rest // parts, rest % parts
@@ -354,39 +317,31 @@ def outer_task(task, x, gy, plan, taps, low, high, panel, out):
     result = (share * taps.size + part) * plan.run * plan.out_c + first_column
 
     starts, pixels = np.empty(BLOCK_WINDOWS, np.int64), np.empty(BLOCK_WINDOWS, np.int64)
-    merged_starts, padded_starts = np.empty(BLOCK_WINDOWS, np.int64), np.empty(BLOCK_WINDOWS, np.int64)
-    locate(merged_starts, 0, BLOCK_WINDOWS, 1, BLOCK_WINDOWS, 0, 0, max(size, ROWS))
-    locate(padded_starts, 0, BLOCK_WINDOWS, 1, BLOCK_WINDOWS, 0, 0, panel)
-    narrow = plan.columns < panel
-    merged = np.empty(BLOCK_WINDOWS * max(size, ROWS) if plan.merged else 1, x.dtype)
-    padded = np.empty(BLOCK_WINDOWS * panel if narrow else 1, x.dtype)
+    merged_starts, line = np.empty(BLOCK_WINDOWS, np.int64), max(size, tile.sizes[0])
+    locate(merged_starts, 0, BLOCK_WINDOWS, 1, BLOCK_WINDOWS, 0, 0, line)
+    merged = np.empty(BLOCK_WINDOWS * line if plan.merged else 1, x.dtype)
     clear(merged)
-    clear(padded)
-    rows, row = high[part] - low[part], plan.pixels_w * plan.out_c
-    x_first = plan.origin + low[part] * plan.row_step + first_channel
-    gy_first = low[part] * row + first_column
-    count = plan.images * rows * plan.pixels_w
+    top, bottom, left, right = met[part]
+    rows, columns, row = bottom - top, right - left, plan.pixels_w * plan.out_c
+    x_first = plan.origin + top * plan.row_step + left * plan.column_step + first_channel
+    gy_first = top * row + left * plan.out_c + first_column
+    count = plan.images * rows * columns
     blocks = -(-count // BLOCK_WINDOWS)
     for block in range(share * blocks // plan.splits, (share + 1) * blocks // plan.splits):
         first = block * BLOCK_WINDOWS
         terms = min(BLOCK_WINDOWS, count - first)
-        locate(starts, first, terms, rows, plan.pixels_w, plan.image_step, plan.row_step, plan.column_step)
-        locate(pixels, first, terms, rows, plan.pixels_w, plan.pixels_h * row, row, plan.out_c)
+        locate(starts, first, terms, rows, columns, plan.image_step, plan.row_step, plan.column_step)
+        locate(pixels, first, terms, rows, columns, plan.pixels_h * row, row, plan.out_c)
         if plan.merged:
             for k in range(terms):
-                line = merged[k * max(size, ROWS) : k * max(size, ROWS) + size]
+                window = merged[k * line : k * line + size]
                 for t in range(taps.size):
                     at = x_first + starts[k] + taps[t]
-                    source, target = x[at : at + plan.run], line[t * plan.run : (t + 1) * plan.run]
+                    source, target = x[at : at + plan.run], window[t * plan.run : (t + 1) * plan.run]
                     for i in range(plan.run):
                         target[i] = source[i]
-        if narrow:
-            for k in range(terms):
-                for i in range(plan.columns):
-                    padded[padded_starts[k] + i] = gy[gy_first + pixels[k] + i]
         add_outer(
             merged if plan.merged else x, 0 if plan.merged else x_first + taps[part],
             merged_starts if plan.merged else starts, size,
-            padded if narrow else gy, 0 if narrow else gy_first, padded_starts if narrow else pixels,
-            plan.columns, panel, terms, out, result, plan.out_c,
+            gy, gy_first, pixels, plan.columns, tile, terms, out, result, plan.out_c,
         )  # fmt: skip

@@ -17,6 +17,7 @@ Not finite numbers spread over the tiles that see them, where one became NaN.
 """
 
 import functools
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +29,7 @@ from minigen.kernels.convolution.plan import Padding, Pair, Shape
 from minigen.kernels.convolution.winograd_loops import Grid, Side
 from minigen.kernels.convolution.winograd_matrices import OUTPUTS, TAPS
 from minigen.kernels.tile.dense import turn
-from minigen.kernels.tile.shape import ROWS, panel_width, vector_width
+from minigen.kernels.tile.shape import Tile, best_tile, vector_width
 from minigen.kernels.tile.workspace import divided, padded_numbers, scratch
 
 FUSED_BYTES = 2**19  # weights, and points of a block of tiles, that stay in the second-level cache together
@@ -68,15 +69,32 @@ def is_faster(
     dtype: np.dtype,
 ) -> bool:  # fmt: skip
     """Whether to compute a pass, as in `make_plan`, here, by its cost in multiply-adds, not with the plain products."""
-    taps, panel, (cin, cout) = tap_count(kernel_hw, stride), panel_width(dtype), (x[3], y[3])
-    if not taps or dilation != (1, 1) or groups != 1 or cin % panel or cout % panel or 0 in x or 0 in y:
+    taps, (cin, cout) = tap_count(kernel_hw, stride), (x[3], y[3])
+    if not taps or dilation != (1, 1) or groups != 1 or min(cin, cout) < vector_width(dtype) or 0 in x or 0 in y:
         return False
+    tile, columns = product_tile(kind, cin, cout, dtype)
+    padded = columns / (cin if kind == "input" else cout)  # what the products take longer by
     high, wide, _, _ = tiling(kind, x, y, taps, stride, padding)
     slots = phase_slots(kind, kernel_hw, stride, taps)
     tiles, runs = x[0] * high * wide, np.count_nonzero(slots >= 0)
     mapped = tiles * (runs * cin + slots.shape[1] * cout) + runs * cin * cout
-    cost = max(tiles, ROWS) * runs * cin * cout + MAP_MULTIPLY_ADDS * mapped
+    cost = max(tiles, tile.sizes[-1]) * runs * cin * cout * padded + MAP_MULTIPLY_ADDS * mapped
     return cost < BETTER * kernel_hw[0] * kernel_hw[1] * y[0] * y[1] * y[2] * cin * cout
+
+
+def product_tile(kind: str, cin: int, cout: int, dtype: np.dtype) -> tuple[Tile, int]:
+    """The tile of the products, and their columns: the channels of y, or of gx, up to whole panels."""
+    columns = cin if kind == "input" else cout
+    tile, _ = best_tile(columns, dtype)
+    return tile, -(-columns // tile.panel) * tile.panel
+
+
+def weights_stored(kind: str, cin: int, cout: int, dtype: np.dtype) -> tuple[int, int]:
+    """The rows and columns of each element's weights, with the zeros that the loops want after them."""
+    columns = product_tile(kind, cin, cout, dtype)[1]
+    if kind == "input":  # turned, block by block, before they are mapped
+        return columns, -(-cout // vector_width(dtype)) * vector_width(dtype)
+    return cin, columns if kind == "forward" else cout
 
 
 def tiling(kind: str, x: Shape, y: Shape, taps: int, stride: Pair, padding: Padding) -> tuple[int, int, Side, Side]:
@@ -136,7 +154,9 @@ def make_plan(
     kind: str, x: Shape, y: Shape, kernel_hw: Pair, stride: Pair, padding: Padding, dtype: np.dtype, workers: int
 ) -> Plan:
     """The plan of the "forward" pass from x to y, the "input" gradient from y to x, or the "weight" gradient."""
-    panel, lanes, (cin, cout) = panel_width(dtype), vector_width(dtype), (x[3], y[3])
+    tile, columns = product_tile(kind, x[3], y[3], dtype)
+    panel, lanes, most = tile.panel, vector_width(dtype), tile.sizes[-1]
+    cin, cout = (columns, y[3]) if kind == "input" else (x[3], columns)
     taps, elements = tap_count(kernel_hw, stride), kernel_hw[0] * kernel_hw[1]
     high, wide, image, result = tiling(kind, x, y, taps, stride, padding)
     slots = phase_slots(kind, kernel_hw, stride, taps)
@@ -144,8 +164,8 @@ def make_plan(
     tiles, weights_size = x[0] * high * wide, int(depth.sum()) * cout
     tile_bytes = (int(depth.sum()) + len(points) * (cout + 2 * lanes)) * dtype.itemsize
     fused = weights_size * dtype.itemsize <= FUSED_BYTES
-    blocks = -(-tiles // (max(1, (FUSED_BYTES if fused else STAGE_BYTES) // (tile_bytes * ROWS)) * ROWS))
-    block = max(-(-tiles // blocks), ROWS)  # a tile of products has at least ROWS // 2 rows, whatever is in them
+    blocks = -(-tiles // (max(1, (FUSED_BYTES if fused else STAGE_BYTES) // (tile_bytes * most)) * most))
+    block = max(-(-tiles // blocks), most)  # a tile of products has at least half its rows, whatever is in them
     x_points, x_first, x_row, x_size = matrices(slots, cin, block, lanes)
     y_points, y_first, y_row, y_size = matrices(np.zeros((1, len(points)), np.int64), cout, block, lanes)
 
@@ -170,18 +190,18 @@ def make_plan(
     done = np.cumsum([job[0] + job[1] for job in jobs])
     shares = np.searchsorted(done, done[-1] * np.arange(workers + 1) // workers)
     shares[-1] = done.size
-    places = tap_places(kind, kernel_hw, stride, taps, cin * cout)
-    row = np.full(taps * taps, cin if kind == "input" else cout)
+    stored = weights_stored(kind, x[3], y[3], dtype)
+    places = tap_places(kind, kernel_hw, stride, taps, math.prod(stored))
+    row = np.full(taps * taps, stored[0] if kind == "input" else stored[1])
     sums = min(WEIGHT_SUMS, blocks) if kind == "weight" and fused else 1
     copies = workers if fused else 1
     sides = [(image, x_points, x_size), (result, y_points, y_size)]
     (source, source_points, a_size), (target, target_points, c_size) = sides[::-1] if kind == "input" else sides
-    sizes = [
-        (copies, a_size), (copies, c_size), (sums, weights_size), (1, elements * cin * cout if kind == "input" else 0)
-    ]  # fmt: skip
+    turned = elements * math.prod(stored) if kind == "input" else 0
+    sizes = [(copies, a_size), (copies, c_size), (sums, weights_size), (1, turned)]
     return Plan(
-        Grid(high, wide, tiles, blocks, taps, OUTPUTS + taps - 1, OUTPUTS, panel, lanes), fused, source, target,
-        source_points, target_points, np.vstack([places, row]),
+        Grid(high, wide, tiles, blocks, taps, OUTPUTS + taps - 1, OUTPUTS, tile.form, most, panel, lanes), fused,
+        source, target, source_points, target_points, np.vstack([places, row]),
         np.vstack([np.where(slots >= 0, u_first + slots * run, -1), step]), integers(jobs), integers(shares),
         sizes, padded_numbers(sizes, dtype),
     )  # fmt: skip
@@ -196,16 +216,19 @@ def convolve(
     bias has a number for each of target's channels, or none. Shapes and the rest as in `convolution.conv2d`.
     """
     x, y = (target, source) if kind == "input" else (source, target)
-    workers, (kh, kw, rows, columns) = config.threads, w.shape
+    workers, (kh, kw, cin, cout) = config.threads, w.shape
     plan = make_plan(kind, x.shape, y.shape, (kh, kw), stride, padding, w.dtype, workers)
+    rows, columns = weights_stored(kind, cin, cout, w.dtype)
+    if (rows, columns) != (cin, cout):
+        w = np.pad(w, ((0, 0), (0, 0), (0, rows - cin), (0, columns - cout)))
     grid, weights = plan.grid, flat(w)
     with scratch(f"conv2d ({kind})", plan.numbers, w.dtype) as memory:
         a, c, u, turned = divided(memory, plan.sizes)
         if kind == "input":
             turn(kh * kw, rows, columns, weights, turned[0], grid.lanes)
-            weights, rows, columns = turned[0], columns, rows
+            weights, rows, columns = turned[0], cout, rows
         loops.pack(rows, weights, columns, grid, plan.taps, plan.weights, u[0])
-        bias = bias if bias.size else np.zeros(columns, w.dtype)
+        bias = bias if bias.size else np.zeros(target.shape[3], w.dtype)
         start = flat(source), plan.source, plan.source_points
         end = target.reshape(-1), plan.target, plan.target_points, bias, w.dtype.type(slope)
         if plan.fused:
@@ -213,7 +236,7 @@ def convolve(
             return
         for block in range(grid.blocks):
             loops.split_share(workers, workers, block, grid, *start, grid.window, a[0])
-            loops.multiply_share(workers, block, grid, plan.shares, plan.jobs, a[0], u[0], c[0], False)
+            loops.multiply_share(workers, block, grid, plan.shares, plan.jobs, a[0], u[0], c[0], None)
             loops.join_share(workers, workers, block, grid, *end, c[0])
 
 

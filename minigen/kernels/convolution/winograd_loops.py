@@ -26,7 +26,7 @@ from minigen.kernels.convolution.winograd_maps import (
 )
 from minigen.kernels.convolution.winograd_matrices import OUTPUTS
 from minigen.kernels.tile.microkernel import tile_layer
-from minigen.kernels.tile.shape import ROWS, VECTOR_BYTES, VECTORS
+from minigen.kernels.tile.shape import Form
 
 
 class Side(NamedTuple):
@@ -55,7 +55,9 @@ class Grid(NamedTuple):
     taps: int  # r
     window: int  # n
     outputs: int  # m
-    panel: int
+    form: Form  # of a tile of the products
+    rows: int  # most of one
+    panel: int  # columns of one
     lanes: int
 
 
@@ -93,7 +95,6 @@ def locate_points(table, phase, k, places):
 @part
 def split(low, high, first, grid, x, side, points, size, matrices):
     """Tiles [low, high) of images to points; tile `first` is row 0 of the matrices. A gradient's size is OUTPUTS."""
-    vectors = side.channels // grid.lanes
     here, there = np.empty(size * size, np.int64), np.empty(points.shape[1], np.int64)
     for tile in range(low, high):
         for phase in range(points.shape[0] - 1):
@@ -101,28 +102,27 @@ def split(low, high, first, grid, x, side, points, size, matrices):
             locate_points(points, phase, tile - first, there)
             if grid.taps == 3:
                 if size == OUTPUTS:
-                    gradient_3(x, here, matrices, there, vectors, size, grid.window)
+                    gradient_3(x, here, matrices, there, side.channels, size, grid.window)
                 else:
-                    window_3(x, here, matrices, there, vectors, size, grid.window)
+                    window_3(x, here, matrices, there, side.channels, size, grid.window)
             elif size == OUTPUTS:
-                gradient_5(x, here, matrices, there, vectors, size, grid.window)
+                gradient_5(x, here, matrices, there, side.channels, size, grid.window)
             else:
-                window_5(x, here, matrices, there, vectors, size, grid.window)
+                window_5(x, here, matrices, there, side.channels, size, grid.window)
 
 
 @part
 def join(low, high, first, grid, out, side, points, bias, slope, matrices):
     """Points to tiles [low, high) of the result."""
-    vectors = side.channels // grid.lanes
     here, there = np.empty(points.shape[1], np.int64), np.empty(OUTPUTS * OUTPUTS, np.int64)
     for tile in range(low, high):
         for phase in range(points.shape[0] - 1):
             locate_points(points, phase, tile - first, here)
             locate_pixels(side, grid, tile, phase, OUTPUTS, there)
             if grid.taps == 3:
-                result_3(matrices, here, out, there, vectors, grid.window, grid.outputs, bias, slope)
+                result_3(matrices, here, out, there, side.channels, grid.window, grid.outputs, bias, slope)
             else:
-                result_5(matrices, here, out, there, vectors, grid.window, grid.outputs, bias, slope)
+                result_5(matrices, here, out, there, side.channels, grid.window, grid.outputs, bias, slope)
 
 
 @part
@@ -133,24 +133,25 @@ def clear(numbers):
 
 
 @part
-def multiply(low, high, jobs, tiles, a, b, c, added):
+def multiply(low, high, grid, jobs, tiles, a, b, c, added):
     """Jobs [low, high): C (rows, panel) = A (rows, terms) · B (terms, panel), each one panel of one point.
 
-    Instead of 0 rows or terms a job has as many as there are tiles. With `added`, the product is added to C.
+    Instead of 0 rows or terms a job has as many as there are tiles. Unless `added` is None the product is added to C.
     """
-    zeros = np.empty(VECTORS * VECTOR_BYTES // c.itemsize, c.dtype)
+    zeros = np.empty(grid.panel, c.dtype)
     clear(zeros)
     for k in range(low, high):
         rows, terms, a_first, a_row, a_term, b_first, b_term, c_first, c_row = jobs[k]
-        rows = max(rows if rows > 0 else tiles, ROWS // 2)  # more rows than there are tiles do no harm
-        pieces = -(-rows // ROWS)
+        rows = max(rows if rows > 0 else tiles, grid.rows // 2)  # more rows than there are tiles do no harm
+        pieces = -(-rows // grid.rows)
         for i in range(pieces):
             top, bottom = i * rows // pieces, (i + 1) * rows // pieces
             first = c_first + top * c_row
-            base, base_first, base_row = (c, first, c_row) if added else (zeros, 0, 0)
+            base, base_first, base_row = (zeros, 0, 0) if added is None else (c, first, c_row)
             tile_layer(
-                bottom - top, a, a_first + top * a_row, a_row, a_term, b, b_first, b_term,
-                terms if terms > 0 else tiles, base, base_first, base_row, c.dtype.type(1), c, first, c_row,
+                grid.form, bottom - top, a, a_first + top * a_row, a_row, a_term, b, b_first, b_term,
+                terms if terms > 0 else tiles, base, base_first, base_row, c.dtype.type(1), c, first, c_row, None,
+                added,
             )  # fmt: skip
 
 
@@ -171,7 +172,7 @@ def convolve_blocks(
     for block in range(worker * grid.blocks // workers, (worker + 1) * grid.blocks // workers):
         low, high = block_bounds(block, grid)
         split(low, high, low, grid, source, side, points, grid.window, a[worker])
-        multiply(0, jobs.shape[0], jobs, high - low, a[worker], u, c[worker], False)
+        multiply(0, jobs.shape[0], grid, jobs, high - low, a[worker], u, c[worker], None)
         join(low, high, low, grid, target, target_side, target_points, bias, slope, c[worker])
 
 
@@ -187,7 +188,7 @@ def split_share(worker, workers, block, grid, source, side, points, size, matric
 def multiply_share(worker, block, grid, shares, jobs, a, b, c, added):
     """`multiply` for a block and a worker's share of the jobs, [shares[worker], shares[worker + 1])."""
     first, last = block_bounds(block, grid)
-    multiply(shares[worker], shares[worker + 1], jobs, last - first, a, b, c, added)
+    multiply(shares[worker], shares[worker + 1], grid, jobs, last - first, a, b, c, added)
 
 
 @tasks
@@ -213,7 +214,7 @@ def correlate_blocks(
             low, high = block_bounds(block, grid)
             split(low, high, low, grid, source, side, points, grid.window, a[worker])
             split(low, high, low, grid, target, target_side, target_points, grid.outputs, c[worker])
-            multiply(0, jobs.shape[0], jobs, high - low, a[worker], c[worker], u[i], True)
+            multiply(0, jobs.shape[0], grid, jobs, high - low, a[worker], c[worker], u[i], True)
 
 
 # Weights to points, and back.
@@ -232,9 +233,9 @@ def pack(k, w, columns, grid, taps, points, packed):
             locate_points(points, phase, j, there)
             source, target = w[j * grid.panel :], packed[k * grid.panel :]
             if grid.taps == 3:
-                taps_3(source, here, target, there, grid.panel // grid.lanes, grid.taps, grid.window)
+                taps_3(source, here, target, there, grid.panel, grid.taps, grid.window)
             else:
-                taps_5(source, here, target, there, grid.panel // grid.lanes, grid.taps, grid.window)
+                taps_5(source, here, target, there, grid.panel, grid.taps, grid.window)
 
 
 @tasks
@@ -252,6 +253,6 @@ def unpack(k, u, columns, grid, points, taps, gw):
                         total[j] += other[j]
         locate_points(taps, phase, k, there)
         if grid.taps == 3:
-            kernel_3(u[0], here, gw, there, columns // grid.lanes, grid.window, grid.taps)
+            kernel_3(u[0], here, gw, there, columns, grid.window, grid.taps)
         else:
-            kernel_5(u[0], here, gw, there, columns // grid.lanes, grid.window, grid.taps)
+            kernel_5(u[0], here, gw, there, columns, grid.window, grid.taps)

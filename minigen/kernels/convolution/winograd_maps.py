@@ -1,11 +1,12 @@
 """The compiled maps that apply the matrices of minimal filtering (`winograd_matrices.py`) to a tile, along both axes.
 
-A map is called with (x, x_places, out, out_places, vectors, columns, rows); those to results with (bias, slope), too:
+A map is called with (x, x_places, out, out_places, channels, columns, rows); those to results with (bias, slope), too:
 
     out[out_places[i, j] + c] = sum over a, b of matrix[i][a] * matrix[j][b] * x[x_places[a, b] + c]
 
-for as many c as `vectors` registers hold. x, out: flat, of one dtype, which is that of slope. Places: int64, row by
-row; one below 0 stands for zeros to be read, or a result that is not wanted. columns and rows are the matrix's.
+for c < channels, of which there are at least as many as a vector has lanes. x, out: flat, of the dtype of slope.
+Places: int64, row by row; one below 0 stands for zeros to be read, or a result that is not wanted. columns and rows are
+the matrix's.
 """
 
 from typing import Any

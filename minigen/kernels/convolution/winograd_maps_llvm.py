@@ -76,6 +76,7 @@ def emit_map(matrix: Matrix, context: Any, builder: Any, array: Any, arguments: 
     builder.store(ir.Constant(emit.vector, [0.0] * emit.lanes), nothing)
     size_out, size_in = len(matrix), len(matrix[0])
 
+    last = builder.sub(arguments[4], emit.index(emit.lanes))  # where the last vector begins, which may repeat some
     half = cgutils.alloca_once(builder, ir.ArrayType(emit.vector, size_out * size_in))  # mapped along one axis
 
     def index(first: Any, step: int, k: int) -> Any:
@@ -86,6 +87,7 @@ def emit_map(matrix: Matrix, context: Any, builder: Any, array: Any, arguments: 
 
     def body(v: Any, carried: list[Any]) -> list[Any]:
         moved = builder.mul(v, emit.index(emit.lanes))
+        moved = builder.select(builder.icmp_signed("<", moved, last), moved, last)
 
         def cell(data: Any, table: Any, k: Any, otherwise: Any) -> Any:
             place = emit.load(table, k)
@@ -116,19 +118,20 @@ def emit_map(matrix: Matrix, context: Any, builder: Any, array: Any, arguments: 
                 emit.loop(limit, [], line)
         return []
 
-    emit.loop(arguments[4], [], body)
+    rounded = builder.add(arguments[4], emit.index(emit.lanes - 1))
+    emit.loop(builder.sdiv(rounded, emit.index(emit.lanes)), [], body)
     return context.get_dummy_value()
 
 
 def tile_map(matrix: Matrix) -> Any:
-    """An intrinsic (x, x_places, out, out_places, vectors, columns, rows) that maps a square tile along both axes.
+    """An intrinsic (x, x_places, out, out_places, channels, columns, rows) that maps a square tile along both axes.
 
     columns and rows are the matrix's, given so that compilers do not know them: loops of a known length would be
     unrolled, and take much longer to compile.
     """
 
     @intrinsic
-    def apply(typingctx: Any, x: Any, x_places: Any, out: Any, out_places: Any, vectors: Any, columns: Any, rows: Any):
+    def apply(typingctx: Any, x: Any, x_places: Any, out: Any, out_places: Any, channels: Any, columns: Any, rows: Any):
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             return emit_map(matrix, context, builder, x, arguments)
 
@@ -142,7 +145,7 @@ def tile_map_finish(matrix: Matrix) -> Any:
 
     @intrinsic
     def apply(
-        typingctx: Any, x: Any, x_places: Any, out: Any, out_places: Any, vectors: Any, columns: Any, rows: Any,
+        typingctx: Any, x: Any, x_places: Any, out: Any, out_places: Any, channels: Any, columns: Any, rows: Any,
         bias: Any, slope: Any,
     ):  # fmt: skip
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

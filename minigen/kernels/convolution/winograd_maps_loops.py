@@ -7,7 +7,6 @@ import numpy as np
 from minigen.kernels.compiler.jit import part
 from minigen.kernels.convolution.winograd_matrices import Matrix
 from minigen.kernels.rows.leaky import leaky
-from minigen.kernels.tile.shape import VECTOR_BYTES
 
 
 def sum_at(matrix: Matrix) -> Any:
@@ -27,14 +26,14 @@ def sum_at(matrix: Matrix) -> Any:
 
 
 def tile_map(matrix: Matrix) -> Any:
-    """A part (x, x_places, out, out_places, vectors, columns, rows) that maps a square tile along both axes."""
+    """A part (x, x_places, out, out_places, channels, columns, rows) that maps a square tile along both axes."""
     sum_of = sum_at(matrix)
 
     @part
-    def apply(x, x_places, out, out_places, vectors, columns, rows):
+    def apply(x, x_places, out, out_places, channels, columns, rows):
         for p in range(rows * rows):
             if out_places[p] >= 0:
-                for c in range(vectors * (VECTOR_BYTES // x.itemsize)):
+                for c in range(channels):
                     out[out_places[p] + c] = sum_of(x, x_places, p // rows, p % rows, c)
 
     return apply
@@ -45,10 +44,10 @@ def tile_map_finish(matrix: Matrix) -> Any:
     sum_of = sum_at(matrix)
 
     @part
-    def apply(x, x_places, out, out_places, vectors, columns, rows, bias, slope):
+    def apply(x, x_places, out, out_places, channels, columns, rows, bias, slope):
         for p in range(rows * rows):
             if out_places[p] >= 0:
-                for c in range(vectors * (VECTOR_BYTES // x.itemsize)):
+                for c in range(channels):
                     v = x.dtype.type(sum_of(x, x_places, p // rows, p % rows, c)) + bias[c]
                     out[out_places[p] + c] = leaky(v, slope)
 

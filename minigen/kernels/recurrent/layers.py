@@ -23,7 +23,7 @@ from minigen.kernels.recurrent.cells import (
 )
 from minigen.kernels.recurrent.walk import Walk, pack_share
 from minigen.kernels.tile.dense import matmul
-from minigen.kernels.tile.shape import ROWS, panel_width, vector_width
+from minigen.kernels.tile.shape import ROWS, USUAL, panel_width, vector_width
 from minigen.kernels.tile.workspace import LINE_BYTES, scratch
 
 Array = np.ndarray
@@ -59,8 +59,8 @@ def prepared(
     size, gap, panels = w_h[0], LINE_BYTES // FLOAT32.itemsize, -(-columns // panel)
     workers = max(1, min(threads, -(-n // (ROWS // 2))))
     plan = Walk(
-        n, steps, size, terms, columns, apart(terms, gap), apart(panels * panel, gap), panels, panel,
-        vector_width(FLOAT32), *((1, w_h[1]) if back else (w_h[1], 1)), masked, looked_up,
+        n, steps, size, terms, columns, apart(terms, gap), apart(panels * panel, gap), panels, USUAL,
+        panel, vector_width(FLOAT32), *((1, w_h[1]) if back else (w_h[1], 1)), masked, looked_up,
     )  # fmt: skip
     rows, weights = max(-(-n // workers), ROWS // 2), panels * panel * terms
     workspace = rows * (plan.left_row + plan.right_row) + apart(size, gap)

@@ -15,7 +15,7 @@ from minigen.kernels.compiler.jit import part, tasks
 from minigen.kernels.rows.scalar import ZERO
 from minigen.kernels.tile.dense import pack
 from minigen.kernels.tile.microkernel import tile_layer
-from minigen.kernels.tile.shape import ROWS
+from minigen.kernels.tile.shape import ROWS, USUAL, Form
 
 
 class Walk(NamedTuple):
@@ -29,6 +29,7 @@ class Walk(NamedTuple):
     left_row: int  # distance between rows
     right_row: int
     panels: int  # of the weights, side by side
+    form: Form  # of a tile
     panel: int  # columns of a panel
     lanes: int  # numbers in a vector register
     b_term: int  # distance between neighbours in the weights
@@ -92,10 +93,10 @@ def multiply(rows, left, packed, base, base_row, right, plan):
         for i in range(tiles):
             top, bottom = i * rows // tiles, (i + 1) * rows // tiles
             tile_layer(
-                bottom - top, left, top * plan.left_row, plan.left_row, 1,
+                USUAL, bottom - top, left, top * plan.left_row, plan.left_row, 1,
                 packed, column * plan.terms, plan.panel, plan.terms,
                 base, column + top * base_row, base_row, left.dtype.type(1),
-                right, column + top * plan.right_row, plan.right_row,
+                right, column + top * plan.right_row, plan.right_row, None, None,
             )  # fmt: skip
 
 

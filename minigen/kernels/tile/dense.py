@@ -1,7 +1,7 @@
 """The product of two matrices, on the same threads as every other kernel.
 
 NumPy's BLAS has threads of its own, which would fight with ours for the cores, so it is kept at one
-(`compiler/process.py`). A product worth both cores is computed here instead: C is cut into tiles of at most ROWS x
+(`compiler/process.py`). A product worth both cores is computed here instead: C is cut into tiles of a few rows x
 panel numbers, each of which stays in registers while the whole sum over k runs (`microkernel.py`), and every worker
 takes an equal run of tiles.
 
@@ -16,6 +16,7 @@ A tile's sum runs in a fixed order, in blocks of BLOCK_TERMS terms, so the bits 
 """
 
 import functools
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -27,10 +28,11 @@ from minigen.kernels.compiler.jit import part, tasks
 from minigen.kernels.rows.bias import bias_leaky
 from minigen.kernels.rows.leaky import slope_number
 from minigen.kernels.tile.microkernel import copy_row, tile_layer, transpose_block
-from minigen.kernels.tile.shape import ROWS, panel_width, vector_width
+from minigen.kernels.tile.shape import VECTORS, Form, Tile, best_tile, tiles, vector_width
 from minigen.kernels.tile.workspace import scratch
 
-BLAS_MULTIPLY_ADDS = 1_200_000  # up to these one thread of BLAS is done before ours are well under way
+BLAS_MULTIPLY_ADDS = 800_000  # up to these one thread of BLAS is done before ours are well under way
+SERIAL_MULTIPLY_ADDS = 100_000  # of several products, up to which BLAS takes less time
 BLOCK_TERMS = 1024  # of a block (KC): its panel of B, and a tile's rows of A, stay in the second-level cache
 BAND_TILES = 24  # most tiles below each other that read a panel before the next is packed
 UNPACKED_TILES = 6  # in a band, up to which packing does not pay
@@ -52,6 +54,8 @@ class Product(NamedTuple):
     tiles: int  # below each other
     panels: int  # side by side
     band: int  # tiles below each other in a band; the last may have fewer
+    form: Form
+    rows: int  # most of a tile
     panel: int  # columns of a panel
     add: bool  # to what C holds
     lanes: int  # numbers in a vector register
@@ -59,11 +63,11 @@ class Product(NamedTuple):
 
 @part
 def pack(b, first, width, terms, plan, out):
-    """out[k * panel + i] = B's row k, column i, counted from `first`; columns that do not exist are zeros."""
+    """out[k * panel + i] = B's row k, column i < width, counted from `first`, and zeros from there on."""
     panel, lanes = plan.panel, plan.lanes
     if plan.b_column == 1 and width == panel:
         for k in range(terms):
-            copy_row(b, first + k * plan.b_term, out, k * panel)
+            copy_row(plan.form, b, first + k * plan.b_term, out, k * panel)
     elif plan.b_term == 1 and width == panel and terms >= lanes:
         for k in range(0, terms, lanes):
             inside = min(k, terms - lanes)  # the last block begins early enough to lie inside, and repeats some terms
@@ -72,8 +76,15 @@ def pack(b, first, width, terms, plan, out):
                 transpose_block(b, source, plan.b_column, out, inside * panel + i, panel)
     else:
         for k in range(terms):
-            for i in range(panel):
-                out[k * panel + i] = b[first + k * plan.b_term + i * plan.b_column] if i < width else 0
+            source, target = b[first + k * plan.b_term :], out[k * panel : (k + 1) * panel]
+            if plan.b_column == 1:
+                for i in range(width):
+                    target[i] = source[i]
+            else:
+                for i in range(width):
+                    target[i] = source[i * plan.b_column]
+            for i in range(width, panel):
+                target[i] = 0
 
 
 @tasks
@@ -85,18 +96,14 @@ def turn(e, rows, columns, x, out, lanes):
             transpose_block(x, at + i * columns + j, columns, out, at + j * rows + i, rows)
 
 
-@tasks
-def multiply_share(worker, workers, a, b, row, slope, plan, out, workspaces):
-    """The share of one worker: an equal run of the tiles of C."""
-    m, n, panel, workspace = plan.m, plan.n, plan.panel, workspaces[worker]
-    tiles = plan.tiles * plan.panels
-    start, stop = worker * tiles // workers, (worker + 1) * tiles // workers
-    width = min(panel, n)
+@part
+def multiply_tiles(start, stop, a, a_origin, b, b_origin, row, slope, plan, out, origin, workspace):
+    """Tiles [start, stop) of C, where A, B and C begin at those places of flat arrays."""
+    m, n, panel = plan.m, plan.n, plan.panel
     line = min(plan.depth, BLOCK_TERMS) + GAP_BYTES // a.itemsize
-    spare, lines = workspace[: ROWS * panel], workspace[ROWS * panel :]
-    packed = workspace[ROWS * (panel + line) :]
+    lines, packed = workspace[: plan.rows * line], workspace[plan.rows * line :]
     copied = plan.a_term == 1 and plan.a_row * a.itemsize % PAGE_BYTES == 0
-    direct = plan.b_column == 1 and width == panel and plan.band <= UNPACKED_TILES
+    few = plan.b_column == 1 and plan.band <= UNPACKED_TILES
     for low in range(0, plan.depth, BLOCK_TERMS):
         terms = min(BLOCK_TERMS, plan.depth - low)
         going_on = plan.add or low > 0
@@ -106,36 +113,45 @@ def multiply_share(worker, workers, a, b, row, slope, plan, out, workspaces):
             band = min(plan.band, plan.tiles - above)
             j, i = (tile - above * plan.panels) // band, (tile - above * plan.panels) % band
             top, bottom = (above + i) * m // plan.tiles, (above + i + 1) * m // plan.tiles
-            column = min(j * panel, n - width)  # the last panel begins early enough to lie inside, and repeats some
+            column = j * panel
+            width = min(panel, n - column)
+            direct = few and width == panel
 
-            b_first = low * plan.b_term + column * plan.b_column
+            b_first = b_origin + low * plan.b_term + column * plan.b_column
             if not direct and (tile == start or i == 0):
                 pack(b, b_first, width, terms, plan, packed)
-            a_first = top * plan.a_row + low * plan.a_term
+            a_first = a_origin + top * plan.a_row + low * plan.a_term
             if copied:
                 for r in range(bottom - top):
                     target, source = lines[r * line :], a[a_first + r * plan.a_row :]
                     for k in range(terms):
                         target[k] = source[k]
-            first = top * n + column
-            whole = width == panel and column == j * panel
+            first = origin + top * n + column
             base, base_first, base_row = (out, first, n) if going_on else (row, column, 0)
-            if going_on and not whole:
-                base, base_first, base_row = spare, 0, panel
-                for r in range(bottom - top):
-                    for k in range(width):
-                        spare[r * panel + k] = out[first + r * n + k]
             tile_layer(
-                bottom - top,
+                plan.form, bottom - top,
                 lines if copied else a, 0 if copied else a_first, line if copied else plan.a_row, plan.a_term,
                 b if direct else packed, b_first if direct else 0, plan.b_term if direct else panel, terms,
-                base, base_first, base_row, bend,
-                out if whole else spare, first if whole else 0, n if whole else panel,
+                base, base_first, base_row, bend, out, first, n, width, True,
             )  # fmt: skip
-            if not whole:
-                for r in range(bottom - top):
-                    for k in range(j * panel - column, width):
-                        out[first + r * n + k] = spare[r * panel + k]
+
+
+@tasks
+def multiply_share(worker, workers, a, b, row, slope, plan, out, workspaces):
+    """The share of one worker: an equal run of the tiles of C."""
+    tiles = plan.tiles * plan.panels
+    start, stop = worker * tiles // workers, (worker + 1) * tiles // workers
+    multiply_tiles(start, stop, a, 0, b, 0, row, slope, plan, out, 0, workspaces[worker])
+
+
+@tasks
+def multiply_several(worker, workers, count, a, a_step, b, b_step, row, plan, out, workspaces):
+    """A worker's equal share of `count` products, whose matrices lie a_step and b_step numbers apart."""
+    for e in range(worker * count // workers, (worker + 1) * count // workers):
+        multiply_tiles(
+            0, plan.tiles * plan.panels, a, e * a_step, b, e * b_step, row, out.dtype.type(1), plan, out,
+            e * plan.m * plan.n, workspaces[worker],
+        )  # fmt: skip
 
 
 def strided(x: np.ndarray) -> tuple[np.ndarray, int, int]:
@@ -155,25 +171,66 @@ def matmul(
 ) -> np.ndarray:
     """C[i, j] = leaky(bias[j] + sum over k of A[i, k] · B[k, j]); a (M, K), b (K, N), bias (N,) → (M, N).
 
+    a (…, M, K), b (…, K, N) → (…, M, N) without bias, slope and out: leading axes are broadcast.
+
     leaky(v) is v from 0 on, slope · v below: slope None leaves v, 0 is ReLU. out: where to put C, contiguous; with
     add it is added to what is there, instead of a bias.
     Small products are left to BLAS, and so are those that would fill only a few rows or columns of a tile.
     """
+    if a.ndim > 2 or b.ndim > 2:
+        return several(a, b)
     (m, depth), n, slope = a.shape, b.shape[1], slope_number(slope)
-    if m * depth * n <= BLAS_MULTIPLY_ADDS or m < ROWS // 2 or n < panel_width(a.dtype) // 2:
+    tile = fitting_tile(m, n, a.dtype)
+    if m * depth * n <= BLAS_MULTIPLY_ADDS or tile is None:
         return small(a, b, bias, slope, out, add)
     if bias is None and slope == 1 and not add and turning_pays(a, b):
         return turned(a, b, out)
     (a, a_row, a_term), (b, b_term, b_column) = strided(a), strided(b)
-    plan, zeros, workers, size = prepared(m, depth, n, a_row, a_term, b_term, b_column, add, a.dtype, config.threads)
+    plan, zeros, workers, size = prepared(
+        m, depth, n, a_row, a_term, b_term, b_column, add, tile, a.dtype, config.threads
+    )  # fmt: skip
     out = np.empty((m, n), a.dtype) if out is None else out
-    row = zeros
-    if bias is not None:
-        row = flat(bias) if n >= plan.panel else np.concatenate((bias, zeros[n:]))
+    row = zeros if bias is None else flat(bias)
     with scratch("matmul", workers * size, a.dtype) as memory:
         workspaces = memory.reshape(workers, size)
         multiply_share(workers, workers, a, b, row, a.dtype.type(slope), plan, out.reshape(-1), workspaces)
     return out
+
+
+def several(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """`matmul` of stacks of matrices. Those that differ in number, and small ones, are left to BLAS, one by one."""
+    if b.ndim == 2 and a.flags.c_contiguous:
+        return matmul(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[1])
+    (*stack, m, depth), n, count = a.shape, b.shape[-1], math.prod(a.shape[:-2])
+    tile = fitting_tile(m, n, a.dtype)
+    if a.shape[:-2] != b.shape[:-2] or tile is None or count * m * depth * n <= SERIAL_MULTIPLY_ADDS:
+        return product(a, b)
+    (a, a_row, a_term), (b, b_term, b_column) = (strided_stack(x.reshape(count, *x.shape[-2:])) for x in (a, b))
+    plan, row, _, size = prepared(m, depth, n, a_row, a_term, b_term, b_column, False, tile, a.dtype, config.threads)
+    out, workers = np.empty((*stack, m, n), a.dtype), min(count, config.threads)
+    with scratch("matmul", workers * size, a.dtype) as memory:
+        workspaces = memory.reshape(workers, size)
+        multiply_several(
+            workers, workers, count, a, m * depth, b, depth * n, row, plan, out.reshape(-1), workspaces
+        )  # fmt: skip
+    return out
+
+
+def strided_stack(x: np.ndarray) -> tuple[np.ndarray, int, int]:
+    """`strided` of matrices (count, M, N) that lie behind each other."""
+    turned = x.swapaxes(1, 2)
+    if turned.flags.c_contiguous and not x.flags.c_contiguous:
+        return flat(turned), 1, x.shape[1]
+    return flat(x), x.shape[2], 1
+
+
+@functools.lru_cache(maxsize=1024)
+def fitting_tile(m: int, n: int, dtype: np.dtype) -> Tile | None:
+    """The tile that wastes least on columns that do not exist, if C fills half of it; else the usual one; else None."""
+    for tile in (best_tile(n, dtype)[0], tiles(dtype)[VECTORS - 1]):
+        if m >= tile.sizes[-1] // 2 and n >= tile.panel // 2:
+            return tile
+    return None
 
 
 def turning_pays(a: np.ndarray, b: np.ndarray) -> bool:
@@ -196,18 +253,20 @@ def turned(a: np.ndarray, b: np.ndarray, out: np.ndarray | None) -> np.ndarray:
 
 @functools.lru_cache(maxsize=1024)
 def prepared(
-    m: int, depth: int, n: int, a_row: int, a_term: int, b_term: int, b_column: int, add: bool, dtype: np.dtype,
-    threads: int,
+    m: int, depth: int, n: int, a_row: int, a_term: int, b_term: int, b_column: int, add: bool, tile: Tile,
+    dtype: np.dtype, threads: int,
 ) -> tuple[Product, np.ndarray, int, int]:  # fmt: skip
     """The plan, a row of zeros to start from, workers, and how many numbers of memory each of them has."""
-    panel, lanes = panel_width(dtype), vector_width(dtype)
-    tiles, panels = -(-m // ROWS), -(-n // panel)
+    rows, panel, lanes = tile.sizes[-1], tile.panel, vector_width(dtype)
+    tiles, panels = -(-m // rows), -(-n // panel)
     band = -(-tiles // -(-tiles // BAND_TILES))
     workers = max(1, min(tiles * panels, threads))
-    plan = Product(m, depth, n, a_row, a_term, b_term, b_column, tiles, panels, band, panel, add, lanes)
+    plan = Product(
+        m, depth, n, a_row, a_term, b_term, b_column, tiles, panels, band, tile.form, rows, panel, add, lanes
+    )  # fmt: skip
     terms = min(depth, BLOCK_TERMS)
-    size = ROWS * (panel + terms + GAP_BYTES // dtype.itemsize) + terms * panel
-    zeros = np.zeros(max(n, panel), dtype)
+    size = rows * (terms + GAP_BYTES // dtype.itemsize) + terms * panel
+    zeros = np.zeros(n, dtype)
     return plan, zeros, workers, size
 
 

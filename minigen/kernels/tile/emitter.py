@@ -1,17 +1,19 @@
 """Writes LLVM's instructions for tiles: vectors loaded, multiplied, added, stored, in loops."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from minigen.kernels.compiler.numba_inner import ir, types
 from minigen.kernels.tile.shape import VECTOR_BYTES, VECTORS
 
+Mask = list[Any]  # a vector of booleans for each vector of a row
+
 
 class Emitter:
-    """Writes the few instructions that a tile is made of, for one dtype. A "row" is a list of VECTORS vectors."""
+    """Writes the few instructions that a tile is made of, for one dtype. A "row" is a list of `vectors` vectors."""
 
-    def __init__(self, context: Any, builder: Any, dtype: Any) -> None:
-        self.context, self.build = context, builder
+    def __init__(self, context: Any, builder: Any, dtype: Any, vectors: int = VECTORS) -> None:
+        self.context, self.build, self.vectors = context, builder, vectors
         self.scalar = context.get_value_type(dtype)
         self.lanes = VECTOR_BYTES * 8 // dtype.bitwidth
         self.vector = ir.VectorType(self.scalar, self.lanes)
@@ -40,7 +42,7 @@ class Emitter:
     def splat(self, number: Any) -> Any:
         """`number` in every lane of a vector."""
         lane = ir.IntType(32)
-        undefined = ir.Constant(self.vector, ir.Undefined)
+        undefined = ir.Constant(ir.VectorType(number.type, self.lanes), ir.Undefined)
         first = self.build.insert_element(undefined, number, lane(0))
         return self.build.shuffle_vector(
             first, undefined, ir.Constant(ir.VectorType(lane, self.lanes), [0] * self.lanes)
@@ -48,7 +50,8 @@ class Emitter:
 
     def cells(self, pointer: Any) -> list[Any]:
         """Addresses of the vectors of the row at `pointer`."""
-        return [self.build.bitcast(self.at(pointer, v * self.lanes), self.vector.as_pointer()) for v in range(VECTORS)]
+        places = [self.at(pointer, v * self.lanes) for v in range(self.vectors)]
+        return [self.build.bitcast(place, self.vector.as_pointer()) for place in places]
 
     def load_row(self, pointer: Any) -> list[Any]:
         return [self.build.load(cell, align=self.scalar_bytes) for cell in self.cells(pointer)]
@@ -57,36 +60,92 @@ class Emitter:
         for vector, cell in zip(row, self.cells(pointer), strict=True):
             self.build.store(vector, cell, align=self.scalar_bytes)
 
-    def store_rows(self, rows: list[Any], pointers: list[Any]) -> None:
-        """A flat list of vectors, VECTORS of them to each address."""
+    def store_rows(self, rows: list[Any], pointers: list[Any], mask: Mask | None = None) -> None:
+        """A flat list of vectors, a row of them to each address; of each row what the mask says."""
         for r, pointer in enumerate(pointers):
-            self.store_row(rows[r * VECTORS : (r + 1) * VECTORS], pointer)
+            row = rows[r * self.vectors : (r + 1) * self.vectors]
+            if mask is None:
+                self.store_row(row, pointer)
+                continue
+            for vector, cell, lanes in zip(row, self.cells(pointer), mask, strict=True):
+                self.call("masked.store", ir.VoidType(), [vector, cell, self.alignment, lanes])
 
-    def plus_rows(self, rows: list[Any], pointers: list[Any]) -> list[Any]:
-        """`rows` plus what lies at the addresses."""
-        there = [vector for pointer in pointers for vector in self.load_row(pointer)]
-        return [self.build.fadd(a, b) for a, b in zip(there, rows, strict=True)]
+    def plus_rows(self, rows: list[Any], pointers: list[Any], mask: Mask | None = None) -> list[Any]:
+        """`rows` plus what lies at the addresses; of each row what the mask says, and zeros."""
+        return [self.build.fadd(a, b) for a, b in zip(self.load_rows(pointers, mask), rows, strict=True)]
+
+    def load_rows(self, pointers: list[Any], mask: Mask | None) -> list[Any]:
+        """The rows at the addresses; of each what the mask says, and zeros."""
+        rows = [self.load_row(p) if mask is None else self.load_masked(p, mask) for p in pointers]
+        return [vector for row in rows for vector in row]
+
+    def load_masked(self, pointer: Any, mask: Mask) -> list[Any]:
+        """A row of which only what the mask says is read; zeros in the place of the rest."""
+        zeros = ir.Constant(self.vector, [0.0] * self.lanes)
+        pairs = zip(self.cells(pointer), mask, strict=True)
+        return [self.call("masked.load", self.vector, [cell, self.alignment, lanes, zeros]) for cell, lanes in pairs]
+
+    def add_into(self, rows: list[Any], pointers: list[Any], mask: Mask, first: Any, stop: Any) -> None:
+        """Add rows [first, stop) to what lies at the addresses; of each what the mask says."""
+        nothing = ir.Constant(mask[0].type, None)
+        masks = []
+        for r in range(len(pointers)):
+            inside = self.build.and_(
+                self.build.icmp_signed(">=", self.index(r), first), self.build.icmp_signed("<", self.index(r), stop)
+            )
+            masks.append([self.build.select(inside, lanes, nothing) for lanes in mask])
+        for r, (pointer, kept) in enumerate(zip(pointers, masks, strict=True)):
+            row = rows[r * self.vectors : (r + 1) * self.vectors]
+            self.store_rows(self.plus_rows(row, [pointer], kept), [pointer], kept)
+
+    def first_columns(self, count: Any) -> Mask:
+        """The mask of the first `count` columns of a row."""
+        lane, result = ir.IntType(32), []
+        for v in range(self.vectors):
+            left = self.build.sub(self.build.trunc(count, lane), lane(v * self.lanes))
+            numbers = ir.Constant(ir.VectorType(lane, self.lanes), list(range(self.lanes)))
+            result.append(self.build.icmp_signed("<", numbers, self.splat(left)))
+        return result
+
+    def call(self, name: str, result: Any, arguments: list[Any]) -> Any:
+        """LLVM's intrinsic for vectors of this kind, which lie where numbers do."""
+        name = f"llvm.{name}.v{self.lanes}f{8 * self.scalar_bytes}.p0"
+        kind = ir.FunctionType(result, [argument.type for argument in arguments])
+        function = self.build.module.globals.get(name) or ir.Function(self.build.module, kind, name)
+        return self.build.call(function, arguments)
+
+    @property
+    def alignment(self) -> Any:
+        """`scalar_bytes` for LLVM."""
+        return ir.IntType(32)(self.scalar_bytes)
 
     def zeros(self, rows: int) -> list[Any]:
-        return [ir.Constant(self.vector, [0.0] * self.lanes)] * (rows * VECTORS)
+        return [ir.Constant(self.vector, [0.0] * self.lanes)] * (rows * self.vectors)
 
     @property
     def scalar_bytes(self) -> int:
         """Rows start anywhere, so a vector is aligned only as its numbers are."""
         return VECTOR_BYTES // self.lanes
 
-    def add_product(self, column: list[Any], row: Any, c: list[Any]) -> list[Any]:
-        """C + column * row: the ROWS numbers at the addresses `column` times the row of B at the address `row`.
+    def add_product(self, column: list[Any], row: Any, c: list[Any], mask: Mask | None = None) -> list[Any]:
+        """C + column * row: the numbers at the addresses `column` times the row of B at the address `row`.
 
-        C is a flat list of vectors. One row at a time: loading all of `column` first would need ROWS more registers.
+        C is a flat list of vectors. One row at a time: loading all of `column` first would need as many registers.
         """
-        right = self.load_row(row)
+        right = self.load_row(row) if mask is None else self.load_masked(row, mask)
         result = []
         for r, address in enumerate(column):
             left = self.splat(self.build.load(address))
-            for v in range(VECTORS):
-                result.append(self.build.call(self.multiply_add, [left, right[v], c[r * VECTORS + v]]))
+            for v in range(self.vectors):
+                result.append(self.build.call(self.multiply_add, [left, right[v], c[r * self.vectors + v]]))
         return result
+
+    def add_lanes(self, rows: list[Any], row: Any, c: list[Any]) -> list[Any]:
+        """C + rows * row, lane by lane: the rows at the addresses `rows`, each times the one at the address `row`."""
+        right = self.load_row(row)
+        lefts = [vector for address in rows for vector in self.load_row(address)]
+        rights = right * len(rows)
+        return [self.build.call(self.multiply_add, terms) for terms in zip(lefts, rights, c, strict=True)]
 
     def transposed(self, block: list[Any]) -> list[Any]:
         """The transpose of a square block: for each bit of the indices, rows swap what has that bit different."""
@@ -132,6 +191,42 @@ class Emitter:
 
         rounded = self.build.add(count, self.build.sub(most, self.index(1)))
         self.loop(self.build.sdiv(rounded, most), [self.index(0)], block)
+
+    def cases(self, number: Any, choices: Iterable[int], body: Callable[[int], None]) -> None:
+        """body(choice) for the choice that `number` is, each with a loop of its own; nothing for any other number."""
+        end = self.build.append_basic_block("cases.end")
+        switch = self.build.switch(number, end)
+        for choice in choices:
+            switch.add_case(choice, block := self.build.append_basic_block("case"))
+            self.build.position_at_end(block)
+            body(choice)
+            self.build.branch(end)
+        self.build.position_at_end(end)
+
+    def finish(
+        self, slope: Any, last: Any, rows: list[Any], pointers: list[Any], mask: Mask | None = None, whole: Any = None
+    ) -> None:
+        """Store the rows; of a sum that is finished (`last`) with their negative numbers times the slope.
+
+        Only what the mask says, which is all if `whole`: some processors take long to store by a mask.
+        """
+        straight = self.build.fcmp_ordered("==", slope, ir.Constant(self.scalar, 1.0))
+
+        def store(results: list[Any]) -> None:
+            if mask is None:
+                self.store_rows(results, pointers)
+                return
+            with self.build.if_else(whole) as (all_columns, some_columns):
+                with all_columns:
+                    self.store_rows(results, pointers)
+                with some_columns:
+                    self.store_rows(results, pointers, mask)
+
+        with self.build.if_else(self.build.and_(last, self.build.not_(straight))) as (bent, plain):
+            with bent:
+                store(self.leaky(self.leaky_rule(slope), rows))
+            with plain:
+                store(rows)
 
     def largest(self, a: Any, b: Any) -> Any:
         return self.build.select(self.build.icmp_signed(">", a, b), a, b)

@@ -4,9 +4,7 @@ import numpy as np
 
 from minigen.kernels.compiler.jit import part
 from minigen.kernels.rows.leaky import leaky
-from minigen.kernels.tile.shape import ROWS, SUM_TERMS, VECTOR_BYTES, VECTORS
-
-PANEL_BYTES = VECTORS * VECTOR_BYTES
+from minigen.kernels.tile.shape import SUM_TERMS, VECTOR_BYTES
 
 
 @part
@@ -20,40 +18,67 @@ def add_block(terms, a, a_first, a_term, b, b_first, b_term, block):
 
 
 @part
-def tile_rows(a, a_first, starts, taps, depth, b, b_first, c, c_first, cells):
-    """C[r, :] = sum over t, k of A[starts[r] + taps[t] + k] * B[t * depth + k, :], for r < ROWS."""
-    panel = PANEL_BYTES // c.itemsize
+def tile_rows(
+    form, rows, a, a_first, starts, taps, depth, b, b_first, b_taps, bias, bias_first, slope, c, c_first, cells, columns
+):
+    """C[r, :] = leaky(bias + sum over t, k of A[starts[r] + taps[t] + k] * B[b_taps[t] + k, :]), for r < rows."""
+    panel = len(form) * VECTOR_BYTES // c.itemsize
     block = np.empty(panel, c.dtype)
-    for r in range(ROWS):
-        row = c[c_first + cells[r] :][:panel]
-        row[:] = 0
+    for r in range(rows):
+        row = c[c_first + cells[r] :][:columns]
+        row[:] = bias[bias_first : bias_first + columns]
         for t in range(taps.size):
             for low in range(0, depth, SUM_TERMS):
                 terms, first = min(SUM_TERMS, depth - low), a_first + starts[r] + taps[t] + low
-                add_block(terms, a, first, 1, b, b_first + (t * depth + low) * panel, panel, block)
-                row += block
+                add_block(terms, a, first, 1, b, b_first + (b_taps[t] + low) * panel, panel, block)
+                row += block[:columns]
+        for j in range(columns):
+            row[j] = leaky(row[j], slope)
 
 
 @part
-def tile_outer(a, a_first, starts, b, b_first, b_starts, terms, c, c_first, ldc):
-    """C[r, :] += sum over k < terms of A[starts[k] + r] * B[k, :], for r < ROWS."""
-    panel = PANEL_BYTES // c.itemsize
-    block = np.empty(panel, c.dtype)
-    for r in range(ROWS):
+def tile_outer(form, rows, a, a_first, starts, b, b_first, b_starts, terms, c, c_first, ldc, first, stop, columns):
+    """C[r, :] += sum over k < terms of A[starts[k] + r] * B[k, :], for first <= r < stop."""
+    block = np.empty(columns, c.dtype)
+    for r in range(first, stop):
         block[:] = 0
         for k in range(terms):
             left, right = a[a_first + starts[k] + r], b[b_first + b_starts[k] :]
-            for j in range(panel):
+            for j in range(columns):
                 block[j] += left * right[j]
-        c[c_first + r * ldc :][:panel] += block
+        c[c_first + r * ldc :][:columns] += block
+
+
+@part
+def tile_lanes(rows, a, a_first, starts, taps, b, b_first, b_taps, b_row, bias, bias_first, slope, c, c_first, cells):
+    """C[r, :] = leaky(bias + sum over t of A[starts[r] + taps[t]:] * B[b_taps[t], :]), for r < rows, lane by lane."""
+    for r in range(rows):
+        row = c[c_first + cells[r] :]
+        for j in range(VECTOR_BYTES // c.itemsize):
+            total = bias[bias_first + j]
+            for t in range(taps.size):
+                total += a[a_first + starts[r] + taps[t] + j] * b[b_first + b_taps[t] * b_row + j]
+            row[j] = leaky(total, slope)
+
+
+@part
+def tile_taps(rows, a, a_first, starts, taps, b, b_first, b_starts, terms, c, c_first, c_taps, c_row, first):
+    """C[c_taps[t], :] += sum over k < terms of A[starts[k] + taps[t]:] * B[k, :], for t < rows, lane by lane."""
+    for t in range(rows):
+        for j in range(first, VECTOR_BYTES // c.itemsize):
+            total = c.dtype.type(0)
+            for k in range(terms):
+                total += a[a_first + starts[k] + taps[t] + j] * b[b_first + b_starts[k] + j]
+            c[c_first + c_taps[t] * c_row + j] += total
 
 
 @part
 def tile_layer(
-    rows, a, a_first, a_row, a_term, b, b_first, b_term, terms, base, base_first, base_row, slope, c, c_first, c_row
-):
+    form, rows, a, a_first, a_row, a_term, b, b_first, b_term, terms, base, base_first, base_row, slope, c, c_first,
+    c_row, columns, blocks,
+):  # fmt: skip
     """C[r, :] = leaky(base[r, :] + sum over k < terms of A[r * a_row + k * a_term] * B[k, :]), for r < rows."""
-    panel = PANEL_BYTES // c.itemsize
+    panel = len(form) * VECTOR_BYTES // c.itemsize if columns is None else columns
     block = np.empty(panel, c.dtype)
     for r in range(rows):
         row, start = c[c_first + r * c_row :][:panel], base[base_first + r * base_row :]
@@ -76,7 +101,7 @@ def transpose_block(a, a_first, a_row, out, out_first, out_row):
 
 
 @part
-def copy_row(a, a_first, out, out_first):
-    """out[out_first + k] = a[a_first + k] for k < panel_width(dtype)."""
-    for k in range(PANEL_BYTES // out.itemsize):
+def copy_row(form, a, a_first, out, out_first):
+    """out[out_first + k] = a[a_first + k] for all k that the vectors of a tile hold."""
+    for k in range(len(form) * VECTOR_BYTES // out.itemsize):
         out[out_first + k] = a[a_first + k]
