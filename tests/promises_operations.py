@@ -2,6 +2,7 @@
 
 import operator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,12 @@ import minigen as mg
 from minigen.errors import ArgumentError, DataError, DTypeError, GradientError, ShapeError
 
 CASES: list[Promise] = []
+ANY: dict[str, Any] = {
+    "text": "no",
+    "array": np.ones(2),
+    "none": None,
+    "number": 3,
+}  # of a kind that no checker refuses
 
 
 def leaf(values: object) -> mg.Tensor:
@@ -56,15 +63,15 @@ def result_too_large(folder: Path) -> None:
     CASES, '`x[0:1.5]`, `x[::0]`, `mg.sum(x, 0, "no")`, `mg.tensor(x, requires_grad=np.ones(2))`', "a minigen error"
 )
 def options_of_another_kind(folder: Path) -> None:
-    x = leaf([[1.0, 2.0]])
+    x, no, name = leaf([[1.0, 2.0]]), ANY["text"], ANY["text"]
     for call in (
         lambda: x[0:1.5],
         lambda: x[::0],
-        lambda: mg.sum(x, 0, "no"),
-        lambda: mg.tensor([1.0], requires_grad=np.ones(2)),
+        lambda: mg.sum(x, 0, no),
+        lambda: mg.tensor([1.0], requires_grad=ANY["array"]),
         lambda: mg.reshape(x, 1 << 200),
         lambda: mg.rms_norm(None),
-        lambda: mg.interop.to_torch("x"),
+        lambda: mg.interop.to_torch(name),
     ):
         with pytest.raises(mg.errors.MinigenError):
             call()
@@ -72,17 +79,18 @@ def options_of_another_kind(folder: Path) -> None:
 
 @promise(CASES, "a number, None or a broken name as a path or data set", "ArgumentError that says what to pass")
 def paths_that_are_none(folder: Path) -> None:
+    none, number = ANY["none"], ANY["number"]
     for call in (
-        lambda: mg.load(None),
-        lambda: mg.data.load(None),
-        lambda: mg.data.image_folder(3),
+        lambda: mg.load(none),
+        lambda: mg.data.load(none),
+        lambda: mg.data.image_folder(number),
         lambda: mg.data.npz("a\0b"),
-        lambda: mg.data.load_text(3),
+        lambda: mg.data.load_text(number),
         lambda: mg.save({"a": leaf([1.0])}, "a\0b.safetensors"),
-        lambda: mg.data.Subset(2, [0]),
-        lambda: mg.data.ConcatDataset(4),
-        lambda: mg.data.CharTokenizer(4),
-        lambda: mg.data.collate(2),
+        lambda: mg.data.Subset(number, [0]),
+        lambda: mg.data.ConcatDataset(number),
+        lambda: mg.data.CharTokenizer(number),
+        lambda: mg.data.collate(number),
         lambda: mg.data.facts(),
     ):
         with pytest.raises(ArgumentError):

@@ -162,7 +162,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "matmul, columns first": lambda f: (mg.tensor(constant((N, 2)).astype(f)).T @ constant((N, 2)).astype(f)).data,
     "matmul by tiles": lambda f: (mg.tensor(constant((64, DEEP)).astype(f)) @ constant((DEEP, 64)).astype(f)).data,
     "dense layer": lambda f: mg.linear(
-        *(a.astype(f) for a in (constant((64, DEEP)), constant((DEEP, 64)), np.ones(64, F32)))).data,
+        constant((64, DEEP)).astype(f), constant((DEEP, 64)).astype(f), np.ones(64, f)).data,
     "convolution of many channels": lambda f: mg.conv2d(
         constant((1, 6, 6, DEEP)).astype(f), constant((1, 1, DEEP, 3)).astype(f)).data,
     "convolution of large windows": lambda f: mg.conv2d(
