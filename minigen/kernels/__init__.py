@@ -20,8 +20,8 @@ Their words:
     part            a function compiled only inside the kernels that call it (`@part`)
     block           as much of a sum, or of a result, as stays in a cache while it is worked on (for terms: KC, 1024)
     strip           columns of a matrix that are worked on together
-    tile            the piece of a product that stays in registers: ROWS x panel numbers. Its loop is the micro-kernel
-    ROWS            rows of a tile (MR)
+    tile            the piece of a product that stays in registers: rows x panel numbers. Its loop is the micro-kernel
+    form            how many vectors wide a tile is: a tuple of that length. The usual one has ROWS rows (MR)
     panel           as many columns as a tile has (NR), and those columns of B, packed
     pack            to copy a panel so that the tile reads it from front to back
     band            tiles below each other that use a packed panel before the next one is packed (MC / MR of them)

@@ -210,18 +210,8 @@ def multiply(
     else:
         panels = packed(w, plan.order, shape.groups, shape.depth, shape.columns, tile.panel, *steps)
         bias = in_panels(bias, shape.groups, shape.columns, tile.panel, x.dtype)
-    arguments = (
-        flat(x),
-        shape,
-        plan.classes,
-        plan.taps,
-        plan.w_taps,
-        panels,
-        tile,
-        bias,
-        x.dtype.type(slope),
-        out.reshape(-1),
-    )
+    tables = plan.classes, plan.taps, plan.w_taps
+    arguments = (flat(x), shape, *tables, panels, tile, bias, x.dtype.type(slope), out.reshape(-1))
     workers = 1 if plan.work < SERIAL_MULTIPLY_ADDS else max(1, min(plan.tasks, config.threads))
     with scratch("conv2d", workers * plan.padded, x.dtype) as memory:
         gather.gather_share(workers, workers, plan.tasks, *arguments, memory.reshape(workers, plan.padded))

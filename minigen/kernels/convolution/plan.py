@@ -10,7 +10,8 @@ is itself a convolution of gy, at step 1, with the elements a for which r - a * 
 
     gx[q * s + r - p] = sum over these a of gy[q + (r - a * d) / s] * w[a]
 
-Windows that reach into the padding above or below an image leave those kernel rows out: zeros need no multiplying.
+Windows that reach into the padding leave out the taps that lie in it: zeros need no multiplying, and an image without
+them no copying. So windows are cut into pieces by the taps that meet the image, where that pays.
 """
 
 import functools
@@ -213,10 +214,7 @@ def cheapest_cuts(
     pairs = [(high, wide) for high in rows.classes for wide in columns.classes]
     vectors = -(-out_c // tile.panel) * len(tile.form)
 
-    exact = [
-        [axis.cuts(kind, n) for kind in axis.classes]
-        for axis, n in zip((rows, columns), size, strict=True)
-    ]  # fmt: skip
+    exact = [[axis.cuts(kind, n) for kind in axis.classes] for axis, n in zip((rows, columns), size, strict=True)]
     uncut = [[[(kind.low, kind.high, slice(0, len(kind.taps)))] for kind in axis.classes] for axis in (rows, columns)]
     at_least_one = [
         [[(low, end, met if met.stop else slice(0, 1)) for low, end, met in cut] for cut in exact[0]],

@@ -2,8 +2,8 @@
 
 A tile is `rows` x `vectors` registers of C, beside which `vectors` of B and one number of A find room. Many shapes fill
 the registers; the one is taken whose columns fit: 16 columns of float32 are one vector of 64 bytes, 48 are three. To a
-kernel the shape is a tuple as long as the tile has vectors, `form(vectors)`: so its type says it, and each shape that
-somebody uses is compiled, and no other.
+kernel the shape is its form, a tuple as long as the tile has vectors, (0, 0) for two: so its type says it, and each
+shape that somebody uses is compiled, and no other.
 """
 
 import functools
@@ -92,9 +92,8 @@ def best_tile(columns: int, dtype: np.dtype, rows: int | None = None) -> tuple[T
     def cost(tile: Tile) -> tuple[float, bool, int]:
         # A tile of few vectors has many rows, which the first-level cache does not hold, so that it waits for them.
         waiting = NARROW_COST if len(tile.form) < VECTORS else 1.0
-        taken = (
-            waiting * -(-columns // tile.panel) * len(tile.form) * (1 if rows is None else rows_taken(rows, tile.sizes))
-        )
+        vectors = -(-columns // tile.panel) * len(tile.form)
+        taken = waiting * vectors * (1 if rows is None else rows_taken(rows, tile.sizes))
         return taken, len(tile.form) != VECTORS, -len(tile.form)
 
     return min(((tile, cost(tile)[0]) for tile in tiles(dtype)), key=lambda found: cost(found[0]))
