@@ -234,7 +234,8 @@ def accumulate(leaf: Tensor, g: Tensor, create_graph: bool) -> None:
     elif create_graph:  # by a product, because g may be shared with other leaves
         leaf._grad = g * 1.0 if leaf._grad is None else leaf._grad + g
     elif leaf.grad_place is None:
-        kept = type(g) is Fresh and not (modes.observers or leaf_hooks)  # which may have kept it, too
+        seen = modes.observers or leaf_hooks  # by somebody who may have kept it
+        kept = type(g) is Fresh and g.data.flags.c_contiguous and not seen
         leaf._grad = Tensor(g.data if kept else g.data.copy())
     else:
         if type(g) is Written:

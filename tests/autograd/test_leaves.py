@@ -1,5 +1,6 @@
 """The life of a leaf's gradient: its place, kernels that write there, and what can not be counted twice."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from autograd_helpers import gradient, leaf
 
 import minigen as mg
 from minigen import kernels, optim
-from minigen.autograd import leaves
+from minigen.autograd import engine, leaves
 from minigen.autograd.fused import FusedFunction, Gradients
 from minigen.autograd.tensor import Tensor
 from minigen.errors import GradientError
@@ -175,3 +176,64 @@ def test_the_recurrent_kernels_write_into_the_optimizers_places():
     optimizer = optim.SGD(layer.parameters(), lr=0.1)  # noqa: F841
     np.testing.assert_equal(gradients(), expected)
     assert all(p.grad is p.grad_place for p in layer.parameters())
+
+
+class Keeping(mg.Function):
+    """y = x; its backward keeps what it gives, as `kept`, or gives what it got."""
+
+    kept: Any = None
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return x.copy()
+
+    def backward(self, gy: mg.Tensor) -> tuple[mg.Tensor | None, ...]:
+        g = gy * 2.0
+        if self.how == "tensor":
+            Keeping.kept = g
+        elif self.how == "array":
+            Keeping.kept = g.data
+        elif self.how == "part":
+            Keeping.kept = g.data[:1]
+        elif self.how == "turned":
+            return (mg.Tensor(np.full(g.shape[::-1], 2.0).T),)
+        return (g,)
+
+
+def test_a_gradient_that_nobody_else_holds_is_not_copied(monkeypatch: pytest.MonkeyPatch):
+    x, made = leaf(1.0, 2.0), []
+    handed_over = engine.handed_over
+    monkeypatch.setattr(engine, "handed_over", lambda *given: made.append(handed_over(*given)) or made[-1])
+    (x * 3.0).backward(mg.tensor([1.0, 1.0]))
+    assert x.grad is not None and x.grad.data is made[0].data and x.grad.tolist() == [3.0, 3.0]
+
+
+@pytest.mark.parametrize("how", ["tensor", "array", "part"])
+def test_a_gradient_that_somebody_else_holds_is_copied(how: str):
+    x = leaf(1.0, 2.0)
+    Keeping(how)(x).backward(mg.tensor([1.0, 1.0]))
+    assert x.grad is not None and not np.shares_memory(x.grad.data, np.asarray(Keeping.kept))
+    Keeping.kept = None
+
+
+def test_a_gradient_in_another_order_becomes_contiguous():
+    x = mg.tensor(np.ones((2, 3)), requires_grad=True)
+    Keeping("turned")(x).backward(mg.tensor(np.ones((2, 3))))
+    assert x.grad is not None and x.grad.data.flags.c_contiguous
+
+
+def test_two_leaves_never_share_a_gradient():
+    x, y, seed = leaf(1.0, 2.0), leaf(3.0, 4.0), mg.tensor([1.0, 1.0])
+    (x + y).backward(seed)
+    assert x.grad is not None and y.grad is not None
+    arrays = x.grad.data, y.grad.data, seed.data
+    assert not any(np.shares_memory(a, b) for a, b in itertools.combinations(arrays, 2))
+
+
+def test_what_a_hook_saw_is_copied():
+    x, seen = leaf(1.0, 2.0), []
+    x.register_hook(seen.append)
+    (x * 3.0).backward(mg.tensor([1.0, 1.0]))
+    assert x.grad is not None and not np.shares_memory(x.grad.data, seen[0].data)

@@ -7,7 +7,7 @@ Three products, each in tasks that own their part of the result, so that the bit
     outer:    windows transposed times pixels (weight gradient)
 
 `conv2d.py` decides which product a convolution is and fills in the plan. Arrays here are flat; positions count
-numbers, not bytes. A partial tile goes through `spare`, from where only the rows and columns that exist are taken.
+numbers, not bytes. Of a partial tile, columns that do not exist are left out, and the last row is made several times.
 """
 
 from typing import NamedTuple
