@@ -1,6 +1,6 @@
 """Items of a data set, put together to a batch: arrays and numbers get a first axis, whatever they are packed in."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ def collate(items: Sequence[Any]) -> Any:
     the same, a batch in each place. Raises ShapeError for unequal shapes or lengths, DTypeError for what can not be put
     together: None, objects, kinds mixed.
     """
-    if not isinstance(items, Sequence) or not items:
+    if not isinstance(items, Sized) or not len(items):
         raise ArgumentError(f"collate: no items, but {shown(items)}; give a list of at least one")
     return collated(list(items), "item")
 

@@ -37,6 +37,22 @@ def test_every_size(size: int, dtype: type) -> None:
             agree("matmul", matrix(m, k, dtype, a), matrix(k, n, dtype, b), scale=k)
 
 
+@DTYPES
+@pytest.mark.parametrize("sizes", [(24, 64, 47, 24), (5, 14, 300, 50), (2, 30, 1100, 16), (3, 2, 40, 40)], ids=str)
+@pytest.mark.parametrize("turned", ["NN", "NT", "TN"])
+def test_stacks_of_matrices(turned: str, sizes: tuple[int, ...], dtype: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dense, "SERIAL_MULTIPLY_ADDS", 0)
+    count, m, k, n = sizes
+    a = RNG.standard_normal((count, k, m) if turned[0] == "T" else (count, m, k)).astype(dtype)
+    b = RNG.standard_normal((count, n, k) if turned[1] == "T" else (count, k, n)).astype(dtype)
+    a, b = (x.swapaxes(1, 2) if way == "T" else x for x, way in zip((a, b), turned, strict=True))
+    agree("matmul", a, b, scale=k)
+    agree("matmul", a[:1], b, scale=k)  # broadcast
+    agree("matmul", np.stack((a, a)), np.stack((b, b)), scale=k)
+    agree("matmul", a, b[0], scale=k)
+    same_on_any_threads(monkeypatch, "matmul", a, b)
+
+
 @pytest.mark.parametrize("sizes", [(0, 3, 40), (40, 0, 40), (40, 3, 0), (0, 0, 0)], ids=str)
 def test_empty(sizes: tuple[int, int, int]) -> None:
     m, k, n = sizes

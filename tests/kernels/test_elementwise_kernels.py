@@ -74,6 +74,15 @@ def test_leaky_relu_grad_at_zero_takes_the_slope():
     np.testing.assert_array_equal(kernels.leaky_relu_grad(np.ones_like(x), x, 0.25), [0.25, 0.25])
 
 
+@pytest.mark.parametrize("shape", [(7,), LARGE], ids=str)
+@DTYPES
+def test_multiply(shape, dtype, monkeypatch):
+    x, y = np.random.default_rng(4).normal(size=(2, *shape)).astype(dtype)
+    np.testing.assert_array_equal(kernels.multiply(x, y), x * y)
+    np.testing.assert_array_equal(kernels.multiply(x, y[..., :1]), x * y[..., :1])
+    same_on_any_threads(monkeypatch, "multiply", x, y)
+
+
 @pytest.mark.parametrize(
     "shapes", [(LARGE, LARGE), ((300, 200), (200,)), ((300, 1), (1, 200)), ((300, 200), ())], ids=str
 )

@@ -52,6 +52,14 @@ def test_scatter_rows(m, d, count, dtype):
     agree("scatter_rows", rows(m, d, dtype), indices, count, scale=100)
 
 
+@DTYPES
+@pytest.mark.parametrize(("m", "d", "count"), [(0, 3, 4), (1, 1, 1), (50, 7, 3), (3000, 33, 65)])
+def test_gather_rows(m, d, count, dtype, monkeypatch):
+    table, indices = rows(count, d, dtype), np.random.default_rng(4).integers(0, count, m)
+    agree("gather_rows", table, indices)
+    same_on_any_threads(monkeypatch, "gather_rows", table, indices)
+
+
 @LAYOUTS
 def test_any_memory_layout(layout):
     x, gy = (laid_out(rows(9, 6, np.float32, seed), layout) for seed in (0, 1))

@@ -155,10 +155,14 @@ def multiply_several(worker, workers, count, a, a_step, b, b_step, row, plan, ou
 
 
 def strided(x: np.ndarray) -> tuple[np.ndarray, int, int]:
-    """(flat array, distance between rows, distance between columns); no copy of a contiguous x or its transpose."""
-    if x.T.flags.c_contiguous and not x.flags.c_contiguous:
-        return flat(x.T), 1, x.shape[0]
-    return flat(x), x.shape[1], 1
+    """(flat array, distance between rows, distance between columns) of matrices (…, M, N) that lie behind each other.
+
+    No copy of contiguous ones, or of their transposes.
+    """
+    turned = x.swapaxes(-1, -2)
+    if turned.flags.c_contiguous and not x.flags.c_contiguous:
+        return flat(turned), 1, x.shape[-2]
+    return flat(x), x.shape[-1], 1
 
 
 def matmul(
@@ -205,7 +209,7 @@ def several(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     tile = fitting_tile(m, n, a.dtype)
     if a.shape[:-2] != b.shape[:-2] or tile is None or count * m * depth * n <= SERIAL_MULTIPLY_ADDS:
         return product(a, b)
-    (a, a_row, a_term), (b, b_term, b_column) = (strided_stack(x.reshape(count, *x.shape[-2:])) for x in (a, b))
+    (a, a_row, a_term), (b, b_term, b_column) = map(strided, (a, b))
     plan, row, _, size = prepared(m, depth, n, a_row, a_term, b_term, b_column, False, tile, a.dtype, config.threads)
     out, workers = np.empty((*stack, m, n), a.dtype), min(count, config.threads)
     with scratch("matmul", workers * size, a.dtype) as memory:
@@ -214,14 +218,6 @@ def several(a: np.ndarray, b: np.ndarray) -> np.ndarray:
             workers, workers, count, a, m * depth, b, depth * n, row, plan, out.reshape(-1), workspaces
         )  # fmt: skip
     return out
-
-
-def strided_stack(x: np.ndarray) -> tuple[np.ndarray, int, int]:
-    """`strided` of matrices (count, M, N) that lie behind each other."""
-    turned = x.swapaxes(1, 2)
-    if turned.flags.c_contiguous and not x.flags.c_contiguous:
-        return flat(turned), 1, x.shape[1]
-    return flat(x), x.shape[2], 1
 
 
 @functools.lru_cache(maxsize=1024)

@@ -17,7 +17,7 @@ convolution a matrix product without a copy of its windows: an output pixel's wi
 tap, `depth` contiguous numbers each. The last two are its counterparts where each channel has a kernel of its own.
 
 A sum is made of blocks of SUM_TERMS terms, each begun at zero and added to C when it is done: in one long chain every
-term would be rounded against the whole sum before it.
+term would be rounded against the whole sum before it. Only `tile_layer` can be told to go on from base.
 
 All arrays are flat, of one dtype, float32 or float64. A row of B is a panel of contiguous numbers, as many as the
 vectors of a tile hold. Columns that do not exist are the caller's business, who pads B or throws those of C away.
