@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 Step = Callable[[], object]
-Call = Callable[..., torch.Tensor]
+Built = tuple[Callable[[], Any], list[torch.Tensor]]  # what is called, and the leaves that get gradients
 
 
 def normal(*shape: int, grad: bool = False) -> torch.Tensor:
@@ -19,92 +19,74 @@ def normal(*shape: int, grad: bool = False) -> torch.Tensor:
     return torch.randn(shape, requires_grad=grad)
 
 
-def steps(function: Call, leaves: list[torch.Tensor], backward: bool) -> Step:
-    """`function` of nothing as a step; with backward the gradients of the leaves, of ones from above, too."""
-
-    def forward() -> object:
-        with torch.no_grad():
-            return function()
-
-    def both() -> object:
-        for leaf in leaves:
-            leaf.grad = None
-        y = function()
-        y.backward(ones if y.ndim else None)
-        return y
-
-    ones = torch.randn(function().shape)
-    return both if backward else forward
-
-
-def layer(module: nn.Module, x: torch.Tensor, backward: bool) -> Step:
-    """A layer as a step."""
+def layer(module: nn.Module, x: torch.Tensor) -> Built:
+    """A layer, with gradients of its input and of its parameters."""
     x.requires_grad_(True)
-    return steps(lambda: module(x), [x, *module.parameters()], backward)
+    return lambda: module(x), [x, *module.parameters()]
 
 
-def conv2d(s: dict[str, Any], backward: bool) -> Step:
+def conv2d(s: dict[str, Any]) -> Built:
     """A convolution, or a grouped one."""
     options = s["kernel"], s["stride"], s["padding"], s["dilation"], s["groups"]
     module = nn.Conv2d(s["inputs"], s["outputs"], *options)
-    return layer(module, normal(s["batch"], s["inputs"], s["height"], s["width"]), backward)
+    return layer(module, normal(s["batch"], s["inputs"], s["height"], s["width"]))
 
 
-def conv_transpose2d(s: dict[str, Any], backward: bool) -> Step:
+def conv_transpose2d(s: dict[str, Any]) -> Built:
     """Its adjoint."""
     module = nn.ConvTranspose2d(s["inputs"], s["outputs"], s["kernel"], s["stride"], s["padding"])
-    return layer(module, normal(s["batch"], s["inputs"], s["height"], s["width"]), backward)
+    return layer(module, normal(s["batch"], s["inputs"], s["height"], s["width"]))
 
 
-def dense(s: dict[str, Any], backward: bool) -> Step:
+def dense(s: dict[str, Any]) -> Built:
     """A dense layer."""
-    return layer(nn.Linear(s["inputs"], s["outputs"]), normal(s["batch"], s["inputs"]), backward)
+    return layer(nn.Linear(s["inputs"], s["outputs"]), normal(s["batch"], s["inputs"]))
 
 
-def batched_product(s: dict[str, Any], backward: bool) -> Step:
+def batched_product(s: dict[str, Any]) -> Built:
     """Several products of small matrices."""
     a = normal(s["count"], s["rows"], s["terms"], grad=True)
     b = normal(s["count"], s["terms"], s["columns"], grad=True)
-    return steps(lambda: a @ b, [a, b], backward)
+    return lambda: a @ b, [a, b]
 
 
-def recurrent(s: dict[str, Any], backward: bool) -> Step:
+def recurrent(s: dict[str, Any]) -> Built:
     """An RNN, LSTM or GRU over whole sequences."""
     form = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}[s["cell"]]
     module = form(s["inputs"], s["width"], batch_first=True)
     x = normal(s["batch"], s["length"], s["inputs"], grad=True)
-    return steps(lambda: module(x)[0], [x, *module.parameters()], backward)
+    return lambda: module(x)[0], [x, *module.parameters()]
 
 
-def attention(s: dict[str, Any], backward: bool) -> Step:
+def attention(s: dict[str, Any]) -> Built:
     """Scaled dot products."""
     q, k, v = (normal(s["batch"], s["heads"], s["length"], s["width"], grad=True) for _ in "qkv")
-    return steps(lambda: F.scaled_dot_product_attention(q, k, v, is_causal=s["causal"]), [q, k, v], backward)
+    return lambda: F.scaled_dot_product_attention(q, k, v, is_causal=s["causal"]), [q, k, v]
 
 
-def batch_norm(s: dict[str, Any], backward: bool) -> Step:
+def batch_norm(s: dict[str, Any]) -> Built:
     """Of images, training."""
-    return layer(nn.BatchNorm2d(s["channels"]), images(s), backward)
+    return layer(nn.BatchNorm2d(s["channels"]), images(s))
 
 
-def group_norm(s: dict[str, Any], backward: bool) -> Step:
+def group_norm(s: dict[str, Any]) -> Built:
     """Of images, in 8 groups."""
-    return layer(nn.GroupNorm(8, s["channels"]), images(s), backward)
+    return layer(nn.GroupNorm(8, s["channels"]), images(s))
 
 
-def layer_norm(s: dict[str, Any], backward: bool) -> Step:
+def layer_norm(s: dict[str, Any]) -> Built:
     """Of rows."""
-    return layer(nn.LayerNorm(s["width"]), normal(s["rows"], s["width"]), backward)
+    return layer(nn.LayerNorm(s["width"]), normal(s["rows"], s["width"]))
 
 
-def max_pool2d(s: dict[str, Any], backward: bool) -> Step:
+def max_pool2d(s: dict[str, Any]) -> Built:
     """The largest of each window."""
-    return layer(nn.MaxPool2d(s["kernel"], s["stride"]), images(s), backward)
+    return layer(nn.MaxPool2d(s["kernel"], s["stride"]), images(s))
 
 
-def avg_pool2d(s: dict[str, Any], backward: bool) -> Step:
+def avg_pool2d(s: dict[str, Any]) -> Built:
     """The mean of each window."""
-    return layer(nn.AvgPool2d(s["kernel"], s["stride"]), images(s), backward)
+    return layer(nn.AvgPool2d(s["kernel"], s["stride"]), images(s))
 
 
 def images(s: dict[str, Any]) -> torch.Tensor:
@@ -112,10 +94,10 @@ def images(s: dict[str, Any]) -> torch.Tensor:
     return normal(s["batch"], s["channels"], s["height"], s["width"])
 
 
-def elementwise(s: dict[str, Any], backward: bool) -> Step:
+def elementwise(s: dict[str, Any]) -> Built:
     """What stands between layers."""
     x, y = (normal(s["rows"], s["width"], grad=True) for _ in "xy")
-    chains: dict[str, Call] = {
+    chains: dict[str, Callable[[], Any]] = {
         "leaky_relu": lambda: F.leaky_relu(x, 0.2),
         "gate": lambda: torch.tanh(x) * torch.sigmoid(y),
         "residual": lambda: torch.relu(x + 0.5 * y),
@@ -124,28 +106,28 @@ def elementwise(s: dict[str, Any], backward: bool) -> Step:
         "sigmoid": lambda: torch.sigmoid(x),
     }
     chain = chains.get(s["chain"]) or (lambda: getattr(F, s["chain"])(x))
-    return steps(chain, [x, y] if s["chain"] in ("gate", "residual") else [x], backward)
+    return chain, [x, y] if s["chain"] in ("gate", "residual") else [x]
 
 
-def softmax(s: dict[str, Any], backward: bool) -> Step:
+def softmax(s: dict[str, Any]) -> Built:
     """Over the last axis."""
-    return layer(nn.Softmax(-1), normal(s["rows"], s["width"]), backward)
+    return layer(nn.Softmax(-1), normal(s["rows"], s["width"]))
 
 
-def loss(s: dict[str, Any], backward: bool) -> Step:
+def loss(s: dict[str, Any]) -> Built:
     """The mean over a batch."""
     x, name = normal(s["rows"], s["width"], grad=True), s["loss"]
     target = torch.randint(0, s["width"], (s["rows"],)) if name == "cross_entropy" else torch.rand(x.shape)
-    return steps(lambda: getattr(F, name)(x, target), [x], backward)
+    return lambda: getattr(F, name)(x, target), [x]
 
 
-def embedding(s: dict[str, Any], backward: bool) -> Step:
+def embedding(s: dict[str, Any]) -> Built:
     """Rows of a table."""
     module, ids = nn.Embedding(s["table"], s["width"]), torch.randint(0, s["table"], (s["rows"],))
-    return steps(lambda: module(ids), list(module.parameters()), backward)
+    return lambda: module(ids), list(module.parameters())
 
 
-def optimizer(s: dict[str, Any], backward: bool) -> Step:
+def optimizer(s: dict[str, Any]) -> Built:
     """The update alone; there is nothing to go backward through."""
     model = nn.Sequential(*[nn.Linear(s["width"], s["width"]) for _ in range(8)])
     forms = {
@@ -154,4 +136,35 @@ def optimizer(s: dict[str, Any], backward: bool) -> Step:
     }  # fmt: skip
     chosen = forms[s["optimizer"]](model.parameters())
     model(normal(4, s["width"])).sum().backward()
-    return chosen.step
+    return chosen.step, []
+
+
+BUILDERS: dict[str, Callable[[dict[str, Any]], Built]] = {
+    build.__name__: build
+    for build in (
+        *(conv2d, conv_transpose2d, dense, batched_product, recurrent, attention, batch_norm, group_norm, layer_norm),
+        *(max_pool2d, avg_pool2d, elementwise, softmax, loss, embedding, optimizer),
+    )
+}
+
+
+def case(build: str, sizes: dict[str, Any], backward: bool, compiled: bool) -> Step:
+    """`build` of these sizes as a step, compiled or not; with backward the gradients of its leaves, too."""
+    call, leaves = BUILDERS[build](sizes)
+    call = torch.compile(call) if compiled else call
+
+    def forward() -> object:
+        with torch.no_grad():
+            return call()
+
+    def both() -> object:
+        for leaf in leaves:
+            leaf.grad = None
+        y = call()
+        y.backward(above if y.ndim else None)
+        return y
+
+    if not (backward and leaves):
+        return forward
+    above = normal(*call().shape)
+    return both

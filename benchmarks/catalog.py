@@ -8,12 +8,13 @@ from importlib.util import find_spec
 class Workload:
     """A training step, or a text of 64 characters: the function that builds it on every side, its batch size, its work.
 
-    gflop: multiply-adds of the step, counted as two operations, in 10⁹; the same number for all sides.
+    gflop: multiply-adds of the step, counted as two operations, in 10⁹; the same number for all sides; 0: not counted.
     """
 
     build: str
     batch: int
     gflop: float
+    kind: str = ""  # "image_": the functions are in files whose names begin so
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,10 @@ WORKLOADS = {
     "lstm1x128_b64t64": Workload("lstm1x128", 64, 3.4),
     "gpt4x128_b12t128": Workload("gpt4x128", 12, 8.4),
     "generate_lstm2x256": Workload("generate_lstm2x256", 1, 0.14),
+    "gru64_b32t64": Workload("gru64", 32, 0.3),
+    "lenet5_b2048": Workload("lenet5", 2048, 3.1, "image_"),
+    "wgan_gp_b50": Workload("wgan_gp", 50, 0.0, "image_"),
+    "unet_b64": Workload("unet", 64, 0.0, "image_"),
 }
 SCALED = ("gan_mlp_b64", "vae_mlp_b128", "cnn_mnist_b64", "lstm1x128_b64t64")  # over the batch size
 THREADED = ("dcgan_b64", "cnn_mnist_b64", "lstm2x256_b64t64")  # with one thread and with all

@@ -12,7 +12,7 @@ from minigen.config import available_cores, config
 from minigen.errors import ArgumentError
 from minigen.files import disk_error, write_atomic
 
-from . import atlas, kernel_rates, scaling, start, steps
+from . import atlas, atlas_tables, kernel_rates, scaling, start, steps
 from .atlas_cases import DRAWS
 from .catalog import PEERS, SIDES, WORKLOADS, Plan, absent
 from .report import environment, machine
@@ -141,6 +141,10 @@ def draw(document: Mapping[str, Any], folder: Path) -> list[Path]:
         entries = document["scaling"]["batches"]
         curves = {WORKLOADS[entry["name"]].build: (entry["batches"], steps_ms(entry)) for entry in entries}
         plots.save_scaling(paths[-1], curves, "cost of an image", "batch size", "ms an image")
+    if "atlas" in document and (dots := atlas_tables.dots(document["atlas"]["cases"])):
+        paths.append(folder / "atlas.png")
+        title = f"{len(document['atlas']['cases'])} shapes drawn by seed {document['atlas']['seed']}"
+        plots.save_ratios(paths[-1], dots, title, "PyTorch's time over minigen's")
     return paths
 
 

@@ -1,8 +1,9 @@
-"""The README's table of training steps, and the tables of docs/benchmarks.md, made from one run of `minigen bench`.
+"""The README's table of training steps, and the tables of docs/benchmarks.md, made from runs of `minigen bench`.
 
     python -m benchmarks.publish runs/bench-…
 
-keeps the run's figures and pictures under docs/benchmarks, and writes the tables between the markers of both files.
+keeps the run's figures and pictures under docs/benchmarks, and writes the tables between the markers of both files. A
+run of the atlas alone renews the atlas alone.
 """
 
 import argparse
@@ -14,13 +15,13 @@ from typing import Any
 
 from minigen.errors import DataError
 
-from . import kernel_rates, scaling, start, steps
+from . import atlas_tables, kernel_rates, scaling, start, steps
 from .command import FILE, USUAL
 from .report import machine
 from .results import ROOT, replace_section
 
 KEPT = ROOT / "docs" / "benchmarks"
-PICTURES = ("steps.png", "scaling.png")
+PICTURES = ("steps.png", "scaling.png", "atlas.png")
 
 
 def main() -> None:
@@ -30,7 +31,7 @@ def main() -> None:
     document = keep(parser.parse_args().folder)
     for path in (ROOT / "README.md", ROOT / "docs" / "benchmarks.md"):
         text = path.read_text()
-        for section, table in tables(document).items():
+        for section, table in (atlas_table(document) | tables(document)).items():
             text = replace_section(text, section, table)
         path.write_text(text)
 
@@ -41,17 +42,28 @@ def keep(folder: Path) -> dict[str, Any]:
     if not path.exists():
         raise DataError(f"{folder} holds no {FILE}; make one with: minigen bench --out {folder}")
     document = json.loads(path.read_text())
-    missing = [section for section in USUAL if section not in document]
-    if document["quick"] or missing:
+    whole = all(section in document for section in USUAL)
+    if document["quick"] or not (whole or "atlas" in document):
         raise DataError(f"{path} is of a quick or partial run; publish one of: minigen bench --out {folder}")
     KEPT.mkdir(parents=True, exist_ok=True)
-    for name in (FILE, *PICTURES):
-        shutil.copyfile(folder / name, KEPT / name)
+    shutil.copyfile(path, KEPT / (FILE if whole else "atlas.json"))
+    for name in PICTURES:
+        if (folder / name).exists():
+            shutil.copyfile(folder / name, KEPT / name)
     return document
 
 
+def atlas_table(document: Mapping[str, Any]) -> dict[str, str]:
+    """Markdown of the atlas by the name of its markers, if it was measured."""
+    if "atlas" not in document:
+        return {}
+    return {"bench-atlas": f"{atlas_tables.markdown(document['atlas'], document['peers'])}\n{machine(document)}.\n"}
+
+
 def tables(document: Mapping[str, Any]) -> dict[str, str]:
-    """Markdown by the name of its markers."""
+    """Markdown of the other sections by the names of their markers, if they were measured."""
+    if "steps" not in document:
+        return {}
     sides = ["minigen", *document["peers"]]
     entries, over = document["steps"], document["scaling"]
     imports = ", ".join(f"{package} {seconds:.2f} s" for package, seconds in document["start"]["import"].items())

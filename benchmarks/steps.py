@@ -44,7 +44,14 @@ def prepare_kernels(plan: Plan) -> None:
 def prepare(worker: Worker, name: str, batch: int | None = None, key: str = "step") -> None:
     """Tell a worker to build a workload; `receive` then waits until it has run its first steps."""
     side, workload = SIDES[worker.side], WORKLOADS[name]
-    worker.send("prepare", key, str(HERE / side.file), workload.build, batch or workload.batch, *side.options)
+    worker.send(
+        "prepare",
+        key,
+        str(HERE / f"{workload.kind}{side.file}"),
+        workload.build,
+        batch or workload.batch,
+        *side.options,
+    )
 
 
 def measure_workload(name: str, plan: Plan) -> dict[str, Any]:

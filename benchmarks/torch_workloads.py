@@ -207,6 +207,33 @@ def lstm1x128(batch: int, compiled: bool) -> Step:
     return text_step(lambda x: model(x)[0], torch.optim.Adam(model.parameters(), 2e-3), batch, LENGTH)
 
 
+class GRU(nn.Module):
+    """A GRU of 64, whose last state predicts one number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gru, self.out = nn.GRU(64, 64, batch_first=True), nn.Linear(64, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.out(self.gru(x)[0][:, -1])
+
+
+def gru64(batch: int, compiled: bool) -> Step:
+    """A GRU of 64 over LENGTH steps of 64 numbers."""
+    model = made(GRU(), compiled)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+    x, y = torch.randn(batch, LENGTH, 64), torch.randn(batch, 1)
+
+    def step() -> float:
+        optimizer.zero_grad()
+        loss = F.mse_loss(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
 def generate_lstm2x256(batch: int, compiled: bool) -> Step:
     """LENGTH characters, one at a time, each drawn as the one before says."""
     model = made(CharRNN(256, 2).eval(), compiled)

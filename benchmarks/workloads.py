@@ -4,7 +4,7 @@
 A step has its data in memory already, draws the random numbers it needs, and ends with the loss as a Python number.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -30,6 +30,21 @@ def uniform(rng: np.random.Generator, *shape: int) -> mg.Tensor:
     return mg.tensor(rng.random(shape, dtype=np.float32))
 
 
+def training(parameters: Sequence[mg.Tensor], lr: float, loss: Callable[[], mg.Tensor]) -> Step:
+    """A step of Adam on a loss, recorded."""
+    optimizer = optim.Adam(parameters, lr)
+
+    @mg.record
+    def step() -> mg.Tensor:
+        optimizer.zero_grad()
+        value = loss()
+        value.backward()
+        optimizer.step()
+        return value
+
+    return lambda: step().item()
+
+
 def gan_step(
     g: layers.Module, d: layers.Module, x: mg.Tensor, lr: float, beta1: float, rng: np.random.Generator
 ) -> Step:
@@ -40,8 +55,9 @@ def gan_step(
     real, fake = mg.tensor(np.ones((batch, 1), np.float32)), mg.tensor(np.zeros((batch, 1), np.float32))
     loss = mg.binary_cross_entropy_with_logits
 
-    def step() -> float:
-        images = g(normal(rng, batch, 100))
+    @mg.record
+    def step() -> tuple[mg.Tensor, mg.Tensor]:
+        images = g(mg.randn(batch, 100, rng=rng))
         d_optimizer.zero_grad()
         d_loss = loss(d(x), real) + loss(d(images.detach()), fake)
         d_loss.backward()
@@ -51,9 +67,9 @@ def gan_step(
             g_loss = loss(d(images), real)
         g_loss.backward()
         g_optimizer.step()
-        return d_loss.item() + g_loss.item()
+        return d_loss, g_loss
 
-    return step
+    return lambda: sum(loss.item() for loss in step())
 
 
 def gan_mlp(batch: int) -> Step:
@@ -113,21 +129,16 @@ def vae_mlp(batch: int) -> Step:
     encoder = layers.Sequential(Linear(784, 512, rng=rng), ReLU())
     heads = layers.ModuleList([Linear(512, 20, rng=rng), Linear(512, 20, rng=rng)])
     decoder = layers.Sequential(Linear(20, 512, rng=rng), ReLU(), Linear(512, 784, rng=rng))
-    optimizer = optim.Adam(layers.ModuleList([encoder, heads, decoder]).parameters(), 1e-3)
     x = uniform(rng, batch, 784)
 
-    def step() -> float:
-        optimizer.zero_grad()
+    def loss() -> mg.Tensor:
         h = encoder(x)
         mu, logvar = heads[0](h), heads[1](h)
-        logits = decoder(mu + mg.exp(0.5 * logvar) * normal(rng, batch, 20))
-        loss = mg.binary_cross_entropy_with_logits(logits, x, reduction="sum")
-        loss = loss + mg.gaussian_kl(mu, logvar, reduction="sum")
-        loss.backward()
-        optimizer.step()
-        return loss.item()
+        logits = decoder(mu + mg.exp(0.5 * logvar) * mg.randn(batch, 20, rng=rng))
+        reconstruction = mg.binary_cross_entropy_with_logits(logits, x, reduction="sum")
+        return reconstruction + mg.gaussian_kl(mu, logvar, reduction="sum")
 
-    return step
+    return training(layers.ModuleList([encoder, heads, decoder]).parameters(), 1e-3, loss)
 
 
 def cnn_mnist(batch: int) -> Step:
@@ -146,17 +157,8 @@ def cnn_mnist(batch: int) -> Step:
         Dropout(0.5, rng=rng),
         Linear(128, 10, rng=rng),
     )
-    optimizer = optim.Adam(model.parameters(), 1e-3)
     x, y = uniform(rng, batch, 28, 28, 1), rng.integers(0, 10, batch)
-
-    def step() -> float:
-        optimizer.zero_grad()
-        loss = mg.cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step
+    return training(model.parameters(), 1e-3, lambda: mg.cross_entropy(model(x), y))
 
 
 def tiny_mlp(batch: int) -> Step:
@@ -166,14 +168,15 @@ def tiny_mlp(batch: int) -> Step:
     optimizer = optim.SGD(model.parameters(), 1e-2)
     x, y = normal(rng, batch, 2), normal(rng, batch, 1)
 
-    def step() -> float:
+    @mg.record
+    def step() -> mg.Tensor:
         optimizer.zero_grad()
         loss = mg.mse_loss(model(x), y)
         loss.backward()
         optimizer.step()
-        return loss.item()
+        return loss
 
-    return step
+    return lambda: step().item()
 
 
 # ---------------------------------------------------------------- sequences
@@ -198,21 +201,20 @@ def lstm_step(width: int, depth: int, batch: int) -> Step:
     """LSTM layers on LENGTH characters, a prediction at each."""
     rng = mg.random.generator(0)
     model = CharRNN(width, depth, rng)
-    optimizer = optim.Adam(model.parameters(), 2e-3)
     x, y = rng.integers(0, SYMBOLS, (2, batch, LENGTH))
-
-    def step() -> float:
-        optimizer.zero_grad()
-        loss = mg.cross_entropy(model(x)[0], y)
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step
+    return training(model.parameters(), 2e-3, lambda: mg.cross_entropy(model(x)[0], y))
 
 
 lstm2x256 = partial(lstm_step, 256, 2)
 lstm1x128 = partial(lstm_step, 128, 1)
+
+
+def gru64(batch: int) -> Step:
+    """A GRU of 64 over LENGTH steps of 64 numbers, whose last state predicts one."""
+    rng = mg.random.generator(0)
+    gru, out = layers.GRU(64, 64, rng=rng), Linear(64, 1, rng=rng)
+    x, y = normal(rng, batch, LENGTH, 64), normal(rng, batch, 1)
+    return training(layers.ModuleList([gru, out]).parameters(), 1e-3, lambda: mg.mse_loss(out(gru(x)[0][:, -1]), y))
 
 
 def generate_lstm2x256(batch: int) -> Step:
@@ -220,13 +222,17 @@ def generate_lstm2x256(batch: int) -> Step:
     rng = mg.random.generator(0)
     model = CharRNN(256, 2, rng).eval()
 
+    @mg.record
+    def read(x: np.ndarray, state: State | None) -> tuple[mg.Tensor, State]:
+        logits, after = model(x, state)
+        return mg.softmax(logits[:, -1]), after
+
     def step() -> float:
         x, state = np.zeros((batch, 1), np.int64), None
         with mg.no_grad():
             for _ in range(LENGTH):
-                logits, state = model(x, state)
-                cumulative = mg.softmax(logits[:, -1]).numpy().cumsum(axis=1)
-                x = (cumulative[:, :-1] < rng.random((batch, 1))).sum(axis=1, keepdims=True)
+                p, state = read(x, state)
+                x = (p.numpy().cumsum(axis=1)[:, :-1] < rng.random((batch, 1))).sum(axis=1, keepdims=True)
         return float(x[0, 0])
 
     return step
@@ -243,7 +249,8 @@ def gpt4x128(batch: int) -> Step:
     optimizer = optim.AdamW(model.parameters(), 1e-3)
     x, y = rng.integers(0, SYMBOLS, (2, batch, length))
 
-    def step() -> float:
+    @mg.record
+    def step() -> mg.Tensor:
         optimizer.zero_grad()
         h = positions(embedding(x))
         for block in blocks:
@@ -251,6 +258,6 @@ def gpt4x128(batch: int) -> Step:
         loss = mg.cross_entropy(out(norm(h)), y)
         loss.backward()
         optimizer.step()
-        return loss.item()
+        return loss
 
-    return step
+    return lambda: step().item()

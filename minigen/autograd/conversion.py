@@ -6,6 +6,7 @@ import numpy as np
 
 from minigen.config import FLOAT_DTYPES, config
 from minigen.errors import ArgumentError, DTypeError, GradientError, ShapeError
+from minigen.kernels.noting import constant, noting
 
 
 def as_array(data: Any, operation: str, dtype: Any = None) -> np.ndarray:
@@ -31,11 +32,18 @@ def as_array(data: Any, operation: str, dtype: Any = None) -> np.ndarray:
         if dtype is None and array.dtype == np.float64 and not isinstance(data, np.float64):
             array = array.astype(config.dtype)
     check_numeric(array, operation)
-    if dtype is None:
-        return array
-    found = numeric_dtype(dtype, operation)
-    check_fits(array, found, operation)
-    return array.astype(found, copy=False)
+    if dtype is not None:
+        found = numeric_dtype(dtype, operation)
+        check_fits(array, found, operation)
+        array = array.astype(found, copy=False)
+    return constant(array) if noting.notes is not None and only_numbers(data) else array
+
+
+def only_numbers(data: Any) -> bool:
+    """Whether `data` is a number of Python, or nested sequences of them: none that came out of an array, or a host."""
+    if isinstance(data, (list, tuple)):
+        return all(map(only_numbers, data))
+    return type(data) in (int, float, bool)
 
 
 def check_fits(array: np.ndarray, dtype: np.dtype, operation: str) -> None:

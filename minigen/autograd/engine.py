@@ -22,6 +22,7 @@ from minigen.autograd.observe import observed
 from minigen.autograd.tensor import Operand, Tensor
 from minigen.config import config
 from minigen.errors import GradientError, ShapeError
+from minigen.kernels.noting import constant, copied
 
 Deliver = Callable[[Tensor, Tensor], None]
 delivering = threading.RLock()  # one sweep at a time adds to leaves: two threads would lose each other's gradients
@@ -133,7 +134,7 @@ def partial_derivatives(
 def apart(gradients: list[Tensor | None], seeds: list[Tensor], create_graph: bool) -> list[Tensor | None]:
     """Gradients in memory of their own each, which in a sweep may be views, or shared; recorded by a product."""
     if not create_graph:
-        return [None if g is None else Tensor(g.data.copy()) for g in gradients]
+        return [None if g is None else Tensor(copied(g.data)) for g in gradients]
     shared = {id(seed.data) for seed in seeds}
     for i, g in enumerate(gradients):
         if g is not None:
@@ -319,7 +320,7 @@ def seed_gradient(output: Tensor, gradient: Operand | None, operation: str, crea
                 f"{operation}: output has shape {output.shape}; only a one-element output has an implied gradient. "
                 "Reduce it (.sum(), .mean()) or pass a gradient of the same shape"
             )
-        return Tensor(np.ones(output.data.shape, output.data.dtype))
+        return Tensor(constant(np.ones(output.data.shape, output.data.dtype)))
     g = gradient if isinstance(gradient, Tensor) else Tensor(as_array(gradient, operation))
     if g.shape != output.shape:
         raise ShapeError(f"{operation}: gradient has shape {g.shape}, the output {output.shape}; they must be equal")

@@ -24,6 +24,7 @@ from minigen.autograd.hooks import leaf_hooks
 from minigen.autograd.modes import modes
 from minigen.autograd.tensor import Tensor
 from minigen.errors import DTypeError, GradientError, ShapeError
+from minigen.kernels.noting import applied, copied, host, noting, run
 
 PILES = 20  # so many steps with gradients that only grow are taken for a forgotten zero_grad
 
@@ -174,6 +175,14 @@ def free_place(leaf: Tensor) -> Place:
     return place
 
 
+def is_held(leaf: Tensor) -> bool:
+    """Whether somebody else holds what is in a leaf's place, so that its next gradient would go to another one."""
+    place: Place = leaf.grad_place  # pyright: ignore[reportAssignmentType]
+    array = place.data
+    kept = getrefcount(place) > PLACE + (leaf._grad is place)
+    return kept or getrefcount(array) > ARRAY or getrefcount(array.base) > WHOLE + place.parts
+
+
 def vacated(leaf: Tensor, kept: bool, shared: bool) -> Place:
     """A place for the leaf that nobody else holds. kept: somebody holds the tensor; shared: its array, or a part."""
     place: Place = leaf.grad_place  # pyright: ignore[reportAssignmentType]
@@ -230,26 +239,45 @@ def accumulate(leaf: Tensor, g: Tensor, create_graph: bool) -> None:
         check_differentiable(leaf.data)
     if leaf._grad is not None and leaf._grad is not leaf.grad_place:
         leaf._grad = leaf.checked_grad(leaf._grad)  # its .data may have changed since it was assigned
-        leaf._grad = leaf._grad + g if create_graph else Tensor(np.asarray(summed(leaf._grad.data, g.data)))
+        give(leaf, leaf._grad + g if create_graph else Tensor(np.asarray(summed(leaf._grad.data, g.data))))
     elif create_graph:  # by a product, because g may be shared with other leaves
-        leaf._grad = g * 1.0 if leaf._grad is None else leaf._grad + g
+        give(leaf, g * 1.0 if leaf._grad is None else leaf._grad + g)
     elif leaf.grad_place is None:
         seen = modes.observers or leaf_hooks  # by somebody who may have kept it
         kept = type(g) is Fresh and g.data.flags.c_contiguous and not seen
-        leaf._grad = Tensor(g.data if kept else g.data.copy())
+        give(leaf, Tensor(g.data if kept else copied(g.data)))
     else:
-        if type(g) is Written:
-            place = leaf.grad_place
-        else:
+        if type(g) is not Written:
             if leaf._grad is not None:
                 check_apart(leaf._grad, g.data)
             place = free_place(leaf)
             if leaf._grad is None:
-                np.copyto(place.data, g.data)
+                run(np.copyto, place.data, g.data)
             else:
                 summed(place.data, g.data, out=place.data)
-        place.bump_version()  # a graph that saved the gradient is told
-        leaf._grad = place
+        take(leaf)
+
+
+def give(leaf: Tensor, g: Tensor) -> None:
+    """`g` is the gradient of a leaf that has no place for it."""
+    leaf._grad = g
+    if noting.notes is not None:
+        if g.requires_grad:
+            noting.notes.refuse("a gradient is kept with its graph: backward(create_graph=True)")
+        noting.notes.host(give_copy, (leaf, g.data), None)
+
+
+def give_copy(leaf: Tensor, array: np.ndarray) -> None:
+    """A copy of `array` is the gradient of a leaf."""
+    leaf._grad = Tensor(array.copy())
+
+
+@host
+def take(leaf: Tensor) -> None:
+    """The gradient of a leaf is what was written to its place."""
+    place: Place = leaf.grad_place  # pyright: ignore[reportAssignmentType]
+    place.bump_version()  # a graph that saved the gradient is told
+    leaf._grad = place
 
 
 def check_apart(place: Tensor, array: np.ndarray) -> None:
@@ -292,4 +320,9 @@ def own(leaf: Tensor) -> Tensor | None:
 
 def summed(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """a + b, broadcast; large arrays by all threads."""
-    return kernels.add(a, b, out) if a.size > kernels.SERIAL_ELEMENTS else np.add(a, b, out)
+    if a.size > kernels.SERIAL_ELEMENTS:
+        return kernels.add(a, b, out)
+    if out is None:
+        return applied(np.add, a, b)
+    run(np.add, a, b, out)
+    return out

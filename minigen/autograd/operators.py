@@ -21,6 +21,7 @@ from minigen.autograd.modes import modes
 from minigen.autograd.ops.operands import raw_index
 from minigen.autograd.tensor import Operand, Tensor
 from minigen.errors import DTypeError, GradientError, ShapeError
+from minigen.kernels.noting import refuse
 from minigen.torch_names import explains_keywords, has_axis
 
 
@@ -153,6 +154,7 @@ class Operators(Methods):
         except (ValueError, IndexError) as error:
             raise ShapeError(f"setitem: {error}; the tensor has shape {self.shape}") from None
         self.bump_version()
+        refuse("a tensor is written to in place")
 
     # Augmented assignment: without a graph to record, into the memory of the tensor itself
 

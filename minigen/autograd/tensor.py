@@ -13,6 +13,7 @@ from minigen.autograd.conversion import as_array, check_differentiable
 from minigen.checks import check_flag
 from minigen.config import config
 from minigen.errors import DTypeError, GradientError, ShapeError
+from minigen.kernels.noting import constant, made, refuse
 from minigen.torch_names import Count, class_names, visible
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class Tensor(Operators):
         """The array itself, not a copy. Raises GradientError when a gradient is required: `detach()` first."""
         if self.requires_grad:
             raise GradientError("numpy: the tensor requires a gradient, which NumPy would lose; use .detach().numpy()")
+        refuse("a value is read: numpy()")
         return self.data
 
     def item(self) -> float:
@@ -91,10 +93,12 @@ class Tensor(Operators):
             raise ShapeError(
                 f"item: shape {self.shape} has {self.size} elements; only a one-element tensor is a number"
             )
+        refuse("a value is read: item()")
         return self.data.item()
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
+        refuse("a value is read: tolist()")
         return self.data.tolist()
 
     # Gradients
@@ -142,6 +146,7 @@ class Tensor(Operators):
     # Python's protocols
 
     def __repr__(self) -> str:
+        refuse("a value is read: repr()")
         body = np.array2string(self.data, separator=", ", prefix="tensor(", threshold=SHOWN)
         if self.size == 0 or self.size > SHOWN:  # the brackets do not tell
             body = f"{body if self.size else '[]'}, shape={self.shape}"
@@ -166,6 +171,7 @@ class Tensor(Operators):
     def __bool__(self) -> bool:
         if self.size != 1:
             raise ShapeError(f"bool: truth of a tensor of shape {self.shape} is ambiguous; use .data.any() or .all()")
+        refuse("a value is read: bool()")
         return bool(self.data.item())
 
     def __copy__(self) -> "Tensor":
@@ -202,8 +208,13 @@ def tensor(data: Operand, requires_grad: bool = False, dtype: Any = None) -> Ten
     Raises DTypeError when the data is not numbers or booleans, or when a gradient is asked of non-floats.
     """
     source = data.data if isinstance(data, Tensor) else data
-    array = np.array(as_array(source, "tensor", dtype))
+    array = made(own_array, source, dtype) if isinstance(source, np.ndarray) else constant(own_array(source, dtype))
     return Tensor(array, check_flag("tensor", "requires_grad", requires_grad) and check_differentiable(array))
+
+
+def own_array(data: Any, dtype: Any) -> np.ndarray:
+    """A copy of `data` as an array of numbers, in `dtype` when it is given."""
+    return np.array(as_array(data, "tensor", dtype))
 
 
 def as_tensor(data: Operand, operation: str = "tensor") -> Tensor:

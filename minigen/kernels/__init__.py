@@ -11,6 +11,7 @@ Where to begin: `reference/` says what each kernel computes, in the fewest lines
     recurrent/    whole sequences, a worker to each run of them
     attention/    scaled dot products, block by block
     compiler/     what stands between these and Numba: decorators, cache on disk, process settings
+    noting.py     how a recorded step hears of all this; joining.py makes one function of kernels that follow each other
 
 Their words:
 

@@ -56,6 +56,8 @@ from minigen.kernels.rows.losses import (
     log_softmax_grad,
     softmax,
     softmax_grad,
+    squared_error_grad,
+    squared_error_sum,
 )
 from minigen.kernels.rows.mask import (
     dropout,
@@ -146,6 +148,8 @@ __all__ = [
     "softmax",
     "softmax_grad",
     "softplus",
+    "squared_error_grad",
+    "squared_error_sum",
     "tanh_grad",
     "total",
 ]

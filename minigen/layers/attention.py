@@ -6,6 +6,7 @@ from minigen import random
 from minigen.autograd import Tensor, ops
 from minigen.checks import check_count, check_number
 from minigen.errors import ArgumentError, GradientError, ShapeError
+from minigen.kernels.noting import refuse
 from minigen.layers.activation import GELU
 from minigen.layers.checks import check_features
 from minigen.layers.containers import Sequential
@@ -41,6 +42,7 @@ class KeyValueCache:
 
         The new ones stay when `length` is set to count them.
         """
+        refuse("a KeyValueCache grows")
         (n, _, width), end = kv.shape, self.length + kv.shape[1]
         held, _, held_width = self.memory.shape
         if (n, width, kv.dtype) != (held, held_width, self.memory.dtype):

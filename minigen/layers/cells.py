@@ -8,6 +8,7 @@ from minigen import random
 from minigen.autograd import Tensor, ops
 from minigen.checks import check_choice, check_count
 from minigen.errors import ArgumentError, ShapeError
+from minigen.kernels.noting import constant
 from minigen.layers import init
 from minigen.layers.checks import check_features, in_dtype
 from minigen.layers.module import Module, Parameter
@@ -43,7 +44,7 @@ class Cell(Module):
     def state(self, given: Any, n: int) -> Tensor:
         """A state as a tensor (N, H), zeros when it is None."""
         shape, dtype = (n, self.hidden_size), self.w_x.dtype
-        state = Tensor(np.zeros(shape, dtype)) if given is None else in_dtype(given, dtype, self.name)
+        state = Tensor(constant(np.zeros(shape, dtype))) if given is None else in_dtype(given, dtype, self.name)
         if state.shape != shape:
             raise ShapeError(f"{self.name}: a state is {state.shape}, expected (N, hidden_size) = {shape}")
         return state

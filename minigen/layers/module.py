@@ -20,6 +20,7 @@ from minigen.autograd.observe import observed
 from minigen.autograd.tensor import Tensor
 from minigen.config import FLOAT_DTYPES
 from minigen.errors import ArgumentError, CheckpointError, DTypeError
+from minigen.kernels.noting import host, refuse
 from minigen.layers.hooks import ModuleHooks
 from minigen.torch_names import class_names, visible
 
@@ -275,6 +276,7 @@ class Module:
 
         Copies, so that training on does not change what was kept (the best weights so far, say).
         """
+        refuse("values are read: state_dict()")
         return {name: np.array(array_of(value)) for name, value in self.named_state()}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
@@ -343,6 +345,7 @@ class Module:
             for parameter, flag in before:
                 parameter.requires_grad_(flag)
 
+    @host
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drop the gradients of all parameters, or set those that there are to zeros."""
         for parameter in self.parameters():

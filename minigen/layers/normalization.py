@@ -9,6 +9,7 @@ from minigen.autograd.modes import modes
 from minigen.checks import check_count, check_number
 from minigen.config import config
 from minigen.errors import ArgumentError
+from minigen.kernels.noting import constant, refuse
 from minigen.layers.checks import check_features
 from minigen.layers.module import Module, Parameter
 
@@ -77,6 +78,7 @@ class BatchNorm(Module):
         """How far the running values go towards this batch's: `momentum`, or 1 / number of batches with this one."""
         if self.momentum is not None:
             return self.momentum
+        refuse("BatchNorm(momentum=None) counts its batches")
         return 1.0 if self.running_mean is None else 1.0 / (int(self.num_batches_tracked) + 1)
 
     def extra_repr(self) -> str:
@@ -123,7 +125,7 @@ class LayerNorm(Module):
 
 def filled(given: Tensor | None, value: float, length: int, dtype: np.dtype) -> Tensor:
     """A weight or bias; one that changes nothing, all `value`, where the layer has none."""
-    return Tensor(np.full(length, value, dtype)) if given is None else given
+    return Tensor(constant(np.full(length, value, dtype))) if given is None else given
 
 
 def last_axis(layer: str, num_features: Any) -> int:

@@ -10,6 +10,7 @@ from minigen.autograd.ops.recurrent import step_mask
 from minigen.autograd.tensor import as_tensor
 from minigen.checks import check_choice, check_count, check_number
 from minigen.errors import ArgumentError, ShapeError
+from minigen.kernels.noting import constant
 from minigen.layers import init
 from minigen.layers.checks import in_dtype
 from minigen.layers.module import Module, Parameter
@@ -102,7 +103,7 @@ class Recurrent(Module):
             raise ShapeError(f"{name}: embedding is {embedding.shape}, expected a table (num, {self.input_size})")
         shape = (self.num_layers * len(self.ends), x.shape[0], self.hidden_size)
         for i, state in enumerate(states):
-            states[i] = Tensor(np.zeros(shape, dtype)) if state is None else in_dtype(state, dtype, name)
+            states[i] = Tensor(constant(np.zeros(shape, dtype))) if state is None else in_dtype(state, dtype, name)
             if states[i].shape != shape:
                 raise ShapeError(
                     f"{name}: a state is {states[i].shape}, expected (layers · directions, N, hidden) = {shape}"

@@ -10,10 +10,12 @@ from minigen.autograd import leaves
 from minigen.autograd.tensor import Tensor
 from minigen.checks import check_number, shown
 from minigen.errors import ArgumentError
+from minigen.kernels.noting import host
 from minigen.optim.flat import check_parameters
 from minigen.optim.optimizer import Optimizer
 
 
+@host
 def clip_grad_norm(parameters: Optimizer | Iterable[Tensor], max_norm: float, norm_type: float = 2.0) -> float:
     """Scale all gradients together so that their norm is at most `max_norm`; the norm they had before.
 
@@ -46,6 +48,7 @@ def norm_of(gradients: list[np.ndarray], norm_type: float) -> float:
     raise ArgumentError(f"clip_grad_norm: norm_type is {shown(norm_type)}; use 1, 2 or math.inf")
 
 
+@host
 def clip_grad_value(parameters: Optimizer | Iterable[Tensor], max_value: float) -> None:
     """Bring every component of every gradient into [-max_value, max_value]. NaN stays NaN. Raises ArgumentError."""
     max_value = check_number("clip_grad_value", "max_value", max_value, above=0)

@@ -10,6 +10,7 @@ from minigen.autograd.leaves import check_fit
 from minigen.autograd.tensor import Tensor
 from minigen.checks import check_number, check_saved, check_state
 from minigen.errors import ArgumentError
+from minigen.kernels.noting import host
 
 
 class HasParameters(Protocol):
@@ -35,6 +36,7 @@ class EMA:
             raise ArgumentError("EMA: the model has no parameters")
         self.weights = {name: p.data.copy() for name, p in self.parameters.items()}
 
+    @host
     def update(self) -> None:
         """Take in the present weights: call it after the optimizer's step."""
         for name, p in self.parameters.items():

@@ -149,13 +149,16 @@ class FlatParameters:
         None goes over one of the places `cuts` in the flat arrays.
         """
         runs: list[tuple[slice, int]] = []
+        first = end = key = -1
+        numbers = None if keys is None else keys.tolist()
         for i in active:
-            start, stop = self.offsets[i], self.offsets[i + 1]
-            key = 0 if keys is None else int(keys[i])
-            if runs and runs[-1][0].stop == start and runs[-1][1] == key and start not in cuts:
-                start = runs.pop()[0].start
-            runs.append((slice(start, stop), key))
-        return runs
+            start, number = self.offsets[i], 0 if numbers is None else numbers[i]
+            if start != end or number != key or start in cuts:
+                if end >= 0:
+                    runs.append((slice(first, end), key))
+                first, key = start, number
+            end = self.offsets[i + 1]
+        return [*runs, (slice(first, end), key)] if end >= 0 else runs
 
 
 def check_parameters(parameters: Iterable[Tensor], operation: str) -> list[Tensor]:

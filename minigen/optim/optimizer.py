@@ -11,6 +11,7 @@ from minigen.autograd.modes import enable_grad
 from minigen.autograd.tensor import Tensor
 from minigen.checks import check_number, check_saved, check_state
 from minigen.errors import ArgumentError, CheckpointError
+from minigen.kernels.noting import host, refuse
 from minigen.optim.flat import FlatParameters
 from minigen.optim.groups import Check, Group, Parameters, groups_of, names_apart
 
@@ -69,11 +70,13 @@ class Optimizer:
     @property
     def param_groups(self) -> tuple[Group, ...]:
         """The groups, each a dict with "params", "lr" and the other options; see `add_param_group` for more of them."""
+        refuse("an optimizer's param_groups are read")
         return tuple(self.groups)
 
     @property
     def lr(self) -> float:
         """The learning rate. Raises ArgumentError when set to a negative or non-finite value."""
+        refuse("an optimizer's lr is read")
         return self.leader["lr"]
 
     @lr.setter
@@ -136,6 +139,7 @@ class Optimizer:
         self.change()
         return loss
 
+    @host
     def change(self) -> None:
         """The step itself, with the gradients that there are."""
         active = self.flat.gather()
@@ -190,6 +194,7 @@ class Optimizer:
             self.moments = (*self.moments, name)
             setattr(self, name, np.zeros_like(self.flat.data))
 
+    @host
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Set `.grad` of all parameters to None, or those that there are to zeros."""
         for p in self.parameters:
@@ -267,6 +272,7 @@ def option(name: str) -> property:
     """The attribute of an option: that of the first group; set, of all groups."""
 
     def read(optimizer: Optimizer) -> Any:
+        refuse(f"an optimizer's {name} is read")
         return optimizer.groups[0][name]
 
     def write(optimizer: Optimizer, value: Any) -> None:

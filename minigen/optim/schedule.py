@@ -7,6 +7,7 @@ from typing import Any
 
 from minigen.checks import check_count, check_items, check_number, check_state
 from minigen.errors import ArgumentError, CheckpointError
+from minigen.kernels.noting import host
 from minigen.optim.optimizer import Optimizer
 
 
@@ -27,6 +28,7 @@ class Schedule:
         """The learning rate after t steps."""
         raise NotImplementedError(f"{type(self).__name__} has no lr_at")
 
+    @host
     def step(self) -> None:
         """Go one step on and set the optimizer's lr."""
         self.t += 1

@@ -5,7 +5,7 @@ global state and no backend is touched. Every `save_…` writes a PNG and raises
 """
 
 from minigen.plots.charts import save_confusion, save_curves
-from minigen.plots.comparison import save_scaling, save_times
+from minigen.plots.comparison import save_ratios, save_scaling, save_times
 from minigen.plots.latent import save_latent_map
 from minigen.plots.runs import save_runs
 from minigen.plots.sheets import image_grid, save_grid, save_interpolation, save_reconstructions
@@ -23,4 +23,5 @@ __all__ = [
     "save_word_map",
     "save_times",
     "save_scaling",
+    "save_ratios",
 ]

@@ -1,4 +1,4 @@
-"""Charts of measured times: several libraries on the same work, and a cost over a size."""
+"""Charts of measured times: several libraries on the same work, a cost over a size, and many ratios by kind."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -62,5 +62,37 @@ def save_scaling(
     axes.set_xticks(marks, [f"{mark:g}" for mark in marks])
     axes.set_xlabel(xlabel, color=INK)
     axes.set_ylabel(ylabel, color=INK)
+    axes.legend(frameon=False, fontsize=9)
+    save_figure(path, figure)
+
+
+@drawing
+def save_ratios(
+    path: str | Path, ratios: Mapping[str, Mapping[str, Sequence[float]]], title: str = "", xlabel: str = ""
+) -> None:
+    """Draw each ratio as a dot on a logarithmic axis, a row for each kind, a colour for each series.
+
+    ratios: by kind, then by series. Raises DataError when there is none, or one is not above 0.
+    """
+    values = [value for by_series in ratios.values() for series in by_series.values() for value in series]
+    if not values or min(values) <= 0:
+        raise DataError("save_ratios: expected at least one ratio, and all above 0")
+    figure = new_figure(7.2, 1.2 + 0.36 * len(ratios))
+    axes = figure.add_subplot()
+    style(axes, title)
+    axes.set_xscale("log", base=2)
+    names = list(dict.fromkeys(name for by_series in ratios.values() for name in by_series))
+    for i, name in enumerate(names):
+        dots = [(x, row) for row, by_series in enumerate(ratios.values()) for x in by_series.get(name, ())]
+        place = (i + 1) / (len(names) + 1) - 0.5
+        axes.scatter(
+            [x for x, _ in dots], [row + 0.8 * place for _, row in dots], s=14, color=COLORS[i % len(COLORS)],
+            alpha=0.75, linewidths=0, label=name,
+        )  # fmt: skip
+    axes.axvline(1, color=INK, linewidth=1)
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}×")
+    axes.set_yticks(range(len(ratios)), list(ratios))
+    axes.invert_yaxis()
+    axes.set_xlabel(xlabel, color=INK)
     axes.legend(frameon=False, fontsize=9)
     save_figure(path, figure)

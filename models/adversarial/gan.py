@@ -107,26 +107,31 @@ def play(model: GAN, loader: data.DataLoader, recipe: Any, run: Run, rng: np.ran
     g_schedule, d_schedule = (
         scheduling(recipe.schedule, optimizer, recipe.epochs * len(loader)) for optimizer in (g_optimizer, d_optimizer)
     )
+
+    @mg.record
+    def step(x: np.ndarray) -> tuple[mg.Tensor, mg.Tensor, mg.Tensor, mg.Tensor]:
+        fake = g(noise(len(x), recipe.latent, rng))
+
+        # D's step. `detach`: nothing of this loss goes back into G.
+        real_logits, fake_logits = d(mg.tensor(x)), d(fake.detach())
+        d_loss = discriminator_loss(real_logits, fake_logits)
+        d_optimizer.zero_grad()
+        d_loss.backward()
+        d_optimizer.step()
+
+        # G's step, through D as it is now. `frozen`: D's own weights need no gradient for it.
+        with d.frozen():
+            g_loss = generator_loss(d(fake))
+        g_optimizer.zero_grad()
+        g_loss.backward()
+        g_optimizer.step()
+        return d_loss, g_loss, real_logits.detach(), fake_logits.detach()
+
     state = {"model": model, "g_optimizer": g_optimizer, "d_optimizer": d_optimizer, "loader": loader, "rng": rng}
     state |= {"g_schedule": g_schedule, "d_schedule": d_schedule, "ema": averaging(g, recipe.ema)}
     with Steps(run, loader, state, epochs=recipe.epochs, max_steps=recipe.max_steps) as steps:
         for x, *_ in steps:
-            fake = g(mg.tensor(noise(len(x), recipe.latent, rng)))
-
-            # D's step. `detach`: nothing of this loss goes back into G.
-            real_logits, fake_logits = d(mg.tensor(x)), d(fake.detach())
-            d_loss = discriminator_loss(real_logits, fake_logits)
-            d_optimizer.zero_grad()
-            d_loss.backward()
-            d_optimizer.step()
-
-            # G's step, through D as it is now. `frozen`: D's own weights need no gradient for it.
-            with d.frozen():
-                g_loss = generator_loss(d(fake))
-            g_optimizer.zero_grad()
-            g_loss.backward()
-            g_optimizer.step()
-
+            d_loss, g_loss, real_logits, fake_logits = step(x)
             d_real, d_fake = mean_d(real_logits), mean_d(fake_logits)
             every = 1 if steps.check_due else 50  # the end of an epoch has a row, too
             steps.log(every, d_loss=d_loss, g_loss=g_loss, d_real=d_real, d_fake=d_fake)

@@ -162,13 +162,12 @@ def one_hot(ids: np.ndarray, symbols: int) -> np.ndarray:
 
 def straight_through(soft: Tensor) -> Tensor:
     """The one-hot vector of the largest of (…, symbols) forward; backward as if it were `soft` itself."""
-    return (soft - soft.detach()) + one_hot(soft.data.argmax(axis=-1), soft.shape[-1])
+    return (soft - soft.detach()) + mg.one_hot(mg.argmax(soft, -1), soft.shape[-1]).astype(soft.dtype)
 
 
-def gumbel_softmax(logits: Tensor, tau: float, rng: np.random.Generator) -> Tensor:
+def gumbel_softmax(logits: Tensor, tau: Tensor | float, rng: np.random.Generator) -> Tensor:
     """A draw from softmax(logits) for each place, as one-hot vectors through which gradients pass."""
-    g = rng.gumbel(size=logits.shape).astype(logits.dtype)
-    return straight_through(mg.softmax((logits + g) / tau))
+    return straight_through(mg.gumbel_softmax(logits, tau, rng=rng))
 
 
 def temperature(step: int, recipe: Recipe) -> float:
@@ -203,30 +202,34 @@ def train(recipe: Recipe, run: Run) -> None:
     length = recipe.epochs * len(loader)
     g_schedule, d_schedule = optim.CosineLR(g_optimizer, length), optim.CosineLR(d_optimizer, length)
 
+    @mg.record
+    def step(real: np.ndarray, tau: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+        x = mg.tensor(real, requires_grad=True)
+        fake = gumbel_softmax(g(noise(len(real), recipe.latent, rng)), mg.tensor(tau), rng)
+
+        # D's step, on one-hot vectors from either side.
+        real_logits, fake_logits = d(x), d(fake.detach())
+        d_loss = discriminator_loss(real_logits, fake_logits)
+        penalty = squared_gradient(real_logits, x)
+        d_optimizer.zero_grad()
+        (d_loss + 0.5 * recipe.penalty * penalty).backward()
+        d_optimizer.step()
+
+        # G's step, through D as it is now.
+        with d.frozen():
+            g_loss = generator_loss(d(fake))
+        g_optimizer.zero_grad()
+        g_loss.backward()
+        g_optimizer.step()
+        return d_loss, g_loss, penalty.detach()
+
     state = {"model": model, "g_optimizer": g_optimizer, "d_optimizer": d_optimizer, "loader": loader}
     state |= {"g_schedule": g_schedule, "d_schedule": d_schedule, "tokenizer": tokenizer, "rng": rng}
     state |= {"ema": averaging(g, recipe.ema)}
     with Steps(run, loader, state, epochs=recipe.epochs, max_steps=recipe.max_steps) as steps:
         for (ids,) in steps:
             tau = temperature(steps.step, recipe)
-            x = mg.tensor(one_hot(ids, tokenizer.size), requires_grad=True)
-            fake = gumbel_softmax(g(mg.tensor(noise(len(ids), recipe.latent, rng))), tau, rng)
-
-            # D's step, on one-hot vectors from either side.
-            real_logits, fake_logits = d(x), d(fake.detach())
-            d_loss = discriminator_loss(real_logits, fake_logits)
-            penalty = squared_gradient(real_logits, x)
-            d_optimizer.zero_grad()
-            (d_loss + 0.5 * recipe.penalty * penalty).backward()
-            d_optimizer.step()
-
-            # G's step, through D as it is now.
-            with d.frozen():
-                g_loss = generator_loss(d(fake))
-            g_optimizer.zero_grad()
-            g_loss.backward()
-            g_optimizer.step()
-
+            d_loss, g_loss, penalty = step(one_hot(ids, tokenizer.size), np.array(tau, mg.config.dtype))
             steps.log(every=50, d_loss=d_loss, g_loss=g_loss, penalty=penalty, temperature=tau)
             if steps.check_due:
                 with steps.averaged():

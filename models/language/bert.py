@@ -115,8 +115,8 @@ def conceal(
     return np.where(chosen, shown, ids), chosen
 
 
-def masked_loss(logits: Tensor, ids: np.ndarray, chosen: np.ndarray) -> Tensor:
-    """The mean of -log p over the chosen positions, in nats; the others do not count."""
+def masked_loss(logits: Tensor, ids: np.ndarray, chosen: tuple[np.ndarray, ...]) -> Tensor:
+    """The mean of -log p over the chosen positions, (rows, columns), in nats; the others do not count."""
     return mg.cross_entropy(logits, ids, reduction="none")[chosen].mean()
 
 
@@ -132,6 +132,16 @@ def train(recipe: Recipe, run: Run) -> None:
     optimizer, schedule = adamw(model, recipe)
     loader = data.DataLoader(windows, recipe.batch_size, shuffle=True, rng=rng)
 
+    @mg.record
+    def step(x: np.ndarray, ids: np.ndarray, chosen: tuple[np.ndarray, ...]) -> tuple[Tensor, float]:
+        loss = masked_loss(model(x), ids, chosen)
+
+        optimizer.zero_grad()
+        loss.backward()
+        norm = optim.clip_grad_norm(optimizer, recipe.clip)
+        optimizer.step()
+        return loss, norm
+
     state = {"model": model, "optimizer": optimizer, "schedule": schedule, "loader": loader}
     state |= {"tokenizer": tokenizer, "rng": rng}
     state |= {"ema": averaging(model, recipe.ema), "stopping": stopping(recipe.patience)}
@@ -139,13 +149,7 @@ def train(recipe: Recipe, run: Run) -> None:
     with Steps(run, loader, state, **limits, held_out=validation) as steps:
         for ids, _ in steps:
             x, chosen = conceal(ids, model.mask, recipe.masked, rng)
-            loss = masked_loss(model(x), ids, chosen)
-
-            optimizer.zero_grad()
-            loss.backward()
-            norm = optim.clip_grad_norm(optimizer, recipe.clip)
-            optimizer.step()
-
+            loss, norm = step(x, ids, np.nonzero(chosen))
             steps.log(every=50, loss=loss, gradient_norm=norm)
             if steps.check_due:
                 with steps.averaged():

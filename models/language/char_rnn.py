@@ -161,19 +161,23 @@ def train(recipe: Recipe, run: Run) -> None:
     carried = Carried(recipe)
     schedule = scheduling(recipe.schedule, optimizer, recipe.epochs * len(loader))
 
+    @mg.record
+    def step(x: np.ndarray, y: np.ndarray, before: State) -> tuple[Tensor, float, State]:
+        logits, after = model(x, before)
+        loss = mg.cross_entropy(logits, y)
+
+        optimizer.zero_grad()
+        loss.backward()
+        norm = optim.clip_grad_norm(optimizer, recipe.clip)
+        optimizer.step()
+        return loss, norm, after
+
     state = {"model": model, "optimizer": optimizer, "schedule": schedule, "loader": loader, "carried": carried}
     state |= {"tokenizer": tokenizer, "rng": rng}
     state |= {"ema": averaging(model, recipe.ema), "stopping": stopping(recipe.patience)}
     with Steps(run, loader, state, epochs=recipe.epochs, max_steps=recipe.max_steps, held_out=validation) as steps:
         for x, y in steps:
-            logits, after = model(x, carried.get())
-            loss = mg.cross_entropy(logits, y)
-
-            optimizer.zero_grad()
-            loss.backward()
-            norm = optim.clip_grad_norm(optimizer, recipe.clip)
-            optimizer.step()
-
+            loss, norm, after = step(x, y, carried.get())
             carried.put(after)
             if loader.epoch_done:  # the next step begins at the start of the text again
                 carried.clear()
@@ -207,9 +211,13 @@ def continuation(
     """The same with a model at hand, in evaluation mode: the state stands for all that was read and written so far."""
     state: State | None = None
 
+    @mg.record
+    def read(ids: np.ndarray, before: State | None) -> tuple[Tensor, State]:
+        return model(ids, before)
+
     def predict(ids: np.ndarray) -> np.ndarray:
         nonlocal state
-        logits, state = model(ids[None], state)
+        logits, state = read(ids[None], state)
         return logits.numpy()[0, -1]
 
     return stream(predict, tokenizer, prompt, n, choice, rng)

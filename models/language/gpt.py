@@ -127,19 +127,23 @@ def train(recipe: Recipe, run: Run) -> None:
     optimizer, schedule = adamw(model, recipe)
     loader = data.DataLoader(windows, recipe.batch_size, shuffle=True, rng=rng)
 
+    @mg.record
+    def step(x: np.ndarray, y: np.ndarray) -> tuple[Tensor, float]:
+        loss = mg.cross_entropy(model(x), y)
+
+        optimizer.zero_grad()
+        loss.backward()
+        norm = optim.clip_grad_norm(optimizer, recipe.clip)
+        optimizer.step()
+        return loss, norm
+
     state = {"model": model, "optimizer": optimizer, "schedule": schedule, "loader": loader}
     state |= {"tokenizer": tokenizer, "rng": rng}
     state |= {"ema": averaging(model, recipe.ema), "stopping": stopping(recipe.patience)}
     limits = {"steps": recipe.steps, "max_steps": recipe.max_steps, "round_length": recipe.every}
     with Steps(run, loader, state, **limits, held_out=validation) as steps:
         for x, y in steps:
-            loss = mg.cross_entropy(model(x), y)
-
-            optimizer.zero_grad()
-            loss.backward()
-            norm = optim.clip_grad_norm(optimizer, recipe.clip)
-            optimizer.step()
-
+            loss, norm = step(x, y)
             steps.log(every=50, loss=loss, gradient_norm=norm)
             if steps.check_due:
                 with steps.averaged():

@@ -131,7 +131,7 @@ class TextVAE(layers.Module):
 
     def encode(self, ids: np.ndarray, counts: np.ndarray) -> tuple[Tensor, Tensor]:
         """mu and log sigma² of q(z|x), each (N, latent), for the first `counts` words of each row of `ids` (N, T)."""
-        _, (h, _) = self.encoder(self.embedding(ids), mask=np.arange(ids.shape[1]) < counts[:, None])
+        _, (h, _) = self.encoder(self.embedding(ids), mask=mg.arange(ids.shape[1]) < mg.tensor(counts[:, None]))
         return self.mu(h[-1]), self.logvar(h[-1])
 
     def begin(self, z: Tensor) -> tuple[Tensor, Tensor]:
@@ -140,7 +140,9 @@ class TextVAE(layers.Module):
         h, c = mg.chunk(state, 2, axis=-1)
         return mg.tanh(h), c
 
-    def read(self, ids: np.ndarray, z: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def read(
+        self, ids: np.ndarray | Tensor, z: Tensor, state: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """What the decoder makes of further words (N, T), (N, T, hidden), and its state after them."""
         return self.decoder(self.embedding(ids) + mg.expand_dims(self.hint(z), 1), state)
 
@@ -150,12 +152,14 @@ class TextVAE(layers.Module):
         """-log p(x|z) for one sample z of q(z|x), in nats a sentence, and mu and log sigma² (N, latent)."""
         mu, logvar = self.encode(ids, counts)
         z = reparametrize(mu, logvar, rng)
-        before = np.concatenate([np.full((len(ids), 1), self.end), ids[:, :-1]], axis=1)  # a sentence begins at an end
+        before = mg.tensor(ids[:, :-1])
         if word_dropout:
-            before[:, 1:][rng.random(ids[:, 1:].shape) < word_dropout] = self.blank
+            before = mg.where(mg.rand(*before.shape, rng=rng, dtype=np.float64) < word_dropout, self.blank, before)
+        before = mg.concatenate([mg.full((len(ids), 1), self.end), before], 1)  # a sentence begins at an end
         h, _ = self.read(before, z, self.begin(z))
-        real = np.arange(ids.shape[1]) <= counts[:, None]  # the words and the end behind them, not what fills the row
-        return mg.cross_entropy(self.out(h[real]), ids[real], reduction="sum") / len(ids), mu, logvar
+        losses = mg.cross_entropy(self.out(h), ids, reduction="none")
+        real = mg.arange(ids.shape[1]) <= mg.tensor(counts[:, None])  # the words and the end behind them, no fillers
+        return mg.where(real, losses, 0.0).sum() / len(ids), mu, logvar
 
 
 # ---------------------------------------------------------------- the loss
@@ -184,22 +188,26 @@ def train(recipe: Recipe, run: Run) -> None:
     loader = data.DataLoader(sentences, recipe.batch_size, shuffle=True, rng=rng)
     schedule = scheduling(recipe.schedule, optimizer, recipe.epochs * len(loader))
 
+    @mg.record
+    def step(ids: np.ndarray, counts: np.ndarray, weight: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+        reconstruction, mu, logvar = model(ids, counts, rng, recipe.word_dropout)
+        kl = divergence(mu, logvar)
+        loss = reconstruction + mg.tensor(weight) * mg.maximum(kl, recipe.free_bits).sum()
+
+        optimizer.zero_grad()
+        loss.backward()
+        optim.clip_grad_norm(optimizer, recipe.clip)
+        optimizer.step()
+        return loss, reconstruction, kl.sum()
+
     state = {"model": model, "optimizer": optimizer, "loader": loader, "tokenizer": tokenizer, "rng": rng}
     state |= {"schedule": schedule, "ema": averaging(model, recipe.ema), "stopping": stopping(recipe.patience)}
     limits = {"epochs": recipe.epochs, "max_steps": recipe.max_steps}
     with Steps(run, loader, state, **limits, watch="validation_negative_elbo", held_out=held_out) as steps:
         for ids, counts in steps:
             weight = kl_weight(steps.step, recipe)
-            reconstruction, mu, logvar = model(ids[:, : counts.max() + 1], counts, rng, recipe.word_dropout)
-            kl = divergence(mu, logvar)
-            loss = reconstruction + weight * mg.maximum(kl, recipe.free_bits).sum()
-
-            optimizer.zero_grad()
-            loss.backward()
-            optim.clip_grad_norm(optimizer, recipe.clip)
-            optimizer.step()
-
-            steps.log(every=50, loss=loss, reconstruction=reconstruction, kl=kl.sum(), kl_weight=weight)
+            loss, reconstruction, kl = step(ids[:, : counts.max() + 1], counts, np.array(weight, mg.config.dtype))
+            steps.log(every=50, loss=loss, reconstruction=reconstruction, kl=kl, kl_weight=weight)
             if steps.check_due:
                 with steps.averaged():
                     figures = measure(model, tokenizer, held_out)

@@ -134,8 +134,7 @@ class VAE(layers.Module):
 
 def reparametrize(mu: Tensor, logvar: Tensor, rng: np.random.Generator) -> Tensor:
     """z = mu + sigma·eps: a sample of q(z|x) through which mu and sigma get their gradients (section 2.4)."""
-    eps = rng.standard_normal(mu.shape, dtype=np.float32)
-    return mu + mg.exp(0.5 * logvar) * eps
+    return mu + mg.exp(0.5 * logvar) * mg.randn_like(mu, rng=rng)
 
 
 # ---------------------------------------------------------------- the loss
@@ -166,6 +165,18 @@ def train(recipe: Recipe, run: Run) -> None:
     loader = data.DataLoader(images, recipe.batch_size, shuffle=True, rng=rng)
     schedule = scheduling(recipe.schedule, optimizer, recipe.epochs * len(loader))
 
+    @mg.record
+    def step(x: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+        images = mg.tensor(x)
+        logits, mu, logvar = model(images, rng)
+        reconstruction, kl = negative_elbo(logits, images, mu, logvar)
+        loss = reconstruction + kl
+
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss, reconstruction, kl
+
     state = {"model": model, "optimizer": optimizer, "loader": loader, "rng": rng, "schedule": schedule}
     state |= {"ema": averaging(model, recipe.ema), "stopping": stopping(recipe.patience)}
     watch = "validation_negative_elbo"
@@ -173,15 +184,7 @@ def train(recipe: Recipe, run: Run) -> None:
     limits = {"epochs": recipe.epochs, "max_steps": recipe.max_steps}
     with Steps(run, loader, state, **limits, watch=watch, held_out=measured) as steps:
         for x, *_ in steps:
-            x = mg.tensor(x)
-            logits, mu, logvar = model(x, rng)
-            reconstruction, kl = negative_elbo(logits, x, mu, logvar)
-            loss = reconstruction + kl
-
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-
+            loss, reconstruction, kl = step(x)
             steps.log(every=100, loss=loss, reconstruction=reconstruction, kl=kl)
             if steps.check_due:
                 with steps.averaged():

@@ -40,9 +40,9 @@ def generator_loss(fake: Tensor) -> Tensor:
 # ---------------------------------------------------------------- noise, and what becomes of it
 
 
-def noise(n: int, latent: int, rng: np.random.Generator) -> np.ndarray:
+def noise(n: int, latent: int, rng: np.random.Generator) -> Tensor:
     """n draws z ~ N(0, I), (n, latent)."""
-    return rng.standard_normal((n, latent), dtype=np.float32)
+    return mg.randn(n, latent, rng=rng)
 
 
 def mean_d(logits: Tensor) -> float:
@@ -50,10 +50,10 @@ def mean_d(logits: Tensor) -> float:
     return mg.sigmoid(logits.detach()).mean().item()
 
 
-def draw(model: GAN, z: np.ndarray) -> np.ndarray:
+def draw(model: GAN, z: Tensor | np.ndarray) -> np.ndarray:
     """The image of each row of z (N, latent), (N, H, W, C) in [0, 1]; in evaluation mode, in batches of 500."""
     with evaluating(model.generator):
-        batches = [model.generator(mg.tensor(z[i : i + 500])).numpy() for i in range(0, len(z), 500)]
+        batches = [model.generator(z[i : i + 500]).numpy() for i in range(0, len(z), 500)]
     return np.concatenate(batches) * 0.5 + 0.5
 
 

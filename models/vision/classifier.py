@@ -106,17 +106,21 @@ def train(recipe: Recipe, run: Run) -> None:
     loader = data.DataLoader(images, recipe.batch_size, shuffle=True, rng=rng)
     schedule = scheduling(recipe.schedule, optimizer, recipe.epochs * len(loader))
 
+    @mg.record
+    def step(x: np.ndarray, y: np.ndarray) -> tuple[mg.Tensor, mg.Tensor]:
+        logits = model(mg.tensor(x))
+        loss = mg.cross_entropy(logits, y)
+
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss, logits.detach()
+
     state = {"model": model, "optimizer": optimizer, "schedule": schedule, "loader": loader, "rng": rng}
     state |= {"ema": averaging(model, recipe.ema), "stopping": stopping(recipe.patience)}
     with Steps(run, loader, state, epochs=recipe.epochs, max_steps=recipe.max_steps, held_out=held_out) as steps:
         for x, y in steps:
-            logits = model(mg.tensor(data.random_shift(x, recipe.shift, rng)))
-            loss = mg.cross_entropy(logits, y)
-
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-
+            loss, logits = step(data.random_shift(x, recipe.shift, rng), y)
             accuracy = metrics.accuracy(logits.data.argmax(axis=1), y)
             steps.log(every=50, loss=loss, accuracy=accuracy)
             if steps.check_due:

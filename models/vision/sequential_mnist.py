@@ -94,8 +94,8 @@ class Reader(layers.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The logits; softmax of them is p(y|x)."""
-        mean, deviation = self.grey
-        h, _ = self.recurrent((x - mean) / deviation)
+        grey = mg.tensor(self.grey)
+        h, _ = self.recurrent((x - grey[0]) / grey[1])
         return self.out(h[:, -1])
 
     def standardize(self, images: np.ndarray) -> None:
@@ -127,18 +127,22 @@ def train(recipe: Recipe, run: Run) -> None:
     loader = data.DataLoader(sequences(images, recipe), recipe.batch_size, shuffle=True, rng=rng)
     schedule = scheduling(recipe.schedule, optimizer, recipe.epochs * len(loader))
 
+    @mg.record
+    def step(x: np.ndarray, y: np.ndarray) -> tuple[mg.Tensor, mg.Tensor, float]:
+        logits = model(mg.tensor(x))
+        loss = mg.cross_entropy(logits, y)
+
+        optimizer.zero_grad()
+        loss.backward()
+        norm = optim.clip_grad_norm(optimizer, recipe.clip)
+        optimizer.step()
+        return loss, logits.detach(), norm
+
     state = {"model": model, "optimizer": optimizer, "schedule": schedule, "loader": loader, "rng": rng}
     state |= {"ema": averaging(model, recipe.ema), "stopping": stopping(recipe.patience)}
     with Steps(run, loader, state, epochs=recipe.epochs, max_steps=recipe.max_steps, held_out=held_out) as steps:
         for x, y in steps:
-            logits = model(mg.tensor(x))
-            loss = mg.cross_entropy(logits, y)
-
-            optimizer.zero_grad()
-            loss.backward()
-            norm = optim.clip_grad_norm(optimizer, recipe.clip)
-            optimizer.step()
-
+            loss, logits, norm = step(x, y)
             accuracy = metrics.accuracy(logits.data.argmax(axis=1), y)
             steps.log(every=50, loss=loss, accuracy=accuracy, gradient_norm=norm)
             if steps.check_due:

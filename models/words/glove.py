@@ -120,7 +120,8 @@ class GloVe(layers.Module):
 
 def weighted_squares(predicted: Tensor, x: np.ndarray, x_max: float, power: float) -> Tensor:
     """Equations 8 and 9, the mean over the N pairs instead of the sum. predicted, x: (N,)."""
-    f, target = np.minimum(1, (x / x_max) ** power), np.log(x)
+    count = mg.tensor(x, dtype=np.float64)
+    f, target = mg.minimum(1.0, (count / x_max) ** power), mg.log(count)
     error = predicted - target.astype(predicted.dtype)
     return (f.astype(predicted.dtype) * error * error).mean()
 
@@ -138,17 +139,20 @@ def train(recipe: Recipe, run: Run) -> None:
     optimizer = optim.Adagrad(model.parameters(), lr=recipe.lr)
     loader = data.DataLoader(training, recipe.batch_size, shuffle=True, rng=rng)
 
+    @mg.record
+    def step(i: np.ndarray, j: np.ndarray, x: np.ndarray) -> Tensor:
+        loss = weighted_squares(model(i, j), x, recipe.x_max, recipe.power)
+
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
     state = {"model": model, "optimizer": optimizer, "loader": loader, "tokenizer": tokenizer, "rng": rng}
     state |= {"stopping": stopping(recipe.patience)}
     with Steps(run, loader, state, epochs=recipe.epochs, max_steps=recipe.max_steps, held_out=validation) as steps:
         for i, j, x in steps:
-            loss = weighted_squares(model(i, j), x, recipe.x_max, recipe.power)
-
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-
-            steps.log(every=100, loss=loss)
+            steps.log(every=100, loss=step(i, j, x))
             if steps.check_due:
                 steps.record(validation_loss=measure(model, validation, recipe))
             if steps.sample_due:

@@ -43,6 +43,9 @@ Request = Question
 VALIDATION = 0.02  # share of the words, the last ones, that are held out
 
 
+FILLED = 1024  # the pairs of a step are filled up to a multiple of it
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What to train, on what, and for how long."""
@@ -90,9 +93,15 @@ class Word2Vec(layers.Module):
         return (v * self.neighbour(neighbour)).sum(axis=1), v @ self.neighbour(noise).T
 
 
-def negative_sampling(true: Tensor, noise: Tensor, k: float) -> Tensor:
-    """Equation 4, averaged over the N pairs; -log σ(x) = softplus(-x), and the mean over noise words is E."""
-    return (mg.softplus(-true).sum() + mg.softplus(noise).sum() * (k / noise.shape[1])) / max(len(true), 1)
+def negative_sampling(true: Tensor, noise: Tensor, k: float, real: np.ndarray | None = None) -> Tensor:
+    """Equation 4, averaged over the N pairs; -log σ(x) = softplus(-x), and the mean over noise words is E.
+
+    real (N,): 1 for a pair that counts, 0 for one that fills up; None: all count.
+    """
+    losses = mg.softplus(-true) + mg.softplus(noise).sum(axis=1) * (k / noise.shape[1])
+    if real is None:
+        return losses.sum() / max(len(true), 1)
+    return (losses * mg.tensor(real)).sum() / mg.maximum(mg.tensor(real).sum(), 1.0)
 
 
 # ---------------------------------------------------------------- pairs and noise
@@ -121,6 +130,12 @@ class Pairs:
         row, column = np.nonzero(inside & near & kept)
         return ids[at[row]], neighbours[row, column]
 
+    def filled(self, word: np.ndarray, neighbour: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Pairs (N,) as many as one of few numbers, so that a recorded step sees few shapes; and 1 for real ones."""
+        real = np.ones(len(word), mg.config.dtype)
+        missing = (0, -len(word) % FILLED)
+        return np.pad(word, missing), np.pad(neighbour, missing), np.pad(real, missing)
+
     def noise(self, rng: np.random.Generator) -> np.ndarray:
         """Noise words (M,), by their frequency to the power 3/4."""
         drawn = np.searchsorted(self.cumulative, rng.random(self.count), side="right")
@@ -142,20 +157,23 @@ def train(recipe: Recipe, run: Run) -> None:
     loader = data.DataLoader(data.ArrayDataset(np.arange(len(training))), recipe.batch_size, shuffle=True, rng=rng)
     schedule = optim.CosineLR(optimizer, recipe.epochs * len(loader))
 
+    @mg.record
+    def step(word: np.ndarray, neighbour: np.ndarray, real: np.ndarray, noise: np.ndarray) -> Tensor:
+        true, drawn = model(word, neighbour, noise)
+        loss = negative_sampling(true, drawn, recipe.negatives, real)
+
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
     state = {"model": model, "optimizer": optimizer, "schedule": schedule, "loader": loader, "rng": rng}
     state |= {"tokenizer": tokenizer, "stopping": stopping(recipe.patience)}
     limits = {"epochs": recipe.epochs, "max_steps": recipe.max_steps}
     with Steps(run, loader, state, **limits, held_out=validation, data=training) as steps:
         for (at,) in steps:
-            word, neighbour = pairs.around(training, at, rng)
-            true, noise = model(word, neighbour, pairs.noise(rng))
-            loss = negative_sampling(true, noise, recipe.negatives)
-
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-
-            steps.log(every=50, loss=loss)
+            word, neighbour, real = pairs.filled(*pairs.around(training, at, rng))
+            steps.log(every=50, loss=step(word, neighbour, real, pairs.noise(rng)))
             if steps.check_due:
                 steps.record(validation_loss=measure(model, validation, pairs, recipe))
             if steps.sample_due:

@@ -1,13 +1,15 @@
 """The atlas of shapes: what is drawn, and that both sides do the same work."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from minigen.benchmarks import atlas, atlas_minigen
+from minigen.benchmarks import atlas_minigen, atlas_tables, command, publish
 from minigen.benchmarks.atlas_cases import DRAWS, GFLOP, MEGABYTES, Case, draw_cases
 
 SMALL = {"batch": 3, "rows": 5, "table": 30, "count": 2, "length": 20}
@@ -52,8 +54,8 @@ def test_minigen_and_torch_give_results_of_the_same_shape(case: Case):
     from minigen.benchmarks import atlas_torch
 
     for backward in (False, True):
-        ours = getattr(atlas_minigen, case.build)(case.sizes, backward)()
-        theirs: Any = getattr(atlas_torch, case.build)(case.sizes, backward)()
+        ours: Any = atlas_minigen.case(case.build, case.sizes, backward)()
+        theirs: Any = atlas_torch.case(case.build, case.sizes, backward, False)()
         if case.build == "optimizer":
             continue
         assert isinstance(theirs, torch.Tensor) and theirs.requires_grad == ours.requires_grad == backward
@@ -61,25 +63,48 @@ def test_minigen_and_torch_give_results_of_the_same_shape(case: Case):
 
 
 def test_the_work_of_a_convolution_is_counted_by_its_outputs():
-    sizes = {"batch": 2, "height": 8, "width": 6, "inputs": 3, "outputs": 5, "kernel": 3, "stride": 2, "padding": 1}
-    case = Case("", "conv2d", sizes | {"dilation": 1, "groups": 1}, 0, 0)
-    y = atlas_minigen.conv2d(case.sizes, False)()
     counted = next(c for c in draw_cases(600, 0) if c.build == "conv2d" and c.sizes["groups"] == 1)
-    shape = getattr(atlas_minigen.conv2d(counted.sizes | {"batch": 1}, False)(), "shape", ())
+    y: Any = atlas_minigen.case("conv2d", counted.sizes | {"batch": 1}, False)()
     s = counted.sizes
-    assert np.isclose(counted.gflop, 2e-9 * s["batch"] * np.prod(shape) * s["kernel"] ** 2 * s["inputs"])
-    assert getattr(y, "shape", ()) == (2, 4, 3, 5)
+    assert np.isclose(counted.gflop, 2e-9 * s["batch"] * np.prod(y.shape) * s["kernel"] ** 2 * s["inputs"])
+
+
+def entry(name: str, kind: str, ours: float, theirs: float | None) -> Mapping[str, Any]:
+    """A case as it is measured, three rounds alike; its limit is a second."""
+    seconds = {"minigen": ours} if theirs is None else {"minigen": ours, "torch": theirs}
+    passes = ("forward", "backward")
+    return {
+        "name": name, "kind": kind, "seconds": dict.fromkeys(passes, seconds), "limit": dict.fromkeys(passes, 1.0),
+        "round_seconds": {key: {side: [value] * 3 for side, value in seconds.items()} for key in passes},
+    }  # fmt: skip
+
+
+ENTRIES = [entry("a", "x", 1, 2), entry("b", "x", 2, 1), entry("c", "y", 1, 4), entry("d", "y", 1, None)]
 
 
 def test_the_summary_names_kinds_and_the_slowest():
-    def entry(name: str, kind: str, ours: float, theirs: float | None) -> Mapping[str, Any]:
-        seconds = {"minigen": ours} if theirs is None else {"minigen": ours, "torch": theirs}
-        return {"name": name, "kind": kind, "seconds": dict.fromkeys(atlas.PASSES, seconds)}
-
-    lines = atlas.summary(
-        [entry("a", "x", 1, 2), entry("b", "x", 2, 1), entry("c", "y", 1, 4), entry("d", "y", 1, None)]
-    )
+    lines = atlas_tables.summary(ENTRIES, ["torch", "jax"])
     text = "\n".join(lines)
-    assert "forward: geometric mean 1.59× torch, 1 of 3 slower" in text
-    assert "x                          1.00×, worst 0.50×, of 2" in text
-    assert lines.index("    0.50× b") < lines.index("    2.00× a") < lines.index("    4.00× c")
+    assert "forward, torch: geometric mean 1.59× over 3 cases, 1 below 1, 1 of them in every round" in text
+    assert "forward: 75 % of the cases at 60 % or more of their limit, half of them at 100 %" in text
+    assert "jax" not in text and "x                             2    1.00×    0.50×" in text
+    slowest = [line.split() for line in lines[-6:]]
+    assert slowest[0] == ["0.50×", "forward", "b"] and slowest[-1] == ["4.00×", "with", "backward", "c"]
+    assert atlas_tables.row(ENTRIES[3], ["torch"])[:4] == ["d", "1000", "–", "100 %"]
+
+
+def test_the_atlas_is_drawn_and_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    environment = {"cpu": "a chip", "system": "Linux", "python": "3.11"}
+    measured = {"seed": 3, "product_gflops": 100.0, "memory_rate": 2e10, "cases": ENTRIES}
+    document = {"environment": environment, "threads": 2, "date": "today", "peers": ["torch"], "quick": False}
+    document |= {"atlas": measured}
+    (tmp_path / "bench.json").write_text(json.dumps(document))
+    assert command.draw(document, tmp_path) == [tmp_path / "atlas.png"]
+    monkeypatch.setattr(publish, "KEPT", tmp_path / "kept")
+    assert publish.keep(tmp_path) == document and publish.tables(document) == {}
+    assert {path.name for path in (tmp_path / "kept").iterdir()} == {"atlas.json", "atlas.png"}
+    table = publish.atlas_table(document)["bench-atlas"]
+    assert "- 4 cases, seed 3; NumPy's product: 100 GFLOP/s, a copy: 20.0 GB/s." in table
+    assert "| with backward | 0.50× |" in table and "| 0.50× | forward | b |" in table and "a chip, 2 threads" in table
+    alone = document | {"atlas": measured | {"cases": ENTRIES[3:]}}
+    assert command.draw(alone, tmp_path) == []

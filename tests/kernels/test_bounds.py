@@ -47,9 +47,8 @@ for module in (conv2d, winograd, dense):
     module.np, module.scratch = Guarding(), scratch
 dense.BLAS_MULTIPLY_ADDS = 0
 if sys.argv[2] == "winograd":
-    winograd.is_faster = lambda kind, x, y, kernel, stride, padding, dilation, groups, dtype: (
-        winograd.tap_count(kernel, stride) > 0 and dilation == (1, 1) and groups == 1
-        and min(x[3], y[3]) >= winograd.vector_width(dtype)
+    winograd.is_faster = lambda kind, x, y, kernel, stride, padding, dilation, groups, dtype: winograd.is_possible(
+        kind, x, y, kernel, stride, dilation, groups, dtype
     )
 
 def draw(*shape):

@@ -14,11 +14,11 @@ from minigen.kernels.compiler import jit, numba_inner, numba_plain
 def test_constants_and_unsigned_numbers_are_not_compiled_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(numba_inner, "usable_folder", lambda: None)  # so that it is compiled here and now
 
-    @jit.jit
+    @jit.compiled
     def twice(i):
         return i + i
 
-    @jit.jit
+    @jit.compiled
     def call(n):
         return twice(0) + twice(n) + twice(np.uint64(n))
 

@@ -5,6 +5,7 @@ import pytest
 from twins import DTYPES, LAYOUTS, agree, close, laid_out, same_on_any_threads
 
 from minigen import kernels
+from minigen.config import config
 from minigen.kernels.tile import dense
 
 RNG = np.random.default_rng(0)
@@ -158,3 +159,38 @@ def test_small_products_are_blas_to_the_bit(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.undo()
     a, b = matrix(8, 700), matrix(700, 16)
     np.testing.assert_array_equal(kernels.matmul(a, b), np.matmul(a, b))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(2, 300, 4000), (3, 1100, 515), (6, 4096, 77), (5, 700, 300)], ids=str)
+def test_few_rows_and_a_large_matrix(shape: tuple[int, int, int], dtype: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    m, k, n = shape
+    rng = np.random.default_rng(0)
+    a, b, row = (rng.normal(size=size).astype(dtype) for size in ((m, k), (k, n), (n,)))
+    for right in (b, np.ascontiguousarray(b.T).T):
+        agree("matmul", a, right, row, 0.2, scale=k)
+        agree("matmul", a, right, scale=k)
+        results = []
+        for threads in (1, 2):
+            monkeypatch.setattr(config, "threads", threads)
+            out = np.ones((m, n), dtype)
+            results.append(kernels.matmul(a, right, out=out, add=True).tobytes())
+        assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "shape", [(0, 3, 2), (1, 1, 1), (8, 2, 16), (8, 16, 1), (2, 8, 16), (3, 0, 4), (7, 8, 9)], ids=str
+)
+def test_tiny_products(shape: tuple[int, int, int], dtype: type) -> None:
+    m, k, n = shape
+    rng = np.random.default_rng(0)
+    a, b, row = (rng.normal(size=size).astype(dtype) for size in ((m, k), (k, n), (n,)))
+    for left in (a, np.ascontiguousarray(a.T).T):
+        for right in (b, np.ascontiguousarray(b.T).T):
+            agree("matmul", left, right, row, 0.2, scale=max(k, 1))
+            agree("matmul", left, right, scale=max(k, 1))
+            out = np.full((m, n), 2, dtype)
+            np.testing.assert_allclose(kernels.matmul(left, right, out=out, add=True), a @ b + 2, rtol=1e-5, atol=1e-5)
+    stacks = rng.normal(size=(4, 3, m, k)).astype(dtype), rng.normal(size=(4, 3, k, n)).astype(dtype)
+    agree("matmul", *stacks, scale=max(k, 1))

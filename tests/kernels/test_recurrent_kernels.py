@@ -30,7 +30,7 @@ WHOLE = pytest.mark.parametrize("whole", [False, True])
 
 @pytest.fixture(autouse=True)
 def never_the_twin(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layers, "TWIN_ROWS", 0)
+    monkeypatch.setattr(layers, "FEW_ROWS", 0)
 
 
 class Maker:
@@ -123,9 +123,15 @@ def test_activations_in_float32(value: float) -> None:
     np.testing.assert_allclose(y[:, 0], np.tanh(x[:, 0] * w_x), rtol=5e-7)
 
 
-def test_a_few_steps_with_large_weights_are_left_to_the_twin(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_rows_are_walked_without_packing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same numbers as with it, whatever the number of sequences; the way back is the twin's."""
     monkeypatch.undo()
-    monkeypatch.setattr(layers, "prepared", lambda *_: pytest.fail("prepared"))
-    make = Maker((1, 1, 5, 128), False, False)
-    w_x, w_h, b = make.weights(3, 4)
-    assert layers.gru(make.x, make.state(), w_x, w_h, b, None)[0].shape == (1, 1, 128)
+    monkeypatch.setattr(layers, "pack_share", lambda *_: pytest.fail("packed"))
+    for n, steps in ((1, 1), (2, 9), (4, 3)):
+        make = Maker((n, steps, 5, 128), False, False)
+        h0, w_x, w_h, b = make.state(), *make.weights(3, 4)
+        y, gates, q = agree("gru", make.x, h0, w_x, w_h, b, None, scale=10)
+        if n * steps <= layers.FEW_ROWS:
+            agree("gru_grad", make(n, steps, 128), gates, q, y, h0, w_h, None, scale=10)
+        w_x, w_h, b = make.weights(4, 4)
+        agree("lstm", make.x, h0, make.state(), w_x, w_h, b, None, scale=10)

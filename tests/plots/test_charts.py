@@ -50,8 +50,8 @@ def test_nothing_to_draw(tmp_path: Path, history: dict[str, list]) -> None:
 def test_measured_times(tmp_path: Path) -> None:
     plots.save_times(tmp_path / "t.png", ["a", "b"], {"own": [0.1, 2.0], "other": [0.2, None]}, "steps")
     plots.save_scaling(tmp_path / "s.png", {"a": ([16, 32], [1.0, 0.9]), "b": ([16], [2.0])}, "cost", "batch", "ms")
-    assert drawn(tmp_path / "t.png")
-    assert drawn(tmp_path / "s.png")
+    plots.save_ratios(tmp_path / "r.png", {"x": {"a": [0.5, 2.0], "b": []}, "y": {"a": [], "b": [1.0]}}, "ratios", "×")
+    assert all(drawn(tmp_path / name) for name in ("t.png", "s.png", "r.png"))
 
 
 @pytest.mark.parametrize("values", [{}, {"own": [1.0]}, {"own": [1.0, None]}, {"own": [1.0, 0.0], "other": [1.0, 1.0]}])
@@ -60,6 +60,9 @@ def test_times_that_cannot_be_compared(tmp_path: Path, values: dict[str, list]) 
         plots.save_times(tmp_path / "t.png", ["a", "b"], values)
     with pytest.raises(DataError, match="save_scaling"):
         plots.save_scaling(tmp_path / "s.png", {"a": ([1, 2], [1.0])})
+    for ratios in ({}, {"x": {"a": []}}, {"x": {"a": [0.0]}}):
+        with pytest.raises(DataError, match="save_ratios"):
+            plots.save_ratios(tmp_path / "r.png", ratios)
 
 
 def test_quantities_of_a_kind_share_a_panel() -> None:

@@ -11,12 +11,14 @@ import numpy as np
 from minigen import kernels
 from minigen.autograd.function import Function
 from minigen.autograd.ops.arithmetic import clip, where
+from minigen.autograd.ops.comparison import greater
 from minigen.autograd.ops.elementary import exp
 from minigen.autograd.ops.operands import as_float, same_dtype, single_axis
 from minigen.autograd.ops.shape import split
 from minigen.autograd.tensor import Operand, Tensor
 from minigen.checks import check_number
 from minigen.errors import ShapeError
+from minigen.kernels.noting import applied
 
 # Klambauer et al. 2017, equations 14: with these, standard normal numbers keep mean 0 and variance 1.
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
@@ -27,7 +29,7 @@ class Tanh(Function):
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         self.save_output()
-        return np.tanh(x)
+        return applied(np.tanh, x)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         return (TanhGrad()(gy, self.saved_output()),)
@@ -299,8 +301,8 @@ def prelu(x: Operand, weight: Operand) -> Tensor:
             f"prelu: weight is {weight.shape} and x {x.shape}; pass one slope, or one for each channel, "
             f"{x.shape[-1:] or (1,)}: channels are on the last axis"
         )
-    above = x.data > 0
-    below = where(above, x.dtype.type(0), x)  # so that an infinity above is no infinity times no gradient of the weight
+    above = greater(x, 0)
+    below = where(above, 0, x)  # so that an infinity above is no infinity times no gradient of the weight
     return where(above, x, below * weight)
 
 

@@ -10,6 +10,7 @@ from minigen.autograd.ops.resize import separable
 from minigen.autograd.tensor import Operand, Tensor
 from minigen.checks import check_count
 from minigen.errors import ArgumentError, ShapeError
+from minigen.kernels.noting import made
 
 Pair = tuple[int, int]
 
@@ -37,7 +38,7 @@ def adaptive_max_pool2d(x: Operand, output_size: Any) -> Tensor:
     kernel = tiles(x, sizes)
     if kernel is not None:
         return max_pool2d(x, kernel)
-    return MaxPoolGather(largest(x.data, sizes), x.shape)(x)
+    return MaxPoolGather(made(largest, x.data, sizes), x.shape)(x)
 
 
 def operands(name: str, x: Operand, output_size: Any) -> tuple[Tensor, Pair]:

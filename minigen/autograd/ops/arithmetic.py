@@ -19,6 +19,7 @@ from minigen.autograd.tensor import Operand, Tensor, as_tensor
 from minigen.checks import is_number, shown
 from minigen.config import FLOAT_DTYPES
 from minigen.errors import ArgumentError, DTypeError, ShapeError
+from minigen.kernels.noting import applied, copied, noting, run
 
 
 def binary(name: str, function: Function, a: Operand, b: Operand) -> Tensor:
@@ -62,7 +63,7 @@ class Subtract(Binary):
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         self.shapes = a.shape, b.shape
         try:
-            return a - b
+            return applied(np.subtract, a, b)
         except TypeError:
             raise DTypeError("subtract: booleans have no difference; use not_equal, or .astype(np.float32)") from None
 
@@ -76,7 +77,7 @@ class Multiply(Binary):
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         self.shapes = a.shape, b.shape
         self.save_inputs(*[i for i in (0, 1) if self.needs[1 - i]])
-        return kernels.multiply(a, b) if a.size > kernels.SERIAL_ELEMENTS else a * b
+        return kernels.multiply(a, b) if a.size > kernels.SERIAL_ELEMENTS else applied(np.multiply, a, b)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         return (
@@ -91,7 +92,7 @@ class Divide(Binary):
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         self.shapes = a.shape, b.shape
         self.save_inputs(*((0, 1) if self.needs[1] else (1,)))
-        return a / b
+        return applied(np.divide, a, b)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         b = self.saved_input(1)
@@ -133,7 +134,7 @@ class PowerConstant(Function):
     def forward(self, x: np.ndarray) -> np.ndarray:
         self.save_inputs(0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return x * x if self.exponent == 2 else x**self.exponent
+            return applied(np.multiply, x, x) if self.exponent == 2 else x**self.exponent
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         n, x = self.exponent, self.saved_input(0)
@@ -154,16 +155,22 @@ class Extremum(Binary):
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         self.shapes = a.shape, b.shape
         if True in self.needs:
-            less, more = a < b, a > b
+            less, more = applied(np.less, a, b), applied(np.greater, a, b)
             self.residuals = (less, more) if self.largest else (more, less)
-            self.equal = a == b
-        return (np.maximum if self.largest else np.minimum)(a, b)
+            self.equal = applied(np.equal, a, b)
+        return applied(np.maximum if self.largest else np.minimum, a, b)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
-        if self.equal.any():
+        if noting.notes is not None or self.equal.any():  # a recorded step takes the way that is right for all
             gy = where(self.equal, gy * 0.5, gy)
         first, second = self.residuals
         return self.reduced(0, lambda: where(first, 0.0, gy)), self.reduced(1, lambda: where(second, 0.0, gy))
+
+
+def choose(condition: np.ndarray, a: np.ndarray, b: np.ndarray, y: np.ndarray) -> None:
+    """a where the condition holds, else b, into y."""
+    np.copyto(y, b)
+    np.copyto(y, a, where=condition)
 
 
 class Where(Binary):
@@ -175,8 +182,10 @@ class Where(Binary):
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         self.shapes = a.shape, b.shape
         if True in self.needs:
-            self.condition = self.condition.copy()  # the caller may go on writing into it
-        return np.where(self.condition, a, b)
+            self.condition = copied(self.condition)  # the caller may go on writing into it
+        y = np.empty(np.broadcast_shapes(self.condition.shape, a.shape, b.shape), a.dtype)
+        run(choose, self.condition, a, b, y)
+        return y
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         return (
@@ -191,10 +200,15 @@ class Negative(Function):
     def forward(self, x: np.ndarray) -> np.ndarray:
         if x.dtype == bool:
             raise DTypeError("negative: booleans have no negative; use 1 - x, or .astype(np.float32)")
-        return -x
+        return applied(np.negative, x)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         return (-gy,)
+
+
+def sign_into(x: np.ndarray, y: np.ndarray) -> None:
+    """-1, 0 or 1, and 0 at NaN, into y."""
+    np.subtract(x > 0, x < 0, out=y, dtype=y.dtype)
 
 
 class Abs(Function):
@@ -206,7 +220,16 @@ class Abs(Function):
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         x = self.saved_array(0)
-        return (gy * Tensor(np.subtract(x > 0, x < 0, dtype=x.dtype)),)
+        sign = np.empty(x.shape, x.dtype)
+        run(sign_into, x, sign)
+        return (gy * Tensor(sign),)
+
+
+def inside_into(x: np.ndarray, low: float | None, high: float | None, y: np.ndarray) -> None:
+    """Whether low ≤ x ≤ high, into y; None is no bound, and within it NaN is inside."""
+    y[...] = True
+    y &= True if low is None else x >= low
+    y &= True if high is None else x <= high
 
 
 class Clip(Function):
@@ -221,9 +244,8 @@ class Clip(Function):
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         x = self.saved_array(0)
-        inside = np.ones(x.shape, bool)
-        inside &= True if self.low is None else x >= self.low
-        inside &= True if self.high is None else x <= self.high
+        inside = np.empty(x.shape, bool)
+        run(inside_into, x, self.low, self.high, inside)
         return (where(inside, gy, 0.0),)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from minigen.autograd.tensor import Operand, Tensor
 from minigen.checks import shown
 from minigen.errors import DTypeError, ShapeError
+from minigen.kernels.noting import applied
 
 
 def comparison(ufunc: np.ufunc) -> Callable[[Operand, Operand], Tensor]:
@@ -15,7 +16,7 @@ def comparison(ufunc: np.ufunc) -> Callable[[Operand, Operand], Tensor]:
     def compare(a: Operand, b: Operand) -> Tensor:
         a, b = (x.data if isinstance(x, Tensor) else x for x in (a, b))
         try:
-            return Tensor(np.asarray(ufunc(a, b)))
+            return Tensor(applied(ufunc, a, b))
         except (TypeError, OverflowError):
             pair = f"{shown(a)} with {shown(b)}"
             raise DTypeError(f"{ufunc.__name__}: can not compare {pair}; both must be numbers that fit") from None

@@ -1,5 +1,8 @@
 """Reductions to truth and counts: any, all, count_nonzero, without gradient, and bincount. NaN counts as true."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from minigen.autograd.ops.operands import as_float, integers, normalize_axis
@@ -7,6 +10,7 @@ from minigen.autograd.ops.shape import Scatter
 from minigen.autograd.tensor import Axis, Operand, Tensor, as_tensor
 from minigen.checks import check_count, check_flag
 from minigen.errors import DataError, ShapeError
+from minigen.kernels.noting import made
 
 LONGEST = 1 << 28  # counts that bincount makes room for, 2 GB
 
@@ -14,24 +18,28 @@ LONGEST = 1 << 28  # counts that bincount makes room for, 2 GB
 def any(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Whether some element over `axis` is not 0, as booleans; False over no elements."""
     x = as_tensor(x, "any")
-    return Tensor(
-        np.asarray(x.data.any(normalize_axis(axis, x.ndim, "any"), keepdims=check_flag("any", "keepdims", keepdims)))
-    )
+    axes, keep = normalize_axis(axis, x.ndim, "any"), check_flag("any", "keepdims", keepdims)
+    return Tensor(made(truth, np.any, x.data, axes, keep))
 
 
 def all(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Whether no element over `axis` is 0, as booleans; True over no elements."""
     x = as_tensor(x, "all")
-    return Tensor(
-        np.asarray(x.data.all(normalize_axis(axis, x.ndim, "all"), keepdims=check_flag("all", "keepdims", keepdims)))
-    )
+    axes, keep = normalize_axis(axis, x.ndim, "all"), check_flag("all", "keepdims", keepdims)
+    return Tensor(made(truth, np.all, x.data, axes, keep))
 
 
 def count_nonzero(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """How many elements over `axis` are not 0; int64."""
     x = as_tensor(x, "count_nonzero")
     axes, keep = normalize_axis(axis, x.ndim, "count_nonzero"), check_flag("count_nonzero", "keepdims", keepdims)
-    return Tensor(np.asarray((x.data != 0).sum(axes, np.int64, keepdims=keep)))
+    return Tensor(made(truth, np.count_nonzero, x.data, axes, keep))
+
+
+def truth(function: Callable[..., Any], x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> np.ndarray:
+    """np.any, np.all or np.count_nonzero over axes, as an array."""
+    result = np.asarray(function(x, axes, keepdims=keepdims))
+    return result if result.dtype == bool else result.astype(np.int64)
 
 
 def bincount(x: Operand, weights: Operand | None = None, minlength: int = 0) -> Tensor:

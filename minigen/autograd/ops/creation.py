@@ -15,6 +15,7 @@ from minigen.autograd.tensor import Operand, Tensor, as_tensor
 from minigen.checks import check_count, check_flag, check_number, is_number, shown
 from minigen.config import config
 from minigen.errors import ArgumentError, DTypeError, ShapeError
+from minigen.kernels.noting import constant, refuse
 
 
 def zeros(*shape: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -106,7 +107,7 @@ def made(name: str, make: Callable[[], np.ndarray], requires_grad: bool) -> Tens
         array = make()
     except (MemoryError, ValueError, OverflowError) as error:  # NumPy names the size
         raise ShapeError(f"{name}: too large; {error}") from None
-    return Tensor(array, check_flag(name, "requires_grad", requires_grad) and check_differentiable(array))
+    return Tensor(constant(array), check_flag(name, "requires_grad", requires_grad) and check_differentiable(array))
 
 
 def lengths_of(shape: tuple, name: str) -> tuple[int, ...]:
@@ -124,6 +125,7 @@ def lengths_of(shape: tuple, name: str) -> tuple[int, ...]:
 def scalar(value: Any, name: str) -> Any:
     """A number or boolean of Python, from one of NumPy's or a one-element tensor. Raises DTypeError for others."""
     if isinstance(value, (Tensor, np.ndarray, np.generic)) and value.size == 1:
+        refuse(f"{name} takes a number out of an array")
         value = value.item()
     if not is_number(value) and not isinstance(value, bool):
         raise DTypeError(f"{name}: {shown(value)} is no number")

@@ -1,16 +1,19 @@
 """New tensors of random numbers. Each draws from the generator passed as `rng`, and from nothing else."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from minigen.autograd.conversion import numeric_dtype
+from minigen.autograd.conversion import check_differentiable, numeric_dtype
 from minigen.autograd.ops.creation import lengths_of, made
 from minigen.autograd.ops.operands import as_float
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
-from minigen.checks import check_count, shown
+from minigen.checks import check_count, check_flag, shown
 from minigen.config import FLOAT_DTYPES, config
-from minigen.errors import ArgumentError, DataError, DTypeError
+from minigen.errors import ArgumentError, DataError, DTypeError, ShapeError
+from minigen.kernels.noting import host
+from minigen.kernels.noting import made as noted
 from minigen.random import check_rng
 
 Rng = np.random.Generator | None  # None only to say what is missing
@@ -48,7 +51,7 @@ def bernoulli(probability: Operand, *, rng: Rng = None) -> Tensor:
     """
     p, generator = as_float(probability, "bernoulli").data, check_rng(rng, "bernoulli")
     check_range("bernoulli", p, 1)
-    return Tensor(np.asarray(generator.random(p.shape, p.dtype.type) < p, p.dtype))
+    return Tensor(noted(below, p, generator))
 
 
 def multinomial(probabilities: Operand, num_samples: int, replacement: bool = False, *, rng: Rng = None) -> Tensor:
@@ -86,25 +89,61 @@ def randint(low: int, high: Any, shape: Any = None, *, rng: Rng = None, dtype: A
         raise ArgumentError(f"randint: low {first} must be below high {end}, which is not drawn itself")
     if kind.kind not in "iu" or first < np.iinfo(kind).min or end - 1 > np.iinfo(kind).max:
         raise ArgumentError(f"randint: {shown(first)} … {shown(end - 1)} do not fit into {kind}; pass another dtype=")
-    return made("randint", lambda: np.asarray(generator.integers(first, end, lengths, kind.type)), False)
+    return drawn("randint", integer_array, (generator, first, end, lengths, kind), False)
 
 
 def randperm(n: int, *, rng: Rng = None) -> Tensor:
     """The numbers 0 … n - 1 in random order, int64. Raises DTypeError without a generator."""
     count, generator = check_count("randperm", "n", n, 0), check_rng(rng, "randperm")
-    return made("randperm", lambda: generator.permutation(count), False)
+    return drawn("randperm", permutation, (generator, count), False)
 
 
 def uniform(name: str, shape: tuple, rng: Rng, dtype: Any, requires_grad: bool) -> Tensor:
     """Numbers from [0, 1)."""
     lengths, generator, kind = lengths_of(shape, name), check_rng(rng, name), float_dtype(dtype, name)
-    return made(name, lambda: np.asarray(generator.random(lengths, kind.type)), requires_grad)
+    return drawn(name, random_array, (generator, lengths, kind), requires_grad)
 
 
 def normal(name: str, shape: tuple, rng: Rng, dtype: Any, requires_grad: bool) -> Tensor:
     """Standard normal numbers."""
     lengths, generator, kind = lengths_of(shape, name), check_rng(rng, name), float_dtype(dtype, name)
-    return made(name, lambda: np.asarray(generator.standard_normal(lengths, kind.type)), requires_grad)
+    return drawn(name, normal_array, (generator, lengths, kind), requires_grad)
+
+
+def drawn(name: str, draw: Callable[..., np.ndarray], arguments: tuple[Any, ...], requires_grad: bool) -> Tensor:
+    """draw(*arguments) as a tensor, drawn anew in each recorded step. Raises ShapeError when there is no memory."""
+    try:
+        array = noted(draw, *arguments)
+    except (MemoryError, ValueError, OverflowError) as error:  # NumPy names the size
+        raise ShapeError(f"{name}: too large; {error}") from None
+    return Tensor(array, check_flag(name, "requires_grad", requires_grad) and check_differentiable(array))
+
+
+def random_array(generator: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Numbers from [0, 1)."""
+    return np.asarray(generator.random(shape, dtype.type))
+
+
+def normal_array(generator: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Standard normal numbers."""
+    return np.asarray(generator.standard_normal(shape, dtype.type))
+
+
+def integer_array(
+    generator: np.random.Generator, first: int, end: int, shape: tuple[int, ...], dtype: np.dtype
+) -> np.ndarray:
+    """Whole numbers from first … end - 1."""
+    return np.asarray(generator.integers(first, end, shape, dtype.type))
+
+
+def permutation(generator: np.random.Generator, count: int) -> np.ndarray:
+    """0 … count - 1 in random order."""
+    return generator.permutation(count)
+
+
+def below(p: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """1 with the probabilities p, else 0."""
+    return np.asarray(generator.random(p.shape, p.dtype.type) < p, p.dtype)
 
 
 def drawn_again(weights: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
@@ -116,6 +155,7 @@ def drawn_again(weights: np.ndarray, count: int, generator: np.random.Generator)
     return np.reshape([np.searchsorted(row, numbers, "right") for row, numbers in rows], drawn.shape).astype(np.int64)
 
 
+@host
 def check_range(name: str, values: np.ndarray, high: float) -> None:
     """Raise DataError unless all values lie in [0, high]."""
     if not ((values >= 0) & (values <= high)).all():

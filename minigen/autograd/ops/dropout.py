@@ -7,13 +7,14 @@ from minigen.autograd.function import Function
 from minigen.autograd.ops.operands import as_float, images
 from minigen.autograd.tensor import Operand, Tensor
 from minigen.checks import check_number
+from minigen.kernels.noting import constant, made
 from minigen.random import check_rng, key
 
 
 class Dropout(Function):
     """y = x · mask / (1 - p), the mask a function of (key, position): linear, and its own adjoint."""
 
-    def __init__(self, key: int, p: float) -> None:
+    def __init__(self, key: np.ndarray, p: float) -> None:
         self.key, self.p = key, p
 
     def forward(self, x: np.ndarray) -> np.ndarray:
@@ -32,7 +33,7 @@ def dropout(x: Operand, p: float, rng: np.random.Generator | None = None, traini
     x, p = as_float(x, "dropout"), check_number("dropout", "p", p, 0, high=1)
     if not training or p == 0:
         return x
-    return Dropout(key(check_rng(rng, "dropout")), p)(x)
+    return Dropout(made(drawn_key, check_rng(rng, "dropout")), p)(x)
 
 
 def dropout2d(x: Operand, p: float, rng: np.random.Generator | None = None, training: bool = True) -> Tensor:
@@ -45,4 +46,9 @@ def dropout2d(x: Operand, p: float, rng: np.random.Generator | None = None, trai
     if not training or p == 0:
         return x
     n, _, _, c = x.shape
-    return x * dropout(Tensor(np.ones((n, 1, 1, c), x.dtype)), p, check_rng(rng, "dropout2d"))
+    return x * dropout(Tensor(constant(np.ones((n, 1, 1, c), x.dtype))), p, check_rng(rng, "dropout2d"))
+
+
+def drawn_key(rng: np.random.Generator) -> np.ndarray:
+    """The key of a mask, as an array (1,)."""
+    return np.array([key(rng)], np.uint64)

@@ -5,6 +5,7 @@ import numpy as np
 from minigen.autograd.function import Function
 from minigen.autograd.ops.operands import as_float
 from minigen.autograd.tensor import Operand, Tensor
+from minigen.kernels.noting import applied
 
 
 class Exp(Function):
@@ -13,7 +14,7 @@ class Exp(Function):
     def forward(self, x: np.ndarray) -> np.ndarray:
         self.save_output()
         with np.errstate(over="ignore"):
-            return np.exp(x)
+            return applied(np.exp, x)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         return (gy * self.saved_output(),)
@@ -25,7 +26,7 @@ class Log(Function):
     def forward(self, x: np.ndarray) -> np.ndarray:
         self.save_inputs(0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.log(x)
+            return applied(np.log, x)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         return (gy / self.saved_input(0),)
@@ -37,7 +38,7 @@ class Log1p(Function):
     def forward(self, x: np.ndarray) -> np.ndarray:
         self.save_inputs(0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.log1p(x)
+            return applied(np.log1p, x)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         return (gy / (self.saved_input(0) + 1.0),)
@@ -49,7 +50,7 @@ class Expm1(Function):
     def forward(self, x: np.ndarray) -> np.ndarray:
         self.save_inputs(0)
         with np.errstate(over="ignore"):
-            return np.expm1(x)
+            return applied(np.expm1, x)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         return (gy * exp(self.saved_input(0)),)
@@ -61,7 +62,7 @@ class Sqrt(Function):
     def forward(self, x: np.ndarray) -> np.ndarray:
         self.save_output()
         with np.errstate(invalid="ignore"):
-            return np.sqrt(x)
+            return applied(np.sqrt, x)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -73,7 +74,7 @@ class Sin(Function):
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         self.save_inputs(0)
-        return np.sin(x)
+        return applied(np.sin, x)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         return (gy * cos(self.saved_input(0)),)
@@ -84,7 +85,7 @@ class Cos(Function):
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         self.save_inputs(0)
-        return np.cos(x)
+        return applied(np.cos, x)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         return (-gy * sin(self.saved_input(0)),)

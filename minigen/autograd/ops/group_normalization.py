@@ -18,6 +18,7 @@ from minigen.autograd.ops.shape import reshape
 from minigen.autograd.tensor import Operand, Tensor
 from minigen.checks import check_count, check_number
 from minigen.errors import ShapeError
+from minigen.kernels.noting import constant
 
 
 class GroupNorm(FusedFunction):
@@ -101,7 +102,7 @@ def by_groups(name: str, x: Tensor, groups: int, affine: tuple[Tensor | None, Te
         )
     weight, bias = affine
     if weight is None and bias is not None:
-        weight = Tensor(np.ones(x.shape[-1], x.dtype))
+        weight = Tensor(constant(np.ones(x.shape[-1], x.dtype)))
     return GroupNorm(groups, eps)(x, *[tensor for tensor in (weight, bias) if tensor is not None])
 
 

@@ -11,12 +11,13 @@ import numpy as np
 from minigen.autograd.conversion import as_array
 from minigen.autograd.ops.arithmetic import add, where
 from minigen.autograd.ops.cast import astype
-from minigen.autograd.ops.creation import zeros
+from minigen.autograd.ops.comparison import greater_equal
 from minigen.autograd.ops.operands import broadcastable, common_dtype, holds, integers, single_axis
 from minigen.autograd.ops.shape import GetItem, Scatter, expand, reshape
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
 from minigen.checks import check_count, check_flag, is_number, shown
 from minigen.errors import DTypeError, ShapeError
+from minigen.kernels.noting import applied, constant, made, refuse
 
 
 def gather(x: Operand, axis: int, index: Operand) -> Tensor:
@@ -43,7 +44,7 @@ def take_along_axis(x: Operand, indices: Operand, axis: int) -> Tensor:
     rest = list(np.broadcast_shapes(without(array.shape, axis), without(x.shape, axis)))
     wide = [*rest[:axis], array.shape[axis], *rest[axis:]]
     array = np.broadcast_to(array, wide)
-    from_end = array + length * (array < 0) if array.dtype.kind == "i" else array
+    from_end = made(from_the_start, array, length) if array.dtype.kind == "i" else array
     x = expand(x, [*rest[:axis], length, *rest[axis:]])
     return gather(x, axis, from_end)
 
@@ -55,10 +56,21 @@ def scatter(x: Operand, axis: int, index: Operand, src: Operand) -> Tensor:
     one stays, and it alone gets the gradient. Raises as `gather` does.
     """
     x, axis, places, values = written(x, axis, index, src, "scatter")
-    winner = np.full(x.shape, -1, np.int64)
-    winner[places] = np.arange(values.size).reshape(values.shape)
-    row = reshape(values, (values.size,)) if values.size else Tensor(np.zeros(1, x.dtype))
-    return where(winner >= 0, GetItem(np.maximum(winner, 0))(row), x)
+    winner = made(last_at, places, values.shape, x.shape)
+    row = reshape(values, (values.size,)) if values.size else Tensor(constant(np.zeros(1, x.dtype)))
+    return where(greater_equal(winner, 0), GetItem(applied(np.maximum, winner, 0))(row), x)
+
+
+def from_the_start(places: np.ndarray, length: int) -> np.ndarray:
+    """Places on an axis of that length, those from the end counted from the start."""
+    return places + length * (places < 0)
+
+
+def last_at(places: tuple[np.ndarray, ...], values: tuple[int, ...], shape: tuple[int, ...]) -> np.ndarray:
+    """The number of the last value that goes to each place, -1 where none does."""
+    winner = np.full(shape, -1, np.int64)
+    winner[places] = np.arange(np.prod(values, dtype=np.int64)).reshape(values)
+    return winner
 
 
 def scatter_add(x: Operand, axis: int, index: Operand, src: Operand) -> Tensor:
@@ -101,10 +113,14 @@ def masked_fill(x: Operand, mask: Operand, value: Any) -> Tensor:
     mask = mask_over(x, mask, "masked_fill")
     if isinstance(value, (Tensor, np.ndarray)) and value.size == 1 and value.ndim:
         value = reshape(value, ())
+    if isinstance(value, np.ndarray):
+        refuse("masked_fill takes a number out of an array")
     number = value.item() if isinstance(value, (Tensor, np.ndarray, np.generic)) and value.size == 1 else value
     if not (is_number(number) or isinstance(number, bool)) or not holds(x.dtype, number):
         raise DTypeError(f"masked_fill: value {shown(value)} is no number that fits into {x.dtype}")
-    return where(mask, astype(value, x.dtype) if isinstance(value, Tensor) else np.asarray(number, x.dtype), x)
+    return where(
+        mask, astype(value, x.dtype) if isinstance(value, Tensor) else constant(np.asarray(number, x.dtype)), x
+    )
 
 
 def masked_select(x: Operand, mask: Operand) -> Tensor:
@@ -124,11 +140,20 @@ def one_hot(labels: Operand, num_classes: int = -1) -> Tensor:
     if isinstance(num_classes, int) and num_classes == -1:
         if array.size == 0:
             raise ShapeError("one_hot: no labels to tell the number of classes from; pass num_classes")
+        refuse("a value is read: one_hot without num_classes")
         num_classes = max(1, int(array.max()) + 1) if array.dtype.kind in "iu" else 1
     count = check_count("one_hot", "num_classes", num_classes)
     places = integers(array, count, "one_hot", "labels")
-    y = zeros(*places.shape, count, dtype=np.int64)
-    np.put_along_axis(y.data, places[..., None], 1, -1)
+    return Tensor(made(ones_at, places, count))
+
+
+def ones_at(places: np.ndarray, count: int) -> np.ndarray:
+    """Rows of `count` numbers, 1 at each place and 0 elsewhere."""
+    try:
+        y = np.zeros((*places.shape, count), np.int64)
+    except (MemoryError, ValueError) as error:
+        raise ShapeError(f"one_hot: too large; {error}") from None
+    np.put_along_axis(y, places[..., None], 1, -1)
     return y
 
 
@@ -154,7 +179,7 @@ def places_along(x: Tensor, axis: int, index: Operand, name: str) -> tuple[int, 
             f"{name}: index {chosen.shape} does not fit x {x.shape}; it needs {x.ndim} axes, and apart from axis "
             f"{axis} none longer than that of x"
         )
-    grid = [np.arange(n).reshape(-1, *(1,) * (x.ndim - 1 - i)) for i, n in enumerate(chosen.shape)]
+    grid = [constant(np.arange(n)).reshape(-1, *(1,) * (x.ndim - 1 - i)) for i, n in enumerate(chosen.shape)]
     return axis, tuple([chosen if i == axis else places for i, places in enumerate(grid)])
 
 
@@ -178,7 +203,7 @@ def promoted(name: str, x: Operand, src: Operand) -> tuple[Tensor, Tensor]:
     if is_number(src):
         if not holds(x.dtype, src):
             raise DTypeError(f"{name}: {shown(src)} does not fit into {x.dtype}; convert x with astype")
-        return x, Tensor(np.asarray(src, x.dtype))
+        return x, Tensor(constant(np.asarray(src, x.dtype)))
     src = as_tensor(src, name)
     dtype = common_dtype([x, src])
     return astype(x, dtype), astype(src, dtype)

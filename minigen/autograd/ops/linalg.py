@@ -15,6 +15,7 @@ from minigen.autograd.ops.shape import expand_dims, getitem, reshape, squeeze, s
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
 from minigen.errors import ArgumentError, ShapeError
 from minigen.kernels.blas import product
+from minigen.kernels.noting import constant
 
 MANY_TERMS = 4096  # from which the sums of an einsum in float32 drift
 
@@ -108,7 +109,7 @@ class Einsum(Function):
         for letter, length in zip(self.terms[i], self.shapes[i], strict=True):
             if letter not in present:
                 terms.append(letter)
-                operands.append(Tensor(np.ones(length, gy.dtype)))
+                operands.append(Tensor(constant(np.ones(length, gy.dtype))))
         return Einsum(terms, self.terms[i])(*operands)
 
 
@@ -223,7 +224,7 @@ def take_diagonals(term: str, x: Tensor) -> tuple[str, Tensor]:
             i = term.index(letter)
             j = term.index(letter, i + 1)
             rest = [k for k in range(len(term)) if k not in (i, j)]
-            n = np.arange(x.shape[i])
+            n = constant(np.arange(x.shape[i]))
             x = getitem(transpose(x, (i, j, *rest)), (n, n))
             term = letter + "".join(term[k] for k in rest)
     return term, x

@@ -11,21 +11,22 @@ from minigen.autograd.ops.operands import broadcastable, pair
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
 from minigen.checks import check_number
 from minigen.errors import DTypeError, ShapeError
+from minigen.kernels.noting import applied, made, refuse
 
 
 def isnan(x: Operand) -> Tensor:
     """Which elements are NaN, as booleans."""
-    return Tensor(np.asarray(np.isnan(as_tensor(x, "isnan").data)))
+    return Tensor(applied(np.isnan, as_tensor(x, "isnan").data))
 
 
 def isinf(x: Operand) -> Tensor:
     """Which elements are infinite, of either sign, as booleans."""
-    return Tensor(np.asarray(np.isinf(as_tensor(x, "isinf").data)))
+    return Tensor(applied(np.isinf, as_tensor(x, "isinf").data))
 
 
 def isfinite(x: Operand) -> Tensor:
     """Which elements are neither NaN nor infinite, as booleans."""
-    return Tensor(np.asarray(np.isfinite(as_tensor(x, "isfinite").data)))
+    return Tensor(applied(np.isfinite, as_tensor(x, "isfinite").data))
 
 
 def isclose(a: Operand, b: Operand, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
@@ -34,11 +35,17 @@ def isclose(a: Operand, b: Operand, rtol: float = 1e-5, atol: float = 1e-8, equa
     if not broadcastable(a.shape, b.shape):
         raise ShapeError(f"isclose: shapes {a.shape} and {b.shape} do not broadcast")
     rtol, atol = check_number("isclose", "rtol", rtol, 0), check_number("isclose", "atol", atol, 0)
-    return Tensor(np.asarray(np.isclose(a.data, b.data, rtol, atol, bool(equal_nan))))
+    return Tensor(made(close, a.data, b.data, rtol, atol, bool(equal_nan)))
+
+
+def close(a: np.ndarray, b: np.ndarray, rtol: float, atol: float, equal_nan: bool) -> np.ndarray:
+    """np.isclose, as an array."""
+    return np.asarray(np.isclose(a, b, rtol, atol, equal_nan))
 
 
 def allclose(a: Operand, b: Operand, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """Whether |a - b| ≤ atol + rtol |b| everywhere, as one bool of Python; see `isclose`."""
+    refuse("a value is read: allclose()")
     return bool(isclose(a, b, rtol, atol, equal_nan).data.all())
 
 
@@ -59,7 +66,7 @@ def logical_xor(a: Operand, b: Operand) -> Tensor:
 
 def logical_not(x: Operand) -> Tensor:
     """Where x is 0, as booleans."""
-    return Tensor(np.asarray(np.logical_not(as_tensor(x, "logical_not").data)))
+    return Tensor(applied(np.logical_not, as_tensor(x, "logical_not").data))
 
 
 def bitwise_and(a: Operand, b: Operand) -> Tensor:
@@ -81,7 +88,7 @@ def bitwise_not(x: Operand) -> Tensor:
     """~x. Raises DTypeError for floats."""
     x = as_tensor(x, "bitwise_not")
     check_bits("bitwise_not", x)
-    return Tensor(np.asarray(np.bitwise_not(x.data)))
+    return Tensor(applied(np.bitwise_not, x.data))
 
 
 def of_two(ufunc: Callable[..., np.ndarray], a: Operand, b: Operand) -> Tensor:
@@ -92,7 +99,7 @@ def of_two(ufunc: Callable[..., np.ndarray], a: Operand, b: Operand) -> Tensor:
         check_bits(name, a, b)
     if not broadcastable(a.shape, b.shape):
         raise ShapeError(f"{name}: shapes {a.shape} and {b.shape} do not broadcast")
-    return Tensor(np.asarray(ufunc(a.data, b.data)))
+    return Tensor(applied(ufunc, a.data, b.data))
 
 
 def check_bits(name: str, *operands: Tensor) -> None:

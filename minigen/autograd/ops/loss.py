@@ -23,6 +23,7 @@ from minigen.autograd.tensor import Operand, Tensor, as_tensor
 from minigen.checks import check_number, check_whole
 from minigen.config import FLOAT_DTYPES
 from minigen.errors import DataError, ShapeError
+from minigen.kernels.noting import copied, host
 
 
 class CrossEntropy(FusedLoss):
@@ -49,7 +50,7 @@ class CrossEntropy(FusedLoss):
 
     def backward_arrays(self, gy: np.ndarray) -> Gradients:
         shape = self.saved_array(0).shape
-        scale = np.broadcast_to(self.share(gy, self.terms), shape[:-1]).reshape(-1)
+        scale = copied(np.broadcast_to(self.share(gy, self.terms), shape[:-1])).reshape(-1)
         if self.weights is not None:
             scale = scale * self.weights
         gx = kernels.cross_entropy_grad(scale, self.residuals[0], self.labels, self.smoothing)
@@ -74,16 +75,14 @@ class BCEWithLogits(FusedLoss):
         self.save_inputs(0, 1)
         if self.reduction == "none":
             return kernels.bce_with_logits(x, target)
-        terms = x.size if self.reduction == "mean" else 1
-        return np.asarray(kernels.bce_with_logits_sum(x, target) / terms, x.dtype)
+        y = np.empty((), x.dtype)
+        kernels.bce_with_logits_sum(x, target, x.size if self.reduction == "mean" else 1, y)
+        return y
 
     def backward_arrays(self, gy: np.ndarray) -> Gradients:
         x, target = self.saved_array(0), self.saved_array(1)
         share = self.share(gy, x.size)
-        gx = None
-        if self.needs[0]:
-            gx = kernels.bce_with_logits_grad(x, target, 1.0 if share.ndim else float(share))
-            gx = gx * share if share.ndim else gx
+        gx = kernels.bce_with_logits_grad(x, target, share) if self.needs[0] else None
         return gx, -share * x if self.needs[1] else None
 
     def compose(self, x: Tensor, target: Tensor) -> Tensor:
@@ -120,6 +119,16 @@ class BCE(Function):
         return gp, gt
 
 
+@host
+def check_probabilities(p: np.ndarray) -> None:
+    """DataError when a number is outside [0, 1] or NaN."""
+    if not ((p >= 0) & (p <= 1)).all():
+        raise DataError(
+            f"binary_cross_entropy: input has values from {p.min()} to {p.max()}, outside [0, 1]; pass probabilities, "
+            "or logits to binary_cross_entropy_with_logits"
+        )
+
+
 def binary_cross_entropy(
     input: Operand, target: Operand, weight: Operand | None = None, reduction: str = "mean"
 ) -> Tensor:
@@ -129,11 +138,7 @@ def binary_cross_entropy(
     in PyTorch. Raises ShapeError, and DataError when an input is outside [0, 1] or NaN.
     """
     input, target = alike(input, target, "binary_cross_entropy", reduction)
-    if not ((input.data >= 0) & (input.data <= 1)).all():
-        raise DataError(
-            f"binary_cross_entropy: input has values from {input.data.min()} to {input.data.max()}, outside [0, 1]; "
-            "pass probabilities, or logits to binary_cross_entropy_with_logits"
-        )
+    check_probabilities(input.data)
     if weight is None:
         return BCE(reduction)(input, target)
     factor = broadcast_weight(weight, input, "binary_cross_entropy", "weight")

@@ -15,6 +15,7 @@ from minigen.autograd.ops.reduction import mean, sum
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
 from minigen.checks import check_choice
 from minigen.errors import ArgumentError, ShapeError
+from minigen.kernels.noting import applied, run
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -38,15 +39,23 @@ class FusedLoss(FusedFunction):
         """The losses reduced, as an array; terms: what the mean divides by, if not by their number."""
         if self.reduction == "none":
             return losses
-        total = kernels.total(losses, tuple(range(losses.ndim)))
-        if self.reduction == "mean":
-            share = losses.dtype.type(terms or losses.size)
-            total = total / share if np.isfinite(total) else kernels.total(losses / share, tuple(range(losses.ndim)))
-        return np.asarray(total)
+        y = np.empty((), losses.dtype)
+        run(reduce_into, losses, (terms or losses.size) if self.reduction == "mean" else None, y)
+        return y
 
     def share(self, gy: np.ndarray, terms: float) -> np.ndarray:
         """∂L/∂loss of one term: an array for "none", else one number for all."""
-        return gy / gy.dtype.type(terms) if self.reduction == "mean" else gy
+        return applied(np.divide, gy, gy.dtype.type(terms)) if self.reduction == "mean" else gy
+
+
+def reduce_into(losses: np.ndarray, terms: float | None, y: np.ndarray) -> None:
+    """The sum of the losses, or their mean, which is finite where the sum alone would overflow, into y."""
+    axes = tuple(range(losses.ndim))
+    total = kernels.total(losses, axes)
+    if terms is not None:
+        share = losses.dtype.type(terms)
+        total = total / share if np.isfinite(total) else kernels.total(losses / share, axes)
+    y[...] = total
 
 
 def alike(input: Operand, target: Operand, name: str, reduction: str) -> list[Tensor]:

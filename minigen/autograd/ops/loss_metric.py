@@ -14,6 +14,7 @@ from minigen.autograd.ops.reduction import max, sum
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
 from minigen.checks import check_number
 from minigen.errors import DataError, ShapeError
+from minigen.kernels.noting import host, made
 
 
 def hinge_loss(input: Operand, target: Operand, reduction: str = "mean") -> Tensor:
@@ -108,9 +109,10 @@ def signs(target: Any, shape: tuple[int, ...], dtype: np.dtype, name: str) -> Te
     if array.shape != shape:
         raise ShapeError(f"{name}: target is {array.shape}, expected {shape}, one for each pair")
     check_signs(array, name)
-    return Tensor(array.astype(dtype))
+    return Tensor(made(np.array, array, dtype))
 
 
+@host
 def check_signs(target: np.ndarray, name: str) -> None:
     """DataError unless all are -1 or 1."""
     if not (np.abs(target) == 1).all():

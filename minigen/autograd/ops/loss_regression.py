@@ -18,6 +18,7 @@ from minigen.autograd.ops.shape import expand_dims
 from minigen.autograd.tensor import Operand, Tensor
 from minigen.checks import check_items, check_number
 from minigen.errors import ArgumentError, DataError, ShapeError
+from minigen.kernels.noting import applied, run
 
 
 class SquaredError(FusedLoss):
@@ -25,13 +26,16 @@ class SquaredError(FusedLoss):
 
     def forward(self, x: np.ndarray, target: np.ndarray) -> np.ndarray:
         self.save_inputs(0, 1)
-        difference = x - target
-        return self.reduced(difference * difference)
+        if self.reduction == "none":
+            return np.square(x - target)
+        y = np.empty((), x.dtype)
+        kernels.squared_error_sum(x, target, x.size if self.reduction == "mean" else 1, y)
+        return y
 
     def backward_arrays(self, gy: np.ndarray) -> Gradients:
         x, target = self.saved_array(0), self.saved_array(1)
-        gx = (x - target) * (2 * self.share(gy, x.size))
-        return gx if self.needs[0] else None, -gx if self.needs[1] else None
+        gx = kernels.squared_error_grad(x, target, self.share(gy, x.size))
+        return gx if self.needs[0] else None, applied(np.negative, gx) if self.needs[1] else None
 
     def compose(self, x: Tensor, target: Tensor) -> Tensor:
         difference = x - target
@@ -43,16 +47,20 @@ class GaussianKL(FusedLoss):
 
     def forward(self, mu: np.ndarray, logvar: np.ndarray) -> np.ndarray:
         self.save_inputs(0, 1)
-        with np.errstate(over="ignore"):
-            terms = mu * mu + np.expm1(logvar) - logvar
-        return self.reduced(kernels.total(terms, (terms.ndim - 1,)) * mu.dtype.type(0.5))
+        losses = np.empty(mu.shape[:-1], mu.dtype)
+        run(kl_terms, mu, logvar, losses)
+        return self.reduced(losses)
 
     def backward_arrays(self, gy: np.ndarray) -> Gradients:
         mu, logvar = self.saved_array(0), self.saved_array(1)
         share = self.share(gy, math.prod(mu.shape[:-1]))[..., None]
-        with np.errstate(over="ignore"):
-            glogvar = np.expm1(logvar) * (share * mu.dtype.type(0.5)) if self.needs[1] else None
-        return mu * share if self.needs[0] else None, glogvar
+        glogvar = None
+        if self.needs[1]:
+            with np.errstate(over="ignore"):
+                glogvar = applied(
+                    np.multiply, applied(np.expm1, logvar), applied(np.multiply, share, mu.dtype.type(0.5))
+                )
+        return applied(np.multiply, mu, share) if self.needs[0] else None, glogvar
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         if not modes.recording:
@@ -64,6 +72,13 @@ class GaussianKL(FusedLoss):
 
     def compose(self, mu: Tensor, logvar: Tensor) -> Tensor:
         return reduce(sum(mu * mu + expm1(logvar) - logvar, -1) * 0.5, self.reduction)
+
+
+def kl_terms(mu: np.ndarray, logvar: np.ndarray, losses: np.ndarray) -> None:
+    """Σ (mu² + exp(logvar) - 1 - logvar) / 2 over the last axis, into `losses`."""
+    with np.errstate(over="ignore"):
+        terms = mu * mu + np.expm1(logvar) - logvar
+    losses[...] = kernels.total(terms, (terms.ndim - 1,)) * mu.dtype.type(0.5)
 
 
 class Huber(Function):

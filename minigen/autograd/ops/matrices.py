@@ -10,6 +10,7 @@ from minigen.autograd.ops.shape import GetItem, Scatter, expand_dims, transpose
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
 from minigen.checks import check_count
 from minigen.errors import ArgumentError, ShapeError
+from minigen.kernels.noting import constant
 
 LARGEST = 2**31  # no diagonal lies further off
 
@@ -30,7 +31,8 @@ def triangle(x: Operand, diagonal: int, name: str) -> Tensor:
     if x.ndim < 2:
         raise ShapeError(f"{name}: x is {x.shape}; a triangle needs two axes")
     distance = np.arange(x.shape[-1]) - np.arange(x.shape[-2])[:, None]
-    return where(distance <= offset if name == "tril" else distance >= offset, x, np.zeros((), x.dtype))
+    kept = constant(distance <= offset if name == "tril" else distance >= offset)
+    return where(kept, x, constant(np.zeros((), x.dtype)))
 
 
 def diag(x: Operand, diagonal: int = 0) -> Tensor:
@@ -47,7 +49,7 @@ def diag(x: Operand, diagonal: int = 0) -> Tensor:
     if n * n > LARGEST:
         raise ShapeError(f"diag: a matrix of {n} × {n} elements is too large")
     i = np.arange(x.size)
-    return Scatter((i + max(0, -offset), i + max(0, offset)), (n, n))(x)
+    return Scatter((constant(i + max(0, -offset)), constant(i + max(0, offset))), (n, n))(x)
 
 
 def diagonal(x: Operand, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
@@ -68,7 +70,7 @@ def diagonal_of(x: Tensor, offset: int) -> Tensor:
     """The diagonal of the last two axes."""
     n = max(0, min(x.shape[-2] + min(0, offset), x.shape[-1] - max(0, offset)))
     i = np.arange(n)
-    return GetItem((..., i + max(0, -offset), i + max(0, offset)))(x)
+    return GetItem((..., constant(i + max(0, -offset)), constant(i + max(0, offset))))(x)
 
 
 def offset_of(name: str, role: str, value: int) -> int:

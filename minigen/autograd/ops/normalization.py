@@ -17,6 +17,7 @@ from minigen.autograd.tensor import Operand, Tensor
 from minigen.checks import check_number
 from minigen.config import FLOAT_DTYPES
 from minigen.errors import ArgumentError, DTypeError, ShapeError
+from minigen.kernels.noting import made, run
 
 
 class BatchNorm(FusedFunction):
@@ -137,7 +138,7 @@ def batch_norm(
         if running_mean is None or running_var is None:
             raise ArgumentError("batch_norm: running_mean and running_var are needed when not training; pass arrays")
         # Copies: a later training step would change the originals under this node.
-        mean, var = running_mean.astype(x.dtype), running_var.astype(x.dtype)
+        mean, var = (made(np.array, running, x.dtype) for running in (running_mean, running_var))
         return BatchNormInference(mean, var, eps, slope)(x, weight, bias)
     m = x.size // c
     if m < 2:
@@ -149,10 +150,15 @@ def batch_norm(
     y = function(x, weight, bias)
     mean, var = function.residuals
     if running_mean is not None and not modes.recomputing:
-        running_mean += momentum * (mean - running_mean)
+        run(move, running_mean, mean, momentum)
     if running_var is not None and not modes.recomputing:
-        running_var += momentum * (var * (m / (m - 1)) - running_var)
+        run(move, running_var, var, momentum, m / (m - 1))
     return y
+
+
+def move(running: np.ndarray, value: np.ndarray, momentum: float, scale: float = 1.0) -> None:
+    """running += momentum (scale value - running), in place."""
+    running += momentum * ((value * scale if scale != 1 else value) - running)
 
 
 def layer_norm(x: Operand, weight: Operand, bias: Operand, eps: float = 1e-5) -> Tensor:

@@ -11,6 +11,7 @@ import numpy as np
 
 from minigen.autograd.function import Function
 from minigen.autograd.ops.arithmetic import abs, clip, divide, multiply, power, where
+from minigen.autograd.ops.comparison import equal
 from minigen.autograd.ops.elementary import sqrt
 from minigen.autograd.ops.linalg import matmul
 from minigen.autograd.ops.operands import as_float, broadcastable, normalize_axis, same_dtype, single_axis
@@ -19,6 +20,7 @@ from minigen.autograd.ops.shape import expand, expand_dims, squeeze, swapaxes
 from minigen.autograd.tensor import Axis, Operand, Tensor, as_tensor
 from minigen.checks import check_flag, check_number, is_number, shown
 from minigen.errors import ArgumentError, ShapeError
+from minigen.kernels.noting import noting, refuse
 
 BLOCK = 1 << 16  # differences held at once by cdist; they stay in the second cache
 
@@ -30,6 +32,7 @@ def std(x: Operand, axis: Axis = None, keepdims: bool = False, ddof: int = 0) ->
     when n - ddof is not positive.
     """
     x, keepdims = as_float(x, "std"), check_flag("std", "keepdims", keepdims)
+    refuse("std decides by the size of its numbers; write var(x).sqrt()")
     squares = var(x, axis, keepdims, ddof)
     if not np.isinf(squares.data).any() or not np.isfinite(x.data).all():
         return root(squares, 0.5)
@@ -56,6 +59,7 @@ def norm(x: Operand, p: Any = 2, axis: Axis = None, keepdims: bool = False) -> T
     if p == 1:
         return sum(abs(x), axis, keepdims)
     axes = normalize_axis(axis, x.ndim, "norm")
+    refuse("norm decides by the size of its numbers; write (x * x).sum(axis).sqrt()")
     scale = np.asarray(np.abs(x.data).max(axes, keepdims=True, initial=0))
     scale[(scale == 0) | ~np.isfinite(scale)] = 1
     if p == 2 and ((scale > 1e-8) & (scale < 1e8)).all():
@@ -73,8 +77,8 @@ def norm_of_moderate(x: Tensor, p: float, axis: Axis, keepdims: bool) -> Tensor:
 
 def root(x: Tensor, exponent: float) -> Tensor:
     """x to a power below 1, with slope 0 at 0."""
-    zero = x.data == 0
-    if not zero.any():
+    zero = equal(x, 0)
+    if noting.notes is None and not zero.data.any():  # a recorded step takes the way that is right for all values
         return sqrt(x) if exponent == 0.5 else power(x, exponent)
     safe = where(zero, 1.0, x)
     return where(zero, 0.0, sqrt(safe) if exponent == 0.5 else power(safe, exponent))

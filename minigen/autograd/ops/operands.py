@@ -17,6 +17,7 @@ from minigen.autograd.tensor import Axis, Operand, Tensor, as_tensor
 from minigen.checks import check_number, is_number, shown
 from minigen.config import FLOAT_DTYPES, config
 from minigen.errors import ArgumentError, DataError, DTypeError, ShapeError
+from minigen.kernels.noting import constant, made, refuse
 
 # ---------------------------------------------------------------- dtypes
 
@@ -82,7 +83,7 @@ def scalar_like(number: float, tensor: Tensor, name: str) -> Tensor:
         return as_tensor(number, name)
     keeps = tensor.dtype in FLOAT_DTYPES or not isinstance(number, float)
     try:
-        return Tensor(np.asarray(number, tensor.dtype if keeps else config.dtype))
+        return Tensor(constant(np.asarray(number, tensor.dtype if keeps else config.dtype)))
     except OverflowError:
         mend = "use a smaller number" if tensor.dtype in FLOAT_DTYPES else "convert the tensor with astype"
         raise DTypeError(f"{name}: {shown(number)} does not fit into {tensor.dtype}; {mend}") from None
@@ -155,7 +156,11 @@ def images(x: Operand, name: str) -> Tensor:
 
 def integers(values: Any, end: int, name: str, role: str) -> np.ndarray:
     """`values` as a fresh int64 array, each checked to be in [0, end)."""
-    array = as_tensor(values, name).data
+    return made(checked_integers, as_tensor(values, name).data, end, name, role)
+
+
+def checked_integers(array: np.ndarray, end: int, name: str, role: str) -> np.ndarray:
+    """`integers` of an array."""
     if array.size == 0:
         array = array.astype(np.int64)
     if array.dtype.kind not in "iu":
@@ -174,22 +179,29 @@ def raw_index(index: Any) -> Any:
         index = index.data
     if isinstance(index, (list, range, np.ndarray)):
         try:
-            array = np.array(index)
+            array = made(np.array, index) if isinstance(index, np.ndarray) else constant(np.array(index))
         except ValueError:
             raise ShapeError("getitem: a nested list as index must not be ragged") from None
         if array.ndim and not array.size and array.dtype.kind == "f":  # [] counts as integers
             array = array.astype(np.int64)
         if array.dtype.kind not in "biu":
             raise DTypeError(f"getitem: index of dtype {array.dtype}; use integers or booleans")
+        if array.dtype == bool:
+            refuse("an index of booleans, whose number of True may change; use mg.where, or places")
         return array
     return index
+
+
+def contiguous_copy(array: np.ndarray) -> np.ndarray:
+    """A copy in C order."""
+    return np.array(array, order="C")
 
 
 def boolean_mask(mask: Any, shape: tuple[int, ...], name: str, axes: str, what: str) -> np.ndarray | None:
     """A copy of a mask as a contiguous array of `shape`, or None; `axes` and `what` a boolean is of, for messages."""
     if mask is None:
         return None
-    array = np.array(as_tensor(mask, name).data, order="C")
+    array = made(contiguous_copy, as_tensor(mask, name).data)
     if array.dtype != bool:
         raise DTypeError(f"{name}: mask has dtype {array.dtype}; pass booleans, True for a {what} that counts")
     if array.shape != shape:

@@ -15,6 +15,7 @@ from minigen.autograd.ops.shape import reshape
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
 from minigen.checks import check_count, check_flag
 from minigen.errors import ArgumentError, DataError, ShapeError
+from minigen.kernels.noting import constant, made
 
 
 def argmax(x: Operand, axis: int | None = None, keepdims: bool = False) -> Tensor:
@@ -39,7 +40,12 @@ def extreme_place(x: Operand, axis: int | None, keepdims: bool, name: str) -> Te
     axis = None if axis is None else single_axis(axis, x.ndim, name)
     count(x, axis, name)
     keep = check_flag(name, "keepdims", keepdims)
-    return Tensor(np.asarray(getattr(np, name)(x.data, axis, keepdims=keep), np.int64))
+    return Tensor(made(place_of_extreme, x.data, name, axis, keep))
+
+
+def place_of_extreme(x: np.ndarray, name: str, axis: int | None, keepdims: bool) -> np.ndarray:
+    """np.argmax or np.argmin, as an array."""
+    return np.asarray(getattr(np, name)(x, axis, keepdims=keepdims), np.int64)
 
 
 def sort(x: Operand, axis: int = -1, descending: bool = False) -> tuple[Tensor, Tensor]:
@@ -61,11 +67,15 @@ def order(x: Tensor, axis: int, descending: bool, name: str) -> np.ndarray:
     """The places in order of their elements."""
     backwards = check_flag(name, "largest" if name == "topk" else "descending", descending)
     if x.ndim == 0:
-        return np.zeros((), np.int64)
-    axis = single_axis(axis, x.ndim, name)
+        return constant(np.zeros((), np.int64))
+    return made(ordered, x.data, single_axis(axis, x.ndim, name), backwards)
+
+
+def ordered(x: np.ndarray, axis: int, backwards: bool) -> np.ndarray:
+    """`order` of an array."""
     if not backwards:
-        return np.argsort(x.data, axis, kind="stable").astype(np.int64, copy=False)
-    turned = np.argsort(np.flip(x.data, axis), axis, kind="stable")  # so that equal ones keep their order
+        return np.argsort(x, axis, kind="stable").astype(np.int64, copy=False)
+    turned = np.argsort(np.flip(x, axis), axis, kind="stable")  # so that equal ones keep their order
     return np.flip(x.shape[axis] - 1 - turned, axis).astype(np.int64)
 
 
@@ -79,7 +89,7 @@ def topk(x: Operand, k: int, axis: int = -1, largest: bool = True) -> tuple[Tens
     if k > x.shape[axis]:
         raise ArgumentError(f"topk: k is {k}, but axis {axis} of {x.shape} has {x.shape[axis]} elements")
     before = (slice(None),) * axis
-    places = np.ascontiguousarray(order(x, axis, largest, "topk")[(*before, slice(k))])
+    places = made(np.ascontiguousarray, order(x, axis, largest, "topk")[(*before, slice(k))])
     return take_along_axis(x, places, axis), Tensor(places)
 
 

@@ -15,6 +15,7 @@ from minigen.autograd.ops.shape import expand_dims, squeeze
 from minigen.autograd.tensor import Operand, Tensor
 from minigen.checks import check_lengths, check_pair
 from minigen.errors import ArgumentError, ShapeError
+from minigen.kernels.noting import copied
 
 Pair = tuple[int, int]
 Padding = tuple[int, int, int, int]
@@ -100,7 +101,7 @@ class UpsampleNearest(Function):
     def forward(self, x: np.ndarray) -> np.ndarray:
         (n, h, w, c), (sh, sw) = x.shape, self.scale
         repeated = np.broadcast_to(x[:, :, None, :, None], (n, h, sh, w, sw, c))
-        return repeated.reshape(n, h * sh, w * sw, c)
+        return copied(repeated).reshape(n, h * sh, w * sw, c)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         window = self.scale, self.scale, (0, 0, 0, 0)

@@ -23,6 +23,7 @@ from minigen.autograd.ops.shape import split, stack
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
 from minigen.checks import check_choice
 from minigen.errors import ShapeError
+from minigen.kernels.noting import cleared, copied, joined, noting, run
 
 
 class Recurrent(FusedFunction):
@@ -53,8 +54,10 @@ class Recurrent(FusedFunction):
         """gw_h: each step's gz with the state before it. y (N, T, H): the states after each step. gz is used up."""
         if not self.needs[-2]:
             return None
-        first, place = gz[:, 0].copy(), self.destination(len(self.needs) - 2)
-        gz[:, 0] = 0  # so that in the rows of all sequences, one behind the other, the state before is the row before
+        first, place = copied(gz[:, 0]), self.destination(len(self.needs) - 2)
+        run(
+            np.copyto, gz[:, 0], 0
+        )  # so that in the rows of all sequences, one behind the other, the state before is the row before
         gw_h = kernels.matmul(rows(y)[:-1].T, rows(gz)[1:], out=place.out, add=place.add)
         return place.holds(kernels.matmul(self.saved_array(1).T, first, out=gw_h, add=True))
 
@@ -102,11 +105,11 @@ class LSTM(Recurrent):
         y, gates, cells = kernels.lstm(x, h0, c0, w_x, w_h, b, self.mask)
         self.save(gates, cells)
         self.save_output(0)
-        return y, cells[:, -1].copy()
+        return y, copied(cells[:, -1])
 
     def backward_arrays(self, gy: np.ndarray | None, gc: np.ndarray | None) -> Gradients:
         (gates, cells), y = self.residuals, self.saved_output_array(0)
-        gy = np.zeros_like(y) if gy is None else gy
+        gy = cleared(y.shape, y.dtype) if gy is None else gy
         gz, gh0, gc0 = kernels.lstm_grad(gy, gc, gates, cells, self.saved_array(2), self.saved_array(4), self.mask)
         gx, gw_x, gb = self.input_gradients(gz)
         return gx, gh0, gc0, gw_x, self.state_weight_gradient(y, gz), gb
@@ -134,9 +137,10 @@ class GRU(Recurrent):
         (gates, q), y, size = self.residuals, self.saved_output_array(), gy.shape[2]
         gz, gh0 = kernels.gru_grad(gy, gates, q, y, self.saved_array(1), self.saved_array(3), self.mask)
         gx, gw_x, gb = self.input_gradients(gz)
-        gz[..., 2 * size :] *= gates[..., :size]  # now what reaches the products with h
+        inner = gz[..., 2 * size :]
+        run(np.multiply, inner, gates[..., :size], inner)  # now what reaches the products with h
         if gb is not None:
-            gb = np.concatenate([gb, kernels.total(gz[..., 2 * size :], (0, 1))])
+            gb = joined([np.asarray(gb), kernels.total(inner, (0, 1))], 0)
         return gx, gh0, gw_x, self.state_weight_gradient(y, gz), gb
 
     def compose(self, x: Tensor, h0: Tensor, w_x: Tensor, w_h: Tensor, b: Tensor) -> Tensor:
@@ -246,4 +250,6 @@ def wide(gates: int) -> str:
 def step_mask(name: str, mask: Any, shape: tuple[int, ...]) -> np.ndarray | None:
     """A copy of the mask as an array; None for none, and when it hides nothing."""
     array = boolean_mask(mask, shape, name, "(N, T)", "step")
-    return None if array is None or array.all() else array
+    if array is None or (noting.notes is None and array.all()):
+        return None
+    return array

@@ -15,6 +15,7 @@ from minigen.autograd.ops.shape import Reshape, expand, flip
 from minigen.autograd.tensor import Axis, Operand, Tensor, as_tensor
 from minigen.checks import check_count, check_flag
 from minigen.errors import ArgumentError, ShapeError
+from minigen.kernels.noting import run
 
 
 class Reduction(Function):
@@ -43,6 +44,13 @@ class Sum(Reduction):
         return (self.repeated(gy),)
 
 
+def mean_into(x: np.ndarray, axes: tuple[int, ...], share: np.floating, y: np.ndarray) -> None:
+    """Σ x · share over the axes into y; finite where the sum alone would overflow."""
+    y[...] = (kernels.total(x, axes) * share).reshape(y.shape)
+    if not np.isfinite(y).all():
+        y[...] = kernels.total(x * share, axes).reshape(y.shape)
+
+
 class Mean(Reduction):
     """y = Σ x / n; gx = gy / n, repeated. Finite where the sum alone would overflow."""
 
@@ -52,13 +60,22 @@ class Mean(Reduction):
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         self.source = x.shape
-        y = kernels.total(x, self.axes, self.keepdims) * x.dtype.type(self.share)
-        if not np.isfinite(y).all():
-            y = kernels.total(x * x.dtype.type(self.share), self.axes, self.keepdims)
+        shape = tuple(1 if i in self.axes else n for i, n in enumerate(x.shape) if self.keepdims or i not in self.axes)
+        y = np.empty(shape, x.dtype)
+        run(mean_into, x, self.axes, x.dtype.type(self.share), y)
         return y
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         return (self.repeated(gy * self.share),)
+
+
+def extreme_into(x: np.ndarray, axes: tuple[int, ...], largest: bool, y: np.ndarray, shares: np.ndarray) -> None:
+    """max or min over the axes into y; into shares, unless it is empty, what each element has of it."""
+    y[...] = (x.max if largest else x.min)(axes, keepdims=True)
+    if shares.shape == x.shape:
+        taken = x == y
+        with np.errstate(invalid="ignore"):  # where y is NaN, so is its gradient
+            shares[...] = taken / taken.sum(axes, keepdims=True)
 
 
 class Extreme(Reduction):
@@ -70,11 +87,10 @@ class Extreme(Reduction):
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         self.source = x.shape
-        y = (x.max if self.largest else x.min)(self.axes, keepdims=True)
-        if self.needs[0]:
-            taken = x == y
-            with np.errstate(invalid="ignore"):  # where y is NaN, so is its gradient
-                self.residuals = ((taken / taken.sum(self.axes, keepdims=True)).astype(x.dtype),)
+        y = np.empty([1 if i in self.axes else n for i, n in enumerate(x.shape)], x.dtype)
+        shares = np.empty(x.shape if self.needs[0] else 0, x.dtype)
+        run(extreme_into, x, self.axes, self.largest, y, shares)
+        self.residuals = (shares,)
         return y if self.keepdims else y.squeeze(self.axes)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:

@@ -18,6 +18,7 @@ from minigen.autograd.ops.shape import getitem, reshape
 from minigen.autograd.tensor import Operand, Tensor
 from minigen.checks import check_choice, check_number, check_pair
 from minigen.errors import ArgumentError, ShapeError
+from minigen.kernels.noting import constant
 
 CUBIC = -0.75  # the free coefficient of Keys' kernel, as in PyTorch and OpenCV
 
@@ -41,7 +42,7 @@ def resize(
     if mode == "nearest":
         if size is None and all(float(1 / step).is_integer() for step in steps):
             return upsample_nearest(x, (round(1 / steps[0]), round(1 / steps[1])))
-        rows, columns = (nearest(*of) for of in zip(x.shape[1:3], sizes, steps, strict=True))
+        rows, columns = (constant(nearest(*of)) for of in zip(x.shape[1:3], sizes, steps, strict=True))
         return getitem(x, (slice(None), rows[:, None], columns))
     return separable(x, *[matrix(*of, mode, align_corners) for of in zip(x.shape[1:3], sizes, steps, strict=True)])
 
@@ -115,5 +116,5 @@ def matrix(old: int, new: int, step: float, mode: str, align_corners: bool) -> n
 def separable(x: Tensor, rows: np.ndarray, columns: np.ndarray) -> Tensor:
     """y[n, i, j, c] = Σ_{h, w} rows[i, h] columns[j, w] x[n, h, w, c]."""
     n, h, w, c = x.shape
-    flat = matmul(Tensor(rows.astype(x.dtype)), reshape(x, (n, h, w * c)))
-    return matmul(Tensor(columns.astype(x.dtype)), reshape(flat, (n, len(rows), w, c)))
+    flat = matmul(Tensor(constant(rows.astype(x.dtype))), reshape(x, (n, h, w * c)))
+    return matmul(Tensor(constant(columns.astype(x.dtype))), reshape(flat, (n, len(rows), w, c)))

@@ -12,6 +12,7 @@ from minigen.autograd.ops.operands import pair
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
 from minigen.checks import check_count
 from minigen.errors import ArgumentError
+from minigen.kernels.noting import constant, host
 
 MOST_PLACES = 30  # beyond, nothing is left to round
 
@@ -20,7 +21,7 @@ class Step(Function):
     """Base: y is a function of x that is constant but for jumps; gx = 0."""
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
-        return (Tensor(np.zeros(gy.shape, gy.dtype)),)
+        return (Tensor(constant(np.zeros(gy.shape, gy.dtype))),)
 
 
 class Sign(Step):
@@ -70,7 +71,7 @@ class FloorDivide(Binary):
             return a // b
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
-        zero = Tensor(np.zeros((), gy.dtype))
+        zero = Tensor(constant(np.zeros((), gy.dtype)))
         return self.reduced(0, lambda: zero * gy), self.reduced(1, lambda: zero * gy)
 
 
@@ -143,6 +144,13 @@ def dividend_and_divisor(a: Operand, b: Operand, name: str) -> tuple[Tensor, Ten
     a, b = pair(name, a, b)
     if b.dtype == bool:
         a, b = astype(a, np.int64), astype(b, np.int64)
-    if b.dtype.kind in "iu" and not b.data.all():
-        raise ArgumentError(f"{name}: division of integers by 0; use floats, which give inf or NaN, or where()")
+    if b.dtype.kind in "iu":
+        check_divisor(b.data, name)
     return a, b
+
+
+@host
+def check_divisor(b: np.ndarray, name: str) -> None:
+    """Raise ArgumentError when one of these integers is 0."""
+    if not b.all():
+        raise ArgumentError(f"{name}: division of integers by 0; use floats, which give inf or NaN, or where()")

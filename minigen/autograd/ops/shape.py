@@ -5,7 +5,6 @@ Each is linear, and its gradient is its adjoint: expand and sum_to, getitem and 
 
 import builtins
 import itertools
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from minigen.autograd.ops.operands import common_dtype, normalize_axis, raw_inde
 from minigen.autograd.tensor import Axis, Operand, Tensor, as_tensor
 from minigen.checks import check_count, check_items
 from minigen.errors import ArgumentError, MinigenError, ShapeError
+from minigen.kernels.noting import joined, run
 
 OFTEN = 256  # so many numbers may be added to one, one after the other, in float32
 LISTS = "pass a list of tensors"
@@ -91,7 +91,7 @@ class Concatenate(Function):
 
     def forward(self, *xs: np.ndarray) -> np.ndarray:
         self.lengths = [x.shape[self.axis] for x in xs]
-        return np.concatenate(xs, self.axis)
+        return joined(xs, self.axis)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         return tuple(split(gy, self.lengths, self.axis))
@@ -124,6 +124,21 @@ class GetItem(Function):
         return (Scatter(self.index, self.source)(gy),)
 
 
+def scatter(x: np.ndarray, index: Any, y: np.ndarray) -> None:
+    """x added at `index` of zeros, into y."""
+    parts = index if isinstance(index, tuple) else (index,)
+    y[...] = 0
+    if any(isinstance(part, np.ndarray) and part.dtype != bool for part in parts):
+        if x.dtype == np.float32 and max(OFTEN, y.size // 4) < x.size:
+            sums = np.zeros(y.shape, np.float64)
+            np.add.at(sums, index, x.astype(np.float64))
+            y[...] = sums
+        else:
+            np.add.at(y, index, x)
+    else:
+        y[index] = x
+
+
 class Scatter(Function):
     """Adjoint of GetItem: zeros with x added at `index`; elements named several times accumulate."""
 
@@ -131,14 +146,8 @@ class Scatter(Function):
         self.index, self.target = index, shape
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        parts = self.index if isinstance(self.index, tuple) else (self.index,)
-        if any(isinstance(part, np.ndarray) and part.dtype != bool for part in parts):
-            often = x.dtype == np.float32 and max(OFTEN, math.prod(self.target) // 4) < x.size
-            y = np.zeros(self.target, np.float64 if often else x.dtype)
-            np.add.at(y, self.index, x.astype(y.dtype, copy=False))
-            return y.astype(x.dtype, copy=False)
-        y = np.zeros(self.target, x.dtype)
-        y[self.index] = x
+        y = np.empty(self.target, x.dtype)
+        run(scatter, x, self.index, y)
         return y
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:

@@ -10,6 +10,7 @@ from minigen.autograd.ops.reduction import sum
 from minigen.autograd.tensor import Operand, Tensor
 from minigen.checks import check_number
 from minigen.errors import ShapeError
+from minigen.kernels.noting import made
 from minigen.random import check_rng
 
 
@@ -93,22 +94,37 @@ def log_softmax(x: Operand, axis: int = -1) -> Tensor:
 
 
 def gumbel_softmax(
-    logits: Operand, tau: float = 1.0, hard: bool = False, axis: int = -1, *, rng: np.random.Generator | None = None
-) -> Tensor:
+    logits: Operand, tau: float | Tensor = 1.0, hard: bool = False, axis: int = -1, *,
+    rng: np.random.Generator | None = None,
+) -> Tensor:  # fmt: skip
     """softmax((logits + g) / tau), g Gumbel noise from `rng`: a differentiable draw from softmax(logits).
 
-    hard=True: 1 at the largest and 0 elsewhere, with the gradient of the soft one (straight-through). Jang et al. 2017,
-    section 2. Raises ArgumentError unless tau > 0.
+    tau: a number, or a tensor of shape (). hard=True: 1 at the largest and 0 elsewhere, with the gradient of the soft
+    one (straight-through). Jang et al. 2017, section 2. Raises ArgumentError unless tau > 0, ShapeError.
     """
-    logits, tau = as_float(logits, "gumbel_softmax"), check_number("gumbel_softmax", "tau", tau, above=0)
+    logits = as_float(logits, "gumbel_softmax")
+    if not isinstance(tau, Tensor):
+        tau = check_number("gumbel_softmax", "tau", tau, above=0)
+    elif tau.shape:
+        raise ShapeError(f"gumbel_softmax: tau is {tau.shape}; pass a number, or a tensor of shape ()")
     axis = checked_axis(logits, axis, "gumbel_softmax")
-    noise = check_rng(rng, "gumbel_softmax").gumbel(size=logits.shape).astype(logits.dtype)
-    soft = softmax((logits + Tensor(noise)) * (1.0 / tau), axis)
+    noise = made(gumbel, check_rng(rng, "gumbel_softmax"), logits.shape, logits.dtype)
+    soft = softmax((logits + Tensor(noise)) / tau, axis)
     if not hard:
         return soft
-    chosen = np.zeros_like(soft.data)
-    np.put_along_axis(chosen, soft.data.argmax(axis, keepdims=True), 1, axis)
-    return soft + Tensor(chosen - soft.data)
+    return soft + Tensor(made(to_the_largest, soft.data, axis))
+
+
+def gumbel(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Numbers of the standard Gumbel distribution."""
+    return rng.gumbel(size=shape).astype(dtype)
+
+
+def to_the_largest(soft: np.ndarray, axis: int) -> np.ndarray:
+    """What is missing to 1 at the largest and 0 elsewhere."""
+    chosen = np.zeros_like(soft)
+    np.put_along_axis(chosen, soft.argmax(axis, keepdims=True), 1, axis)
+    return chosen - soft
 
 
 def checked_axis(x: Tensor, axis: int, name: str) -> int:

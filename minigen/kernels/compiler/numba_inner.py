@@ -1,4 +1,4 @@
-"""Everything that rests on Numba's inner interfaces, which any release may change: the one file that has to follow.
+"""What rests on Numba's inner interfaces, which any release may change: this file, and `chain.py`, have to follow.
 
     jit     compiles a kernel; its cache on disk is safe between processes
     part    compiles a function only inside each kernel that calls it
@@ -39,6 +39,7 @@ from minigen.kernels.compiler import kept
 from minigen.kernels.compiler.cache import announce, usable_folder
 from minigen.kernels.compiler.numba_plain import OPTIONS
 from minigen.kernels.compiler.process import POOL, SETTINGS, start_pool
+from minigen.kernels.noting import noting
 
 # Settings of Numba that change the code it makes.
 CODE_SETTINGS = (
@@ -62,6 +63,16 @@ def cpu_features() -> set[str]:
 def intrinsic(function: Callable[..., Any]) -> Any:
     """numba.extending.intrinsic; typed, since a call leaves out `typingctx`."""
     return extending.intrinsic(function)
+
+
+@intrinsic
+def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
+    """a · b + c, rounded once. A compiler that may fuse a product and a sum does not do so everywhere."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.fma(*values)
+
+    return a(a, a, a), generate
 
 
 class KernelCache:
@@ -227,6 +238,8 @@ def tasks(function: Callable[..., None]) -> Callable[..., None]:
         workers = 1 if count == 1 else min(count, threads or config.threads, POOL.size)
         if launch()(count, workers, arguments):
             raise MemoryError(f"{function.__name__}: a task could not get memory")
+        if noting.notes is not None:
+            noting.notes.call(launch(), (count, workers, arguments))
 
     return call
 

@@ -16,6 +16,7 @@ import numba
 
 from minigen.config import available_cores, config
 from minigen.kernels.compiler.cache import announce, claimed_folder, numba_cache_in
+from minigen.kernels.noting import noting
 
 FASTMATH = {"contract", "reassoc", "nsz", "arcp"}  # never nnan or ninf: NaN and Inf must stay visible
 OPTIONS: dict[str, Any] = {"fastmath": FASTMATH, "error_model": "numpy"}
@@ -34,6 +35,12 @@ def part(function: Callable[..., Any]) -> Any:
 def inline(function: Callable[..., Any]) -> Any:
     """Put a function's lines into each function that calls it, as if they were written there: the same bits as then."""
     return numba.njit(inline="always", **OPTIONS)(function)
+
+
+@part
+def fma(a, b, c):
+    """a · b + c; see `numba_inner.fma`."""
+    return a * b + c
 
 
 def jit(function: Callable[..., Any]) -> Any:
@@ -69,6 +76,8 @@ def tasks(function: Callable[..., None]) -> Callable[..., None]:
                 other.result()
         except MemoryError as error:
             raise MemoryError(f"{function.__name__}: a task could not get memory") from error
+        if noting.notes is not None:
+            noting.notes.call(functools.partial(call, threads=threads), (count, *arguments))
 
     return call
 

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from minigen.config import config
-from minigen.kernels.compiler.arrays import flat, integers
+from minigen.kernels.compiler.arrays import contiguous, flat, integers
 from minigen.kernels.convolution import gather, winograd
 from minigen.kernels.convolution.gather import Outer, Scatter
 from minigen.kernels.convolution.lanes import Taps, taps_share
@@ -28,8 +28,10 @@ from minigen.kernels.convolution.plan import (
     forward_plan,
     met_taps,
 )
+from minigen.kernels.noting import cleared, constant, run
 from minigen.kernels.rows.elementwise import leaky_relu
 from minigen.kernels.rows.leaky import slope_number
+from minigen.kernels.rows.sums import by_numpy
 from minigen.kernels.tile.shape import Tile, best_tile, vector_width
 from minigen.kernels.tile.workspace import scratch
 
@@ -107,7 +109,7 @@ def epilogue(bias: np.ndarray | None, slope: float | None, channels: int, dtype:
     """What a product ends with: the bias, empty when there is neither bias nor activation, and the slope."""
     slope = slope_number(slope)
     if bias is None:
-        return np.zeros(channels if slope != 1 else 0, dtype), slope
+        return constant(np.zeros(channels if slope != 1 else 0, dtype)), slope
     return flat(bias), slope
 
 
@@ -134,7 +136,7 @@ def conv2d_weight_grad(
     if turned is not None and 1.3 * costs[1] < costs[0]:
         # At stride 1 image and gradient may change places, and the kernel comes out turned round.
         gw = conv2d_weight_grad(gy, x, kernel_hw, stride, turned, dilation, groups)
-        return np.ascontiguousarray(gw[::-1, ::-1].swapaxes(2, 3))
+        return contiguous(gw[::-1, ::-1].swapaxes(2, 3))
     if is_depthwise(groups, cin // groups, cout // groups, x.dtype):
         return taps_gradient(x, gy, kernel_hw, stride, padding, dilation)
     return outer(x, gy, kernel_hw, stride, padding, dilation, groups)
@@ -206,7 +208,7 @@ def multiply(
     shape, tile = plan.gather, plan.tile
     if is_depthwise(shape.groups, shape.depth, shape.columns, x.dtype):
         tile, panels = None, w.reshape(-1, shape.groups)[plan.order].reshape(-1)
-        bias = bias if bias.size else np.zeros(shape.groups, x.dtype)
+        bias = bias if bias.size else constant(np.zeros(shape.groups, x.dtype))
     else:
         panels = packed(w, plan.order, shape.groups, shape.depth, shape.columns, tile.panel, *steps)
         bias = in_panels(bias, shape.groups, shape.columns, tile.panel, x.dtype)
@@ -227,9 +229,10 @@ def in_panels(bias: np.ndarray, groups: int, columns: int, panel: int, dtype: np
     width = -(-columns // panel) * panel
     if bias.size and width == columns:
         return bias
-    padded = np.zeros((groups, width), dtype)
-    if bias.size:
-        padded[:, :columns] = bias.reshape(groups, columns)
+    if not bias.size:
+        return constant(np.zeros(groups * width, dtype))
+    padded = cleared((groups, width), dtype)
+    run(np.copyto, padded[:, :columns], bias.reshape(groups, columns))
     return padded.reshape(-1)
 
 
@@ -259,7 +262,7 @@ def scatter(
     taps = integers([(a * dh * padded_w + b * dw) * cin for a in range(kh) for b in range(0, kw, together)])
     plan = Scatter(n, oh, ow, cout, sh, sw, padded_h, padded_w, top, left, h, width, cin, together * cin)
     tile, _ = best_tile(kh * kw * cin, gy.dtype)
-    panels = packed(w, np.zeros(1, np.int64), 1, cout, kh * kw * cin, tile.panel, 0, 0, 1, cout)
+    panels = packed(w, integers([0]), 1, cout, kh * kw * cin, tile.panel, 0, 0, 1, cout)
     arguments = (flat(gy), plan, taps, panels, tile, bias, gy.dtype.type(slope), gx.reshape(-1))
     gather.scatter_task(n, *arguments, threads=1 if gy.size * kh * kw * cin < SERIAL_MULTIPLY_ADDS else None)
 
@@ -316,7 +319,7 @@ def outer(
         row_step=sh * image_w * cin, column_step=sw * cin, run=step * depth, merged=merged, groups=groups, depth=depth,
         columns=cout // groups, out_c=cout, splits=splits,
     )  # fmt: skip
-    gw = np.zeros((splits, size), x.dtype)
+    gw = cleared((splits, size), x.dtype)
     threads = 1 if n * oh * ow * size < SERIAL_MULTIPLY_ADDS else None
     with scratch("conv2d_weight_grad", 0 if inside else n * image_h * image_w * cin, x.dtype) as padded:
         if not inside:
@@ -324,7 +327,7 @@ def outer(
         image = flat(x) if inside else padded
         arguments = image, flat(gy), plan, taps, integers(met), tile, gw.reshape(-1)
         gather.outer_task(splits * parts, *arguments, threads=threads)
-    return gw.sum(axis=0).reshape(kh, kw, depth, cout)
+    return by_numpy(gw, (0,), False).reshape(kh, kw, depth, cout)
 
 
 def taps_gradient(
@@ -335,10 +338,10 @@ def taps_gradient(
     plan = Taps(n, h, width, channels, padding[0], padding[2], *stride, oh, ow)
     tables = met_taps(kernel_hw, (h, width), (oh, ow), stride, padding, dilation, channels)
     shares = max(1, min(WANTED_TASKS, n * oh * ow // (4 * BLOCK_WINDOWS)))
-    gw = np.zeros((shares, kh * kw * channels), x.dtype)
+    gw = cleared((shares, kh * kw * channels), x.dtype)
     threads = 1 if gy.size * kh * kw < SERIAL_MULTIPLY_ADDS else None
     taps_share(shares, flat(x), flat(gy), plan, *tables, gw, threads=threads)
-    return gw.sum(axis=0).reshape(kh, kw, 1, channels)
+    return by_numpy(gw, (0,), False).reshape(kh, kw, 1, channels)
 
 
 def met_pixels(element: int, size: int, pixels: int, stride: int, before: int, dilation: int) -> Pair:

@@ -28,6 +28,7 @@ from minigen.kernels.convolution import winograd_loops as loops
 from minigen.kernels.convolution.plan import Padding, Pair, Shape
 from minigen.kernels.convolution.winograd_loops import Grid, Side
 from minigen.kernels.convolution.winograd_matrices import OUTPUTS, TAPS
+from minigen.kernels.noting import constant, run
 from minigen.kernels.tile.dense import turn
 from minigen.kernels.tile.shape import Tile, best_tile, vector_width
 from minigen.kernels.tile.workspace import divided, padded_numbers, scratch
@@ -63,15 +64,27 @@ def tap_count(kernel_hw: Pair, stride: Pair) -> int:
     return r if r == columns and r in TAPS else 0
 
 
+def is_possible(
+    kind: str, x: Shape, y: Shape, kernel_hw: Pair, stride: Pair, dilation: Pair, groups: int, dtype: np.dtype
+) -> bool:
+    """Whether a pass, as in `make_plan`, can be computed here: by its kernel, and by channels that fill vectors.
+
+    Products of the weight gradient have a row for each channel of x: at least half of a tile's.
+    """
+    (cin, cout), tile = (x[3], y[3]), product_tile(kind, x[3], y[3], dtype)[0]
+    fills = min(cin, cout) >= vector_width(dtype) and (kind != "weight" or cin >= tile.sizes[-1] // 2)
+    return tap_count(kernel_hw, stride) > 0 and dilation == (1, 1) and groups == 1 and fills and 0 not in (*x, *y)
+
+
 @functools.lru_cache(maxsize=1024)
 def is_faster(
     kind: str, x: Shape, y: Shape, kernel_hw: Pair, stride: Pair, padding: Padding, dilation: Pair, groups: int,
     dtype: np.dtype,
 ) -> bool:  # fmt: skip
     """Whether to compute a pass, as in `make_plan`, here, by its cost in multiply-adds, not with the plain products."""
-    taps, (cin, cout) = tap_count(kernel_hw, stride), (x[3], y[3])
-    if not taps or dilation != (1, 1) or groups != 1 or min(cin, cout) < vector_width(dtype) or 0 in x or 0 in y:
+    if not is_possible(kind, x, y, kernel_hw, stride, dilation, groups, dtype):
         return False
+    taps, (cin, cout) = tap_count(kernel_hw, stride), (x[3], y[3])
     tile, columns = product_tile(kind, cin, cout, dtype)
     padded = columns / (cin if kind == "input" else cout)  # what the products take longer by
     high, wide, _, _ = tiling(kind, x, y, taps, stride, padding)
@@ -228,7 +241,7 @@ def convolve(
             turn(kh * kw, rows, columns, weights, turned[0], grid.lanes)
             weights, rows, columns = turned[0], cout, rows
         loops.pack(rows, weights, columns, grid, plan.taps, plan.weights, u[0])
-        bias = bias if bias.size else np.zeros(target.shape[3], w.dtype)
+        bias = bias if bias.size else constant(np.zeros(target.shape[3], w.dtype))
         start = flat(source), plan.source, plan.source_points
         end = target.reshape(-1), plan.target, plan.target_points, bias, w.dtype.type(slope)
         if plan.fused:
@@ -251,7 +264,7 @@ def weight_gradient(x: np.ndarray, gy: np.ndarray, kernel_hw: Pair, stride: Pair
         if plan.fused:
             loops.correlate_blocks(workers, workers, grid, *images, *gradients, plan.jobs, a, c, u)
         else:
-            u[:] = 0
+            run(np.copyto, u, 0)
             for block in range(grid.blocks):
                 loops.split_share(workers, workers, block, grid, *images, grid.window, a[0])
                 loops.split_share(workers, workers, block, grid, *gradients, grid.outputs, c[0])

@@ -2,10 +2,12 @@
 
 x · w_x + b of all steps is one large product (`tile/dense.py`). What is left of a step depends on the step before, but
 no sequence depends on another: so each worker takes an equal share of the sequences through all steps (`walk.py`).
-A few steps with large weights, as in generating text, and float64 are left to the twins.
+Where there are few rows, as in generating text, the way forward reads the weights as they lie. The way back of a few
+steps with large weights, and float64, are left to the twins.
 """
 
 import functools
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +15,7 @@ import numpy as np
 from minigen.config import config
 from minigen.kernels import reference
 from minigen.kernels.compiler.arrays import flat
+from minigen.kernels.noting import applied, cleared, copied, run
 from minigen.kernels.recurrent.cells import (
     gru_grad_share,
     gru_share,
@@ -30,14 +33,20 @@ Array = np.ndarray
 Mask = Array | None
 
 FLOAT32 = np.dtype(np.float32)
-TWIN_ROWS, TWIN_WEIGHTS = 16, 32768  # up to so many rows of all steps, from so many numbers in w_h on; as measured
+FEW_SEQUENCES = 2  # for which a tile would stay nearly empty: their weights are read as they lie, forward,
+FEW_ROWS, MANY_WEIGHTS = 16, 32768  # and where packing so many numbers takes longer than so many rows of all steps
 ANY = np.ones(1, bool)  # stands for no mask
 NO_TABLE, NO_IDS = np.ones(1, np.float32), np.ones(1, np.int64)
 
 
-def left_to_twin(n: int, steps: int, w_h: Array) -> bool:
-    """Whether NumPy is the better choice: in float64, and where packing the weights takes longer than the steps."""
-    return w_h.dtype != FLOAT32 or (n * steps <= TWIN_ROWS and w_h.size >= TWIN_WEIGHTS)
+def packing_pays(n: int, steps: int, w_h: tuple[int, ...]) -> bool:
+    """Whether there are enough rows to pack the weights for."""
+    return n * steps > FEW_ROWS or math.prod(w_h) < MANY_WEIGHTS
+
+
+def back_by_twin(n: int, steps: int, w_h: Array) -> bool:
+    """Whether NumPy is the better choice for the way back: in float64, and where packing does not pay."""
+    return w_h.dtype != FLOAT32 or not packing_pays(n, steps, w_h.shape)
 
 
 class Prepared(NamedTuple):
@@ -57,18 +66,21 @@ def prepared(
     """Prepare a walk through weights (H, G · H), or back through their transpose."""
     (terms, columns), panel = w_h[::-1] if back else w_h, panel_width(FLOAT32)
     size, gap, panels = w_h[0], LINE_BYTES // FLOAT32.itemsize, -(-columns // panel)
-    workers = max(1, min(threads, -(-n // (ROWS // 2))))
+    packed = back or (n > FEW_SEQUENCES and packing_pays(n, steps, w_h))
+    workers = max(1, min(threads, -(-n // (ROWS // 2)) if packed else n))
     plan = Walk(
         n, steps, size, terms, columns, apart(terms, gap), apart(panels * panel, gap), panels, USUAL,
-        panel, vector_width(FLOAT32), *((1, w_h[1]) if back else (w_h[1], 1)), masked, looked_up,
+        panel, vector_width(FLOAT32), *((1, w_h[1]) if back else (w_h[1], 1)), packed, masked, looked_up,
     )  # fmt: skip
-    rows, weights = max(-(-n // workers), ROWS // 2), panels * panel * terms
+    rows, weights = max(-(-n // workers), ROWS // 2), panels * panel * terms if packed else 0
     workspace = rows * (plan.left_row + plan.right_row) + apart(size, gap)
     return Prepared(plan, workers, np.zeros(panels * panel, np.float32), weights, weights + workers * workspace)
 
 
 def packed(w_h: Array, walk: Prepared, memory: Array) -> tuple[Array, Array]:
-    """(the weights, packed, and a workspace for each worker), both in the memory."""
+    """(the weights, packed if the plan says so, and a workspace for each worker), both in the memory."""
+    if not walk.plan.packed:
+        return flat(w_h), memory.reshape(walk.workers, -1)
     weights = memory[: walk.weights]
     pack_share(config.threads, config.threads, flat(w_h), walk.plan, weights)
     return weights, memory[walk.weights :].reshape(walk.workers, -1)
@@ -85,7 +97,7 @@ def inputs(x: Array, w_x: Array, b: Array) -> tuple[Array, Array, Array]:
     steps = x.shape[0] * x.shape[1]
     if x.dtype.kind == "f":
         return matmul(x.reshape(steps, x.shape[2]), w_x, b), NO_TABLE, NO_IDS
-    return np.empty((steps, len(b)), b.dtype), flat(w_x + b), flat(x)
+    return np.empty((steps, len(b)), b.dtype), flat(applied(np.add, w_x, b)), flat(x)
 
 
 def flat_mask(mask: Mask) -> Array:
@@ -100,7 +112,7 @@ def rnn(x: Array, h0: Array, w_x: Array, w_h: Array, b: Array, relu: bool, mask:
     or None: where False, h stays.
     """
     (n, steps), size = x.shape[:2], len(w_h)
-    if left_to_twin(n, steps, w_h):
+    if w_h.dtype != FLOAT32:
         return reference.rnn(x, h0, w_x, w_h, b, relu, mask)
     y, table, ids = inputs(x, w_x, b)
     walk = prepared(n, steps, w_h.shape, mask is not None, config.threads, looked_up=x.ndim == 2)
@@ -116,7 +128,7 @@ def rnn(x: Array, h0: Array, w_x: Array, w_h: Array, b: Array, relu: bool, mask:
 def rnn_grad(gy: Array, y: Array, w_h: Array, relu: bool, mask: Mask) -> tuple[Array, Array]:
     """(gz (N, T, H), gh0 (N, H)): the gradients of the sums inside the activation, and of h0."""
     n, steps, size = y.shape
-    if left_to_twin(n, steps, w_h):
+    if back_by_twin(n, steps, w_h):
         return reference.rnn_grad(gy, y, w_h, relu, mask)
     gz, gh0 = np.empty(y.shape, y.dtype), np.empty((n, size), y.dtype)
     walk = prepared(n, steps, w_h.shape, mask is not None, config.threads, back=True)
@@ -136,7 +148,7 @@ def lstm(x: Array, h0: Array, c0: Array, w_x: Array, w_h: Array, b: Array, mask:
     Where the mask is False, gates are 0.
     """
     (n, steps), size, dtype = x.shape[:2], len(w_h), w_h.dtype
-    if left_to_twin(n, steps, w_h):
+    if w_h.dtype != FLOAT32:
         return reference.lstm(x, h0, c0, w_x, w_h, b, mask)
     gates, table, ids = inputs(x, w_x, b)
     y, cells = np.empty((n, steps, size), dtype), np.empty((n, steps, size), dtype)
@@ -158,10 +170,10 @@ def lstm_grad(
     gy (N, T, H) is the gradient of every h, gc (N, H) that of the last c; None is 0.
     """
     n, steps, size = cells.shape
-    if left_to_twin(n, steps, w_h):
+    if back_by_twin(n, steps, w_h):
         return reference.lstm_grad(gy, gc, gates, cells, c0, w_h, mask)
     gz, gh0 = np.empty(gates.shape, cells.dtype), np.empty((n, size), cells.dtype)
-    gc0 = np.zeros((n, size), cells.dtype) if gc is None else np.array(gc, order="C")
+    gc0 = cleared((n, size), cells.dtype) if gc is None else copied(gc)
     walk = prepared(n, steps, w_h.shape, mask is not None, config.threads, back=True)
     with scratch("lstm_grad", walk.numbers, w_h.dtype) as memory:
         weights, workspaces = packed(w_h, walk, memory)
@@ -180,15 +192,15 @@ def gru(x: Array, h0: Array, w_x: Array, w_h: Array, b: Array, mask: Mask) -> tu
     the mask is False, gates and q are 0.
     """
     (n, steps), size, dtype = x.shape[:2], len(w_h), w_h.dtype
-    if left_to_twin(n, steps, w_h):
+    if w_h.dtype != FLOAT32:
         return reference.gru(x, h0, w_x, w_h, b, mask)
     gates, table, ids = inputs(x, w_x, b[: 3 * size])
     y, q = np.empty((n, steps, size), dtype), np.empty((n, steps, size), dtype)
     walk = prepared(n, steps, w_h.shape, mask is not None, config.threads, looked_up=x.ndim == 2)
     with scratch("gru", walk.numbers, w_h.dtype) as memory:
         weights, workspaces = packed(w_h, walk, memory)
-        bias = walk.zeros.copy()
-        bias[2 * size : 3 * size] = b[3 * size :]
+        bias = copied(walk.zeros)
+        run(np.copyto, bias[2 * size : 3 * size], b[3 * size :])
         gru_share(
             walk.workers, walk.workers, table, ids, weights, bias, flat(h0), flat_mask(mask), walk.plan,
             y.reshape(-1), gates.reshape(-1), q.reshape(-1), workspaces,
@@ -202,7 +214,7 @@ def gru_grad(gy: Array, gates: Array, q: Array, y: Array, h0: Array, w_h: Array,
     The gradient of q is r times that of n's sum.
     """
     n, steps, size = y.shape
-    if left_to_twin(n, steps, w_h):
+    if back_by_twin(n, steps, w_h):
         return reference.gru_grad(gy, gates, q, y, h0, w_h, mask)
     gz, gh0 = np.empty(gates.shape, y.dtype), np.empty((n, size), y.dtype)
     walk = prepared(n, steps, w_h.shape, mask is not None, config.threads, back=True)

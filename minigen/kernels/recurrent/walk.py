@@ -34,6 +34,7 @@ class Walk(NamedTuple):
     lanes: int  # numbers in a vector register
     b_term: int  # distance between neighbours in the weights
     b_column: int
+    packed: bool  # the weights are; else they lie as they are, for few rows
     masked: bool
     looked_up: bool  # x is whole numbers
 
@@ -54,7 +55,7 @@ def share(worker, workers, plan, workspaces):
     Rows that are missing to the smallest tile stay zeros.
     """
     first, stop = worker * plan.n // workers, (worker + 1) * plan.n // workers
-    rows, workspace = max(stop - first, ROWS // 2), workspaces[worker]
+    rows, workspace = max(stop - first, ROWS // 2 if plan.packed else 1), workspaces[worker]
     left, right = workspace[: rows * plan.left_row], workspace[rows * plan.left_row :][: rows * plan.right_row]
     clear(left)
     return first, stop, rows, left, right
@@ -87,6 +88,15 @@ def end_back(first, stop, right, plan, gh0):
 @part
 def multiply(rows, left, packed, base, base_row, right, plan):
     """right = base + left · weights; a base_row of 0 adds the same row everywhere."""
+    if not plan.packed:
+        for i in range(rows):
+            copy(base[i * base_row :], right[i * plan.right_row :][: plan.columns])
+            for k in range(plan.terms):
+                factor, weights = left[i * plan.left_row + k], packed[k * plan.columns :]
+                out = right[i * plan.right_row :][: plan.columns]
+                for j in range(out.size):
+                    out[j] += factor * weights[j]
+        return
     tiles = -(-rows // ROWS)
     for j in range(plan.panels):
         column = j * plan.panel

@@ -52,6 +52,8 @@ from minigen.kernels.reference.losses import (
     log_softmax_grad,
     softmax,
     softmax_grad,
+    squared_error_grad,
+    squared_error_sum,
 )
 from minigen.kernels.reference.mask import (
     dropout,
@@ -149,6 +151,8 @@ __all__ = [
     "softmax",
     "softmax_grad",
     "softplus",
+    "squared_error_grad",
+    "squared_error_sum",
     "tanh_grad",
     "total",
 ]

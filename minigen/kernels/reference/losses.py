@@ -57,11 +57,21 @@ def bce_with_logits(x: Array, target: Array) -> Array:
     return contiguous(np.multiply(wrong, size, out=np.zeros_like(x), where=wrong != 0) + np.log1p(np.exp(-size)))
 
 
-def bce_with_logits_sum(x: Array, target: Array) -> float:
-    """The sum of bce_with_logits over all elements."""
-    return float(bce_with_logits(x, target).sum(dtype=np.float64))
+def bce_with_logits_sum(x: Array, target: Array, terms: int, y: Array) -> None:
+    """y = the sum of bce_with_logits / terms."""
+    y[...] = bce_with_logits(x, target).sum(dtype=np.float64) / terms
 
 
-def bce_with_logits_grad(x: Array, target: Array, scale: float) -> Array:
+def bce_with_logits_grad(x: Array, target: Array, scale: Array) -> Array:
     """scale · (sigmoid(x) - target)."""
-    return contiguous(x.dtype.type(scale) * (sigmoid(x) - target))
+    return contiguous(scale * (sigmoid(x) - target))
+
+
+def squared_error_sum(x: Array, target: Array, terms: int, y: Array) -> None:
+    """y = the sum of (x - target)² / terms."""
+    y[...] = np.square(x - target).sum(dtype=np.float64) / terms
+
+
+def squared_error_grad(x: Array, target: Array, scale: Array) -> Array:
+    """2 · scale · (x - target)."""
+    return contiguous((x - target) * (2 * scale))

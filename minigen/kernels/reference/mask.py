@@ -5,13 +5,13 @@ import numpy as np
 from minigen.kernels.reference.arrays import Array, contiguous
 
 
-def dropout(x: Array, key: int, p: float) -> Array:
+def dropout(x: Array, key: int | Array, p: float) -> Array:
     """x / (1 - p) where a 32-bit hash of (two seeds, flat index) is at least p · 2³², else 0.
 
     The seeds are the halves of splitmix64(key); the hash is lowbias32, with the first seed added to the index and the
     second xored in after the first multiplication, and without its last shift.
     """
-    z = (key + 0x9E3779B97F4A7C15) % 2**64
+    z = (int(np.asarray(key).item()) + 0x9E3779B97F4A7C15) % 2**64
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
     z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
     z ^= z >> 31

@@ -8,6 +8,7 @@ import numpy as np
 
 from minigen.kernels.compiler.arrays import flat
 from minigen.kernels.compiler.jit import tasks
+from minigen.kernels.noting import constant
 from minigen.kernels.rows.cuts import bounds, folded, patches, runs, span, total_over_blocks
 from minigen.kernels.rows.elementwise import leaky_relu_grad
 from minigen.kernels.rows.leaky import leaky, leaky_grad, slope_number
@@ -29,7 +30,7 @@ def bias_leaky(y: np.ndarray, bias: np.ndarray | None, slope: float | None) -> N
     slope = slope_number(slope)
     if bias is None and slope == 1:
         return
-    row = np.zeros(y.shape[1], y.dtype) if bias is None else flat(bias)
+    row = constant(np.zeros(y.shape[1], y.dtype)) if bias is None else flat(bias)
     count, rows = runs(len(y), y.size)
     _bias_leaky(count, rows, y, row, y.dtype.type(slope))
 

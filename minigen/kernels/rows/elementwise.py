@@ -15,6 +15,7 @@ from minigen.config import FLOAT_DTYPES
 from minigen.kernels import reference
 from minigen.kernels.compiler.arrays import flat
 from minigen.kernels.compiler.jit import part, tasks
+from minigen.kernels.noting import applied, run
 from minigen.kernels.rows.cuts import STEP_ELEMENTS, runs, span
 from minigen.kernels.rows.leaky import leaky, leaky_grad
 from minigen.kernels.rows.scalar import HALF, ONE, ZERO, erfc_parts, exp_negative, exp_parts, log1p_unit
@@ -74,7 +75,10 @@ def _shared_out(
         x.shape == a.shape and x.dtype == a.dtype and x.flags.carray for x in arrays
     )
     if not alike or a.dtype not in FLOAT_DTYPES:
-        return ufunc(a, b, out)
+        if out is None:
+            return applied(ufunc, a, b)
+        run(ufunc, a, b, out)
+        return out
     out = np.empty_like(a) if out is None else out
     count, length = runs(a.size, a.size, STEP_ELEMENTS)
     kernel(count, length, a.reshape(-1), b.reshape(-1), out.reshape(-1))
@@ -129,7 +133,7 @@ def _softplus(run, length, x, y):
     low, high = span(run, length, x.size)
     for i in range(low, high):
         v = x[i]
-        y[i] = (ZERO if v < ZERO else v) + log1p_unit(exp_negative(-abs(v)))
+        y[i] = log1p_unit(exp_negative(-abs(v)), ZERO if v < ZERO else v)
 
 
 def softplus(x: np.ndarray) -> np.ndarray:

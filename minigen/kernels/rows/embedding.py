@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from minigen.kernels.compiler.arrays import contiguous
 from minigen.kernels.compiler.jit import jit, tasks
+from minigen.kernels.noting import run
 from minigen.kernels.rows.cuts import runs, span
 
 OFTEN = 256  # so many terms may be added one after the other in float32
@@ -20,7 +22,7 @@ def _gather_rows(run, length, weight, indices, y):
 def gather_rows(weight: np.ndarray, indices: np.ndarray) -> np.ndarray:
     """weight[indices] (M, D) of a table (rows, D); indices int64 (M,), each in [0, rows); not checked here."""
     y = np.empty((indices.size, weight.shape[1]), weight.dtype)
-    _gather_rows(*runs(indices.size, y.size), np.ascontiguousarray(weight), np.ascontiguousarray(indices), y)
+    _gather_rows(*runs(indices.size, y.size), contiguous(weight), contiguous(indices), y)
     return y
 
 
@@ -37,8 +39,17 @@ def scatter_rows(gy: np.ndarray, indices: np.ndarray, rows: int) -> np.ndarray:
 
     indices int64 (M,), each in [0, rows); not checked here. Where one row is used very often, sums are in float64.
     """
-    indices = np.ascontiguousarray(indices)
-    often = len(indices) > OFTEN and np.bincount(indices).max() > OFTEN
-    gw = np.zeros((rows, gy.shape[1]), np.float64 if often else gy.dtype)
-    _scatter_rows(np.ascontiguousarray(gy), indices, gw)
-    return gw.astype(gy.dtype, copy=False)
+    gw = np.empty((rows, gy.shape[1]), gy.dtype)
+    run(scatter_into, contiguous(gy), contiguous(indices), gw)
+    return gw
+
+
+def scatter_into(gy: np.ndarray, indices: np.ndarray, gw: np.ndarray) -> None:
+    """`scatter_rows` into gw, by what the indices are."""
+    if len(indices) > OFTEN and np.bincount(indices).max() > OFTEN:
+        sums = np.zeros(gw.shape, np.float64)
+        _scatter_rows(gy, indices, sums)
+        gw[...] = sums
+    else:
+        gw[...] = 0
+        _scatter_rows(gy, indices, gw)

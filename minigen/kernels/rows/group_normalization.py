@@ -7,6 +7,7 @@ these blocks in float64.
 
 import numpy as np
 
+from minigen.kernels.compiler.arrays import contiguous
 from minigen.kernels.compiler.jit import part, tasks
 from minigen.kernels.rows.cuts import runs, span, total_over_blocks
 
@@ -75,7 +76,7 @@ def group_norm(x: np.ndarray, groups: int, weight: np.ndarray, bias: np.ndarray,
     y = (x - mean) · invstd · weight + bias, invstd = 1 / √(var + eps). x (N, P, C), weight and bias (C,), C a multiple
     of G = groups. Wu & He, 2018, section 3.
     """
-    x, weight, bias = (np.ascontiguousarray(a) for a in (x, weight, bias))
+    x, weight, bias = (contiguous(a) for a in (x, weight, bias))
     y = np.empty_like(x)
     mean, invstd = np.empty((len(x), groups), x.dtype), np.empty((len(x), groups), x.dtype)
     _group_norm(*runs(len(x), x.size), x, weight, bias, float(eps), y, mean, invstd)
@@ -122,7 +123,7 @@ def group_norm_grad(gy: np.ndarray, x: np.ndarray, weight: np.ndarray, mean: np.
 
     gx = invstd · (g - mean of g - x̂ · mean of g · x̂) in each group of an image, g = gy · weight, x̂ the normalised x.
     """
-    gy, x, weight, mean, invstd = (np.ascontiguousarray(a) for a in (gy, x, weight, mean, invstd))
+    gy, x, weight, mean, invstd = (contiguous(a) for a in (gy, x, weight, mean, invstd))
     gx, sums = np.empty_like(x), np.empty((2, len(x), x.shape[2]))
     gweight, gbias = np.empty_like(weight), np.empty_like(weight)
     _group_norm_grad(*runs(len(x), x.size), gy, x, weight, mean, invstd, gx, sums)

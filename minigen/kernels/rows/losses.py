@@ -8,8 +8,8 @@ import math
 import numpy as np
 
 from minigen.kernels import reference
-from minigen.kernels.compiler.arrays import flat
-from minigen.kernels.compiler.jit import part, tasks
+from minigen.kernels.compiler.arrays import contiguous, flat
+from minigen.kernels.compiler.jit import jit, part, tasks
 from minigen.kernels.rows.cuts import STEP_ELEMENTS, runs, span
 from minigen.kernels.rows.scalar import ONE, ZERO, exp_negative, log1p_unit
 
@@ -58,7 +58,7 @@ def softmax(x: np.ndarray) -> np.ndarray:
     """exp(x) / sum of exp(x) in each row, without overflow."""
     if x.dtype != np.float32:
         return reference.softmax(x)
-    x, y = np.ascontiguousarray(x), np.empty(x.shape, np.float32)
+    x, y = contiguous(x), np.empty(x.shape, np.float32)
     _softmax(*runs(len(x), x.size), x, x.view(np.int32), y)
     return y
 
@@ -80,7 +80,7 @@ def softmax_grad(gy: np.ndarray, y: np.ndarray) -> np.ndarray:
     if y.dtype != np.float32:
         return reference.softmax_grad(gy, y)
     gx = np.empty(y.shape, np.float32)
-    _softmax_grad(*runs(len(y), y.size), np.ascontiguousarray(gy), np.ascontiguousarray(y), gx)
+    _softmax_grad(*runs(len(y), y.size), contiguous(gy), contiguous(y), gx)
     return gx
 
 
@@ -98,7 +98,7 @@ def log_softmax(x: np.ndarray) -> np.ndarray:
     """x - log(sum of exp(x)) in each row, without overflow."""
     if x.dtype != np.float32:
         return reference.log_softmax(x)
-    x, y = np.ascontiguousarray(x), np.empty(x.shape, np.float32)
+    x, y = contiguous(x), np.empty(x.shape, np.float32)
     _log_softmax(*runs(len(x), x.size), x, x.view(np.int32), y)
     return y
 
@@ -121,7 +121,7 @@ def log_softmax_grad(gy: np.ndarray, y: np.ndarray) -> np.ndarray:
     if y.dtype != np.float32:
         return reference.log_softmax_grad(gy, y)
     gx = np.empty(y.shape, np.float32)
-    _log_softmax_grad(*runs(len(y), y.size), np.ascontiguousarray(gy), np.ascontiguousarray(y), gx)
+    _log_softmax_grad(*runs(len(y), y.size), contiguous(gy), contiguous(y), gx)
     return gx
 
 
@@ -152,7 +152,7 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray, label_smoothing: float
     if logits.dtype != np.float32:
         return reference.cross_entropy(logits, labels, label_smoothing)
     losses, probabilities = np.empty(len(logits), np.float32), np.empty(logits.shape, np.float32)
-    x, labels, smoothing = np.ascontiguousarray(logits), np.ascontiguousarray(labels), np.float32(label_smoothing)
+    x, labels, smoothing = contiguous(logits), contiguous(labels), np.float32(label_smoothing)
     _cross_entropy(*runs(len(x), x.size), x, x.view(np.int32), labels, smoothing, losses, probabilities)
     return losses, probabilities
 
@@ -175,7 +175,7 @@ def cross_entropy_grad(
     if probabilities.dtype != np.float32:
         return reference.cross_entropy_grad(gy, probabilities, labels, label_smoothing)
     gx = np.empty(probabilities.shape, np.float32)
-    arrays = [np.ascontiguousarray(a) for a in (gy, probabilities, labels)]
+    arrays = [contiguous(a) for a in (gy, probabilities, labels)]
     _cross_entropy_grad(*runs(len(gx), gx.size), *arrays, np.float32(label_smoothing), gx)
     return gx
 
@@ -185,7 +185,7 @@ def bce_term(v, t):
     """softplus(v) - t · v; where it is certain, 0 or infinite also for an infinite v."""
     size = abs(v)
     wrong = (ONE - t) if v > ZERO else t
-    return (ZERO if wrong == ZERO else wrong * size) + log1p_unit(exp_negative(-size))
+    return log1p_unit(exp_negative(-size), ZERO if wrong == ZERO else wrong * size)
 
 
 @tasks
@@ -215,13 +215,34 @@ def _bce_with_logits_sums(run, length, x, target, sums):
         sums[block] = total
 
 
-def bce_with_logits_sum(x: np.ndarray, target: np.ndarray) -> float:
-    """The sum of bce_with_logits over all elements: in blocks in float32, over the blocks in float64."""
+def bce_with_logits_sum(x: np.ndarray, target: np.ndarray, terms: int, y: np.ndarray) -> None:
+    """y = the sum of bce_with_logits / terms: in blocks in float32, over the blocks in float64."""
     if x.dtype != np.float32:
-        return reference.bce_with_logits_sum(x, target)
+        return reference.bce_with_logits_sum(x, target, terms, y)
     sums = np.empty(-(-x.size // BLOCK_ELEMENTS), np.float64)
     _bce_with_logits_sums(*runs(sums.size, x.size), flat(x), flat(target), sums)
-    return float(np.add.reduce(sums))
+    _mean(sums, terms, y.reshape(1))
+
+
+@jit
+def _mean(sums, terms, y):
+    total = np.float64(0)
+    for block in range(sums.size):
+        total += sums[block]
+    y[0] = total / terms
+
+
+@part
+def scaled(low, high, scale, gx):
+    """gx times the scale: one number for all, or one for each."""
+    first, stop = np.uintp(low), np.uintp(high)
+    if scale.size == 1:
+        factor = scale[0]
+        for i in range(first, stop):
+            gx[i] *= factor
+    else:
+        for i in range(first, stop):
+            gx[i] *= scale[i]
 
 
 @tasks
@@ -230,15 +251,49 @@ def _bce_with_logits_grad(run, length, x, target, scale, gx):
     for i in range(low, high):
         v = x[i]
         e = exp_negative(-abs(v))
-        gx[i] = scale * ((ONE if v >= ZERO else e) / (ONE + e) - target[i])
+        gx[i] = (ONE if v >= ZERO else e) / (ONE + e) - target[i]
+    scaled(low, high, scale, gx)
 
 
-def bce_with_logits_grad(x: np.ndarray, target: np.ndarray, scale: float) -> np.ndarray:
-    """scale · (sigmoid(x) - target): the gradient of scale · sum of bce_with_logits."""
+def bce_with_logits_grad(x: np.ndarray, target: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """scale · (sigmoid(x) - target): the gradient of the sum of scale · bce_with_logits; scale of one shape, or ()."""
     if x.dtype != np.float32:
         return reference.bce_with_logits_grad(x, target, scale)
     gx = np.empty(x.shape, np.float32)
-    _bce_with_logits_grad(
-        *runs(x.size, x.size, STEP_ELEMENTS), flat(x), flat(target), np.float32(scale), gx.reshape(-1)
-    )
+    _bce_with_logits_grad(*runs(x.size, x.size, STEP_ELEMENTS), flat(x), flat(target), flat(scale), gx.reshape(-1))
+    return gx
+
+
+@tasks
+def _squared_error_sums(run, length, x, target, sums):
+    first, stop = span(run, length, sums.size)
+    for block in range(first, stop):
+        total = sums.dtype.type(0)
+        low, high = span(block, BLOCK_ELEMENTS, x.size)
+        for i in range(low, high):
+            d = x[i] - target[i]
+            total += d * d
+        sums[block] = total
+
+
+def squared_error_sum(x: np.ndarray, target: np.ndarray, terms: int, y: np.ndarray) -> None:
+    """y = the sum of (x - target)² / terms, summed in float64."""
+    sums = np.empty(-(-x.size // BLOCK_ELEMENTS), np.float64)
+    _squared_error_sums(*runs(sums.size, x.size), flat(x), flat(target), sums)
+    _mean(sums, terms, y.reshape(1))
+
+
+@tasks
+def _squared_error_grad(run, length, x, target, scale, gx):
+    two = x.dtype.type(2)
+    low, high = span(run, length, x.size)
+    for i in range(low, high):
+        gx[i] = two * (x[i] - target[i])
+    scaled(low, high, scale, gx)
+
+
+def squared_error_grad(x: np.ndarray, target: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """2 · scale · (x - target): the gradient of the sum of scale · (x - target)²; scale of one shape, or ()."""
+    gx = np.empty(x.shape, x.dtype)
+    _squared_error_grad(*runs(x.size, x.size, STEP_ELEMENTS), flat(x), flat(target), flat(scale), gx.reshape(-1))
     return gx

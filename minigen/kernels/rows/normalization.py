@@ -8,6 +8,7 @@ works on rows of (M, C) that are folded to longer ones of (M / f, f · C), each 
 import numpy as np
 
 from minigen.kernels import reference
+from minigen.kernels.compiler.arrays import contiguous
 from minigen.kernels.compiler.jit import jit, tasks
 from minigen.kernels.rows.cuts import PATCH_ELEMENTS, PATCH_ROWS, bounds, folded, patches, runs, span, total_over_blocks
 from minigen.kernels.rows.leaky import leaky, leaky_grad, slope_number
@@ -92,7 +93,7 @@ def batch_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float, 
     y = leaky((x - mean) / √(var + eps) · weight + bias); slope None is none, 0 ReLU. x (M, C), M ≥ 1; the rest (C,).
     Ioffe and Szegedy, 2015, algorithm 1.
     """
-    x, shape = np.ascontiguousarray(x), folded(*x.shape)
+    x, shape = contiguous(x), folded(*x.shape)
     mean, var = np.empty(x.shape[1], x.dtype), np.empty(x.shape[1], x.dtype)
     fold, cut = len(x) // shape[0], patches(*shape)
     sums = np.empty((2, cut[1], shape[1]), x.dtype)
@@ -106,7 +107,7 @@ def batch_norm_inference(
     slope: float | None = None,
 ) -> np.ndarray:  # fmt: skip
     """leaky((x - mean) / √(var + eps) · weight + bias), with a given mean and var of each column."""
-    x, mean, var, weight, bias = (np.ascontiguousarray(a) for a in (x, mean, var, weight, bias))
+    x, mean, var, weight, bias = (contiguous(a) for a in (x, mean, var, weight, bias))
     shape = folded(*x.shape)
     cut, table = patches(*shape), np.empty((3, shape[1] // mean.size, mean.size), x.dtype)
     _fill(mean, var, weight, bias, x.dtype.type(eps), table)
@@ -181,7 +182,7 @@ def batch_norm_grad(
     gx = weight · invstd · (g - mean of g - x̂ · mean of g · x̂), x̂ the normalised x, and g = gy where the argument of
     leaky ReLU is positive, slope · gy elsewhere.
     """
-    gy, x, weight, bias, mean, var = (np.ascontiguousarray(a) for a in (gy, x, weight, bias, mean, var))
+    gy, x, weight, bias, mean, var = (contiguous(a) for a in (gy, x, weight, bias, mean, var))
     (m, columns), shape, bend = x.shape, folded(*x.shape), x.dtype.type(slope_number(slope))
     cut, table = patches(*shape), np.empty((5, shape[1] // columns, columns), x.dtype)
     _fill(mean, var, weight, bias, x.dtype.type(eps), table)
@@ -226,7 +227,7 @@ def layer_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float) 
     """
     if x.shape[1] > LONG_ROW:
         return reference.layer_norm(x, weight, bias, eps)
-    x, weight, bias = (np.ascontiguousarray(a) for a in (x, weight, bias))
+    x, weight, bias = (contiguous(a) for a in (x, weight, bias))
     y, mean, invstd = np.empty_like(x), np.empty(len(x), x.dtype), np.empty(len(x), x.dtype)
     count, rows = runs(len(x), x.size)
     _layer_norm(count, rows, x, weight, bias, x.dtype.type(eps), y, mean, invstd)
@@ -266,7 +267,7 @@ def layer_norm_grad(gy: np.ndarray, x: np.ndarray, weight: np.ndarray, mean: np.
     """
     if x.shape[1] > LONG_ROW:
         return reference.layer_norm_grad(gy, x, weight, mean, invstd)
-    gy, x, weight, mean, invstd = (np.ascontiguousarray(a) for a in (gy, x, weight, mean, invstd))
+    gy, x, weight, mean, invstd = (contiguous(a) for a in (gy, x, weight, mean, invstd))
     rows = max(1, min(PATCH_ROWS, PATCH_ELEMENTS // max(1, x.shape[1])))
     blocks = -(-len(x) // rows)
     gx, sums = np.empty_like(x), np.empty((2, blocks, x.shape[1]), x.dtype)

@@ -6,6 +6,7 @@ images, so no two of them write to the same place.
 
 import numpy as np
 
+from minigen.kernels.compiler.arrays import contiguous
 from minigen.kernels.compiler.jit import part, tasks
 from minigen.kernels.rows.cuts import runs, span
 
@@ -51,7 +52,7 @@ def max_pool2d(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding) -> t
     Padding, (top, bottom, left, right), counts as -inf and must leave a pixel in every window. The first of equal
     values wins; a NaN wins over everything, the last one: as in PyTorch.
     """
-    x = np.ascontiguousarray(x)
+    x = contiguous(x)
     y = np.empty(_pooled_shape(x, kernel, stride, padding), x.dtype)
     index = np.empty(y.shape, np.int32)
     _max_pool(*runs(len(x), x.size), x, kernel, stride, padding[0], padding[2], y, index)
@@ -94,7 +95,7 @@ def max_pool2d_scatter(
     `tiles` may be given when index comes from windows of that size without padding at a stride equal to it: faster.
     """
     n, h, w, c = x_shape
-    gy, index = np.ascontiguousarray(gy), np.ascontiguousarray(index)
+    gy, index = contiguous(gy), contiguous(index)
     if tiles is not None:
         gx = np.empty(x_shape, gy.dtype)
         _spread(*runs(n, gx.size), gy, index, tiles, gx)
@@ -119,9 +120,7 @@ def max_pool2d_gather(x: np.ndarray, index: np.ndarray) -> np.ndarray:
     n, h, w, c = x.shape
     flat = (n, index.shape[1] * index.shape[2], c)
     y = np.empty(flat, x.dtype)
-    _gather(
-        *runs(n, y.size), np.ascontiguousarray(x).reshape(n, h * w, c), np.ascontiguousarray(index).reshape(flat), y
-    )
+    _gather(*runs(n, y.size), contiguous(x).reshape(n, h * w, c), contiguous(index).reshape(flat), y)
     return y.reshape(index.shape)
 
 
@@ -144,7 +143,7 @@ def _avg_pool(run, images, x, kernel, stride, top, left, share, y):
 
 def avg_pool2d(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding) -> np.ndarray:
     """The mean of each window; padding, (top, bottom, left, right), counts as zeros."""
-    x = np.ascontiguousarray(x)
+    x = contiguous(x)
     terms = kernel[0] * kernel[1]
     y = np.empty(_pooled_shape(x, kernel, stride, padding), x.dtype if terms <= MOST_TERMS else np.float64)
     share = y.dtype.type(1 / terms)
@@ -175,5 +174,5 @@ def avg_pool2d_grad(
     terms = -(-kernel[0] // stride[0]) * -(-kernel[1] // stride[1])  # windows that a pixel lies in
     gx = np.empty(x_shape, gy.dtype if terms <= MOST_TERMS else np.float64)
     share = gx.dtype.type(1 / (kernel[0] * kernel[1]))
-    _avg_pool_grad(*runs(len(gx), gx.size), np.ascontiguousarray(gy), kernel, stride, padding[0], padding[2], share, gx)
+    _avg_pool_grad(*runs(len(gx), gx.size), contiguous(gy), kernel, stride, padding[0], padding[2], share, gx)
     return gx.astype(gy.dtype, copy=False)

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from minigen.kernels.compiler.jit import part
+from minigen.kernels.compiler.jit import fma, part
 
 ZERO, HALF, ONE, TWO = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2)
 
@@ -50,11 +50,11 @@ def exp_negative(x):
 
 
 @part
-def log1p_unit(u):
-    """log(1 + u) for u in [0, 1], by 2·artanh(u / (2 + u))."""
+def log1p_unit(u, base):
+    """base + log(1 + u) for u in [0, 1], by 2·artanh(u / (2 + u))."""
     s = u / (TWO + u)
     z = s * s
-    return s * (((((((L7 * z + L6) * z + L5) * z + L4) * z + L3) * z + L2) * z + L1) * z + L0)
+    return fma(s, ((((((L7 * z + L6) * z + L5) * z + L4) * z + L3) * z + L2) * z + L1) * z + L0, base)
 
 
 @part

@@ -12,6 +12,7 @@ import numpy as np
 
 from minigen.config import FLOAT_DTYPES, config
 from minigen.kernels.compiler.jit import jit, part, tasks
+from minigen.kernels.noting import noting, run
 from minigen.kernels.reference import sums as plain
 from minigen.kernels.rows.cuts import span, total_over_blocks
 from minigen.kernels.serial import SERIAL_ELEMENTS
@@ -70,21 +71,36 @@ def sum_rows(x: np.ndarray) -> np.ndarray:
     count = 1 if x.size <= ALONE_ELEMENTS else config.threads
     _blocks(count, -(-blocks * strips // count), whole, strips, sums[:blocks])
     if len(rest):
-        sums[-1] = 0
+        run(np.copyto, sums[-1], 0)
         _one_block(rest, sums[-1, :columns])
     total_over_blocks(sums, out)
     return out
 
 
+def by_numpy(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> np.ndarray:
+    """x.sum(axes, keepdims=keepdims)."""
+    y = np.asarray(x.sum(axes, keepdims=keepdims))
+    if noting.notes is not None:
+        noting.notes.call(np.add.reduce, (x, axes, None, y, keepdims))
+    return y
+
+
 def total(x: np.ndarray, axes: tuple[int, ...], keepdims: bool = False) -> np.ndarray:
     """x.sum(axes, keepdims=keepdims), blocked; axes rising, not negative. Integers and booleans are NumPy's."""
     if x.size <= FEW_TERMS or x.dtype not in FLOAT_DTYPES:
-        return x.sum(axes, keepdims=keepdims)
+        return by_numpy(x, axes, keepdims)
     count = len(axes)
     if x.flags.carray:
         if axes == ALL[x.ndim - count : x.ndim]:  # along rows of memory, which NumPy sums in pairs
-            return x.sum(axes, keepdims=keepdims)
+            return by_numpy(x, axes, keepdims)
         if axes == ALL[:count]:
             y = sum_rows(x.reshape(math.prod(x.shape[:count]), -1))
             return y.reshape((1,) * count * keepdims + x.shape[count:])
-    return plain.by_groups(x, axes, keepdims, sum_rows)
+    y = np.empty([1 if i in axes else n for i, n in enumerate(x.shape) if keepdims or i not in axes], x.dtype)
+    run(total_into, x, axes, y)
+    return y
+
+
+def total_into(x: np.ndarray, axes: tuple[int, ...], y: np.ndarray) -> None:
+    """`total` of an array that lies otherwise, into y."""
+    y[...] = plain.by_groups(x, axes, False, sum_rows).reshape(y.shape)

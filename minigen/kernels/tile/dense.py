@@ -25,10 +25,13 @@ from minigen.config import config
 from minigen.kernels.blas import product
 from minigen.kernels.compiler.arrays import flat
 from minigen.kernels.compiler.jit import part, tasks
+from minigen.kernels.noting import run
 from minigen.kernels.rows.bias import bias_leaky
 from minigen.kernels.rows.leaky import slope_number
+from minigen.kernels.tile import few, small
 from minigen.kernels.tile.microkernel import copy_row, tile_layer, transpose_block
 from minigen.kernels.tile.shape import VECTORS, Form, Tile, best_tile, tiles, vector_width
+from minigen.kernels.tile.small import strided
 from minigen.kernels.tile.workspace import scratch
 
 BLAS_MULTIPLY_ADDS = 800_000  # up to these one thread of BLAS is done before ours are well under way
@@ -154,17 +157,6 @@ def multiply_several(worker, workers, count, a, a_step, b, b_step, row, plan, ou
         )  # fmt: skip
 
 
-def strided(x: np.ndarray) -> tuple[np.ndarray, int, int]:
-    """(flat array, distance between rows, distance between columns) of matrices (…, M, N) that lie behind each other.
-
-    No copy of contiguous ones, or of their transposes.
-    """
-    turned = x.swapaxes(-1, -2)
-    if turned.flags.c_contiguous and not x.flags.c_contiguous:
-        return flat(turned), 1, x.shape[-2]
-    return flat(x), x.shape[-1], 1
-
-
 def matmul(
     a: np.ndarray,
     b: np.ndarray,
@@ -184,9 +176,13 @@ def matmul(
     if a.ndim > 2 or b.ndim > 2:
         return several(a, b)
     (m, depth), n, slope = a.shape, b.shape[1], slope_number(slope)
+    if m * depth * n <= small.MULTIPLY_ADDS and depth <= small.TERMS and a.dtype is b.dtype:
+        return small.multiply(a, b, bias, slope, out, add)
     tile = fitting_tile(m, n, a.dtype)
+    if tile is None and m * depth * n > BLAS_MULTIPLY_ADDS and 1 < m <= few.ROWS and a.dtype is b.dtype:
+        return few.multiply(a, b, bias, slope, out, add)
     if m * depth * n <= BLAS_MULTIPLY_ADDS or tile is None:
-        return small(a, b, bias, slope, out, add)
+        return by_blas(a, b, bias, slope, out, add)
     if bias is None and slope == 1 and not add and turning_pays(a, b):
         return turned(a, b, out)
     (a, a_row, a_term), (b, b_term, b_column) = strided(a), strided(b)
@@ -206,8 +202,11 @@ def several(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if b.ndim == 2 and a.flags.c_contiguous:
         return matmul(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[1])
     (*stack, m, depth), n, count = a.shape, b.shape[-1], math.prod(a.shape[:-2])
+    alike, size = a.shape[:-2] == b.shape[:-2] and a.dtype is b.dtype, m * depth * n
+    if alike and size <= small.MULTIPLY_ADDS and depth <= small.TERMS and count * size <= SERIAL_MULTIPLY_ADDS:
+        return small.multiply(a, b, None, 1, None, False)
     tile = fitting_tile(m, n, a.dtype)
-    if a.shape[:-2] != b.shape[:-2] or tile is None or count * m * depth * n <= SERIAL_MULTIPLY_ADDS:
+    if not alike or tile is None or count * size <= SERIAL_MULTIPLY_ADDS:
         return product(a, b)
     (a, a_row, a_term), (b, b_term, b_column) = map(strided, (a, b))
     plan, row, _, size = prepared(m, depth, n, a_row, a_term, b_term, b_column, False, tile, a.dtype, config.threads)
@@ -266,16 +265,20 @@ def prepared(
     return plan, zeros, workers, size
 
 
-def small(
+def by_blas(
     a: np.ndarray, b: np.ndarray, bias: np.ndarray | None, slope: float, out: np.ndarray | None, add: bool
 ) -> np.ndarray:
     """`matmul` by NumPy."""
     if add and out is not None:
-        out += product(a, b)
+        run(np.add, out, product(a, b), out)
         return out
-    c = np.multiply(a, b, out, order="C") if a.shape[1] == 1 else product(a, b, out)
+    if a.shape[1] == 1:
+        c = np.empty((a.shape[0], b.shape[1]), a.dtype) if out is None else out
+        run(np.multiply, a, b, c)
+    else:
+        c = product(a, b, out)
     if slope != 1:
         bias_leaky(c, bias, slope)
     elif bias is not None:
-        c += bias
+        run(np.add, c, bias, c)
     return c
