@@ -26,6 +26,7 @@ from minigen.kernels.convolution.plan import (
     adjoint_plan,
     forward_axis,
     forward_plan,
+    is_depthwise,
     met_taps,
 )
 from minigen.kernels.noting import cleared, constant, run
@@ -137,7 +138,7 @@ def conv2d_weight_grad(
         # At stride 1 image and gradient may change places, and the kernel comes out turned round.
         gw = conv2d_weight_grad(gy, x, kernel_hw, stride, turned, dilation, groups)
         return contiguous(gw[::-1, ::-1].swapaxes(2, 3))
-    if is_depthwise(groups, cin // groups, cout // groups, x.dtype):
+    if is_depthwise(groups, cin // groups, cout // groups):
         return taps_gradient(x, gy, kernel_hw, stride, padding, dilation)
     return outer(x, gy, kernel_hw, stride, padding, dilation, groups)
 
@@ -166,7 +167,7 @@ def packed(
 
 def groups_together(groups: int, kept: int, summed: int, dtype: np.dtype) -> int:
     """How many groups, of so many channels of the result and of the sum, fill a vector with what is kept."""
-    if groups == 1 or is_depthwise(groups, summed, kept, dtype):
+    if groups == 1 or is_depthwise(groups, summed, kept):
         return 1
     return max(m for m in range(1, groups + 1) if groups % m == 0 and (m == 1 or m * kept <= vector_width(dtype)))
 
@@ -206,7 +207,7 @@ def multiply(
     `steps`: distance in w between groups, kernel elements, summed and kept channels.
     """
     shape, tile = plan.gather, plan.tile
-    if is_depthwise(shape.groups, shape.depth, shape.columns, x.dtype):
+    if is_depthwise(shape.groups, shape.depth, shape.columns):
         tile, panels = None, w.reshape(-1, shape.groups)[plan.order].reshape(-1)
         bias = bias if bias.size else constant(np.zeros(shape.groups, x.dtype))
     else:
@@ -217,11 +218,6 @@ def multiply(
     workers = 1 if plan.work < SERIAL_MULTIPLY_ADDS else max(1, min(plan.tasks, config.threads))
     with scratch("conv2d", workers * plan.padded, x.dtype) as memory:
         gather.gather_share(workers, workers, plan.tasks, *arguments, memory.reshape(workers, plan.padded))
-
-
-def is_depthwise(groups: int, depth: int, columns: int, dtype: np.dtype) -> bool:
-    """Whether each channel has a kernel of its own, and there are enough of them for a vector."""
-    return depth == columns == 1 and groups >= vector_width(dtype)
 
 
 def in_panels(bias: np.ndarray, groups: int, columns: int, panel: int, dtype: np.dtype) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Depthwise convolution, where each channel has a kernel of its own: products lane by lane, channels side by side.
 
-The loops are those of `gather.py`, with a vector of channels in the place of a row of a matrix: at least as many
-channels as a vector has lanes. The last vector begins early enough to lie inside, and repeats some channels.
+The loops are those of `gather.py`, with a vector of channels in the place of a row of a matrix. Of the last vector
+those lanes alone are read and written that have a channel.
 """
 
 from typing import NamedTuple
@@ -38,11 +38,17 @@ def multiply_lanes(source, origin, starts, windows, taps, elements, channels, w,
     lanes, most = VECTOR_BYTES // out.itemsize, LANE_ROWS[-1]
     for k in range(0, windows, most):
         rows = min(most, windows - k)
-        for j in range(0, channels, lanes):
-            column = min(j, channels - lanes)
+        windows_here, cells_here, rest = starts[k : k + rows], cells[k : k + rows], channels % lanes
+        for j in range(0, channels - rest, lanes):
             tile_lanes(
-                rows, source, origin + column, starts[k : k + rows], taps, w, column, elements, channels,
-                bias, column, slope, out, first + column, cells[k : k + rows],
+                rows, source, origin + j, windows_here, taps, w, j, elements, channels, bias, j, slope, out, first + j,
+                cells_here, None,
+            )  # fmt: skip
+        if rest > 0:
+            j = channels - rest
+            tile_lanes(
+                rows, source, origin + j, windows_here, taps, w, j, elements, channels, bias, j, slope, out, first + j,
+                cells_here, rest,
             )  # fmt: skip
 
 
@@ -50,6 +56,7 @@ def multiply_lanes(source, origin, starts, windows, taps, elements, channels, w,
 def taps_share(share, x, gy, plan, classes, taps, w_taps, out):
     """The weight gradient, summed over one of `out.shape[0]` shares of the windows of each class."""
     lanes, channels, most = VECTOR_BYTES // x.itemsize, plan.channels, LANE_ROWS[-1]
+    rest = channels % lanes
     starts, pixels = np.empty(BLOCK_WINDOWS, np.int64), np.empty(BLOCK_WINDOWS, np.int64)
     row, out_row = plan.width * channels, plan.out_w * channels
     result = out[share]
@@ -68,9 +75,14 @@ def taps_share(share, x, gy, plan, classes, taps, w_taps, out):
             locate(pixels, first, terms, bottom - top, right - left, plan.out_h * out_row, out_row, channels)
             for piece in range(pieces):
                 begin, end = low + piece * (high - low) // pieces, low + (piece + 1) * (high - low) // pieces
-                for j in range(0, channels, lanes):
-                    column = min(j, channels - lanes)
+                for j in range(0, channels - rest, lanes):
                     tile_taps(
-                        end - begin, x, x_first + column, starts, taps[begin:end], gy, gy_first + column, pixels,
-                        terms, result, column, w_taps[begin:end], channels, j - column,
+                        end - begin, x, x_first + j, starts, taps[begin:end], gy, gy_first + j, pixels, terms,
+                        result, j, w_taps[begin:end], channels, None,
+                    )  # fmt: skip
+                if rest > 0:
+                    j = channels - rest
+                    tile_taps(
+                        end - begin, x, x_first + j, starts, taps[begin:end], gy, gy_first + j, pixels, terms,
+                        result, j, w_taps[begin:end], channels, rest,
                     )  # fmt: skip

@@ -23,7 +23,7 @@ import numpy as np
 
 from minigen.kernels.compiler.arrays import integers
 from minigen.kernels.convolution.gather import Gather
-from minigen.kernels.tile.shape import Tile, best_tile, rows_taken
+from minigen.kernels.tile.shape import Tile, best_tile, lane_tile, rows_taken
 
 Pair = tuple[int, int]
 Padding = tuple[int, int, int, int]
@@ -163,15 +163,21 @@ def met_taps(
     return integers(classes).reshape(-1, 6), integers(taps), integers(elements)
 
 
+def is_depthwise(groups: int, depth: int, columns: int) -> bool:
+    """Whether each channel has a kernel of its own, so that products go lane by lane."""
+    return depth == columns == 1 and groups > 1
+
+
 def gathered(x: Shape, y: Shape, kw: int, rows: Axis, columns: Axis, groups: int, dtype: np.dtype) -> Plan:
     """The plan of a product from x to y, given its two axes."""
     (n, h, width, channels), (_, out_h, out_w, out_c) = x, y
-    tile, _ = best_tile(out_c // groups, dtype)
-    panels = groups * -(-out_c // groups // tile.panel)
+    lanes, depth = is_depthwise(groups, channels // groups, out_c // groups), channels // groups
+    tile, _ = (lane_tile(dtype), 1.0) if lanes else best_tile(out_c // groups, dtype)
+    panels = -(-out_c // tile.panel) if lanes else groups * -(-out_c // groups // tile.panel)
     shares = panel_shares(n * rows.windows * columns.windows, panels, groups, tile)
     wanted, row_bytes = -(-WANTED_TASKS // shares), columns.padded * channels * dtype.itemsize
     task_images, task_rows = task_size(n, rows, columns, row_bytes, tile.sizes, wanted)
-    copied, cuts = cheapest_cuts(rows, columns, (h, width), (task_images, task_rows), channels, out_c, tile)
+    copied, cuts = cheapest_cuts(rows, columns, (h, width), (task_images, task_rows), channels, depth, panels, tile)
     row = (columns.padded if copied else width) * channels
     classes, taps, w_taps, order, pixels, work = [], [], [], [], 0, 0
     for high, wide, pieces in cuts:
@@ -191,7 +197,7 @@ def gathered(x: Shape, y: Shape, kw: int, rows: Axis, columns: Axis, groups: int
         images=n, height=h, width=width, channels=channels, top=rows.before, left=columns.before,
         step_h=rows.step, step_w=columns.step, reach=rows.reach, windows_h=rows.windows, windows_w=columns.windows,
         copied=copied, padded_width=columns.padded, out_h=out_h, out_w=out_w, out_c=out_c,
-        out_step_h=rows.out_step, out_step_w=columns.out_step, groups=groups, depth=channels // groups,
+        out_step_h=rows.out_step, out_step_w=columns.out_step, groups=groups, depth=depth,
         columns=out_c // groups, elements=len(order), task_images=task_images, task_rows=task_rows, shares=shares,
     )  # fmt: skip
     tasks = shares * -(-n // task_images) * -(-rows.windows // task_rows) if classes else 0
@@ -203,16 +209,16 @@ def gathered(x: Shape, y: Shape, kw: int, rows: Axis, columns: Axis, groups: int
 
 
 def cheapest_cuts(
-    rows: Axis, columns: Axis, size: Pair, task: Pair, channels: int, out_c: int, tile: Tile
+    rows: Axis, columns: Axis, size: Pair, task: Pair, channels: int, depth: int, panels: int, tile: Tile
 ) -> tuple[bool, list[tuple[AxisClass, AxisClass, list[tuple[Cut, Cut]]]]]:  # fmt: skip
     """Whether to copy images with their padding, and the windows of each class of rows and columns, cut into pieces.
 
     A piece has those taps alone that meet the image: fewer terms, but more tiles in part filled. When each tap of every
     piece does so, nothing needs to be copied.
-    task: (images, rows of windows) of a task.
+    task: (images, rows of windows) of a task. A tap sums over `depth` of the channels, for each of the panels.
     """
     pairs = [(high, wide) for high in rows.classes for wide in columns.classes]
-    vectors = -(-out_c // tile.panel) * len(tile.form)
+    vectors = panels * len(tile.form)
 
     exact = [[axis.cuts(kind, n) for kind in axis.classes] for axis, n in zip((rows, columns), size, strict=True)]
     uncut = [[[(kind.low, kind.high, slice(0, len(kind.taps)))] for kind in axis.classes] for axis in (rows, columns)]
@@ -226,7 +232,7 @@ def cheapest_cuts(
         for (low, end, down), (left, right, across) in itertools.chain(*pieces):
             most = min(end - low, task[1])
             taken = rows_taken(task[0] * most * (right - left), tile.sizes) * (end - low) / most
-            cost += taken * (PIECE_TERMS + (down.stop - down.start) * (across.stop - across.start) * channels)
+            cost += taken * (PIECE_TERMS + (down.stop - down.start) * (across.stop - across.start) * depth)
         return cost * vectors, pieces
 
     options = []

@@ -2,14 +2,16 @@
 
 Channels lie next to each other, so that every pass runs along them, whatever the group: sums are taken for each channel
 and then added up over those of a group. A channel's sum goes over BLOCK_ROWS places in the array's dtype, and over
-these blocks in float64.
+these blocks in float64. Of few channels several places are taken as one (`cuts.folded`), which then has columns of the
+same group more than once.
 """
 
 import numpy as np
 
 from minigen.kernels.compiler.arrays import contiguous
 from minigen.kernels.compiler.jit import part, tasks
-from minigen.kernels.rows.cuts import runs, span, total_over_blocks
+from minigen.kernels.noting import joined
+from minigen.kernels.rows.cuts import folded, runs, span, total_over_blocks
 
 Triple = tuple[np.ndarray, np.ndarray, np.ndarray]
 BLOCK_ROWS = 64
@@ -24,50 +26,56 @@ def add_up(block, sums):
 
 
 @part
-def over_groups(sums, groups, out):
-    """out[g] = the sum over the channels of group g."""
-    size = sums.size // groups
-    for g in range(groups):
-        total = 0.0
-        for c in range(g * size, (g + 1) * size):
-            total += sums[c]
-        out[g] = total
+def groups_of(columns, channels, groups):
+    """The group of each column."""
+    group = np.empty(columns, np.int64)
+    for k in range(columns):
+        group[k] = k % channels // (channels // groups)
+    return group
+
+
+@part
+def over_groups(sums, group, out):
+    """out[g] = the sum over the columns of group g."""
+    out[:] = 0
+    for k in range(sums.size):
+        out[group[k]] += sums[k]
 
 
 @tasks
-def _group_norm(run, length, x, weight, bias, eps, y, mean, invstd):
-    places, channels, groups = x.shape[1], x.shape[2], mean.shape[1]
-    size = channels // groups
-    block, sums, totals = np.zeros(channels, x.dtype), np.empty(channels), np.empty(groups)
-    center, scale = np.empty(channels, x.dtype), np.empty(channels, x.dtype)
+def _group_norm(run, length, x, channels, weight, bias, eps, y, mean, invstd):
+    rows, columns, groups = x.shape[1], x.shape[2], mean.shape[1]
+    terms, group = rows * columns // groups, groups_of(x.shape[2], channels, mean.shape[1])
+    block, sums, totals = np.zeros(columns, x.dtype), np.empty(columns), np.empty(groups)
+    center, scale = np.empty(columns, x.dtype), np.empty(columns, x.dtype)
     first, stop = span(run, length, x.shape[0])
     for n in range(first, stop):
         sums[:] = 0
-        for low in range(0, places, BLOCK_ROWS):
-            for i in range(np.uintp(low), np.uintp(min(places, low + BLOCK_ROWS))):
-                for c in range(channels):
-                    block[c] += x[n, i, c]
+        for low in range(0, rows, BLOCK_ROWS):
+            for i in range(np.uintp(low), np.uintp(min(rows, low + BLOCK_ROWS))):
+                for k in range(columns):
+                    block[k] += x[n, i, k]
             add_up(block, sums)
-        over_groups(sums, groups, totals)
+        over_groups(sums, group, totals)
         for g in range(groups):
-            mean[n, g] = totals[g] / (places * size)
-            for c in range(g * size, (g + 1) * size):
-                center[c] = mean[n, g]
+            mean[n, g] = totals[g] / terms
+        for k in range(columns):
+            center[k] = mean[n, group[k]]
         sums[:] = 0
-        for low in range(0, places, BLOCK_ROWS):
-            for i in range(np.uintp(low), np.uintp(min(places, low + BLOCK_ROWS))):
-                for c in range(channels):
-                    d = x[n, i, c] - center[c]
-                    block[c] += d * d
+        for low in range(0, rows, BLOCK_ROWS):
+            for i in range(np.uintp(low), np.uintp(min(rows, low + BLOCK_ROWS))):
+                for k in range(columns):
+                    d = x[n, i, k] - center[k]
+                    block[k] += d * d
             add_up(block, sums)
-        over_groups(sums, groups, totals)
+        over_groups(sums, group, totals)
         for g in range(groups):
-            invstd[n, g] = 1 / np.sqrt(totals[g] / (places * size) + eps)
-            for c in range(g * size, (g + 1) * size):
-                scale[c] = invstd[n, g] * weight[c]
-        for i in range(np.uintp(places)):
-            for c in range(channels):
-                y[n, i, c] = (x[n, i, c] - center[c]) * scale[c] + bias[c]
+            invstd[n, g] = 1 / np.sqrt(totals[g] / terms + eps)
+        for k in range(columns):
+            scale[k] = invstd[n, group[k]] * weight[k]
+        for i in range(np.uintp(rows)):
+            for k in range(columns):
+                y[n, i, k] = (x[n, i, k] - center[k]) * scale[k] + bias[k]
 
 
 def group_norm(x: np.ndarray, groups: int, weight: np.ndarray, bias: np.ndarray, eps: float) -> Triple:
@@ -76,46 +84,56 @@ def group_norm(x: np.ndarray, groups: int, weight: np.ndarray, bias: np.ndarray,
     y = (x - mean) · invstd · weight + bias, invstd = 1 / √(var + eps). x (N, P, C), weight and bias (C,), C a multiple
     of G = groups. Wu & He, 2018, section 3.
     """
-    x, weight, bias = (contiguous(a) for a in (x, weight, bias))
-    y = np.empty_like(x)
-    mean, invstd = np.empty((len(x), groups), x.dtype), np.empty((len(x), groups), x.dtype)
-    _group_norm(*runs(len(x), x.size), x, weight, bias, float(eps), y, mean, invstd)
+    n, places, channels = x.shape
+    shape = n, *folded(places, channels)
+    y, mean, invstd = np.empty(x.shape, x.dtype), np.empty((n, groups), x.dtype), np.empty((n, groups), x.dtype)
+    _group_norm(
+        *runs(n, x.size), contiguous(x).reshape(shape), channels, repeated(weight, shape[2]), repeated(bias, shape[2]),
+        float(eps), y.reshape(shape), mean, invstd,
+    )  # fmt: skip
     return y, mean, invstd
 
 
+def repeated(of_channels: np.ndarray, columns: int) -> np.ndarray:
+    """Numbers of channels as numbers of columns."""
+    if of_channels.size == columns:
+        return contiguous(of_channels)
+    return joined([of_channels] * (columns // of_channels.size), 0)
+
+
 @tasks
-def _group_norm_grad(run, length, gy, x, weight, mean, invstd, gx, sums):
-    places, channels, groups = x.shape[1], x.shape[2], mean.shape[1]
-    size = channels // groups
-    plain, product = np.zeros(channels, x.dtype), np.zeros(channels, x.dtype)
-    center, scale = np.empty(channels, x.dtype), np.empty(channels, x.dtype)
-    slope, offset, factor = np.empty(channels, x.dtype), np.empty(channels, x.dtype), np.empty(channels, x.dtype)
+def _group_norm_grad(run, length, gy, x, channels, weight, mean, invstd, gx, sums):
+    rows, columns, groups = x.shape[1], x.shape[2], mean.shape[1]
+    terms, group = rows * columns // groups, groups_of(x.shape[2], channels, mean.shape[1])
+    plain, product = np.zeros(columns, x.dtype), np.zeros(columns, x.dtype)
+    center, scale = np.empty(columns, x.dtype), np.empty(columns, x.dtype)
+    slope, offset, factor = np.empty(columns, x.dtype), np.empty(columns, x.dtype), np.empty(columns, x.dtype)
     totals, products = np.empty(groups), np.empty(groups)
-    weighted, weighted_products = np.empty(channels), np.empty(channels)
+    weighted, weighted_products = np.empty(columns), np.empty(columns)
     first, stop = span(run, length, x.shape[0])
     for n in range(first, stop):
         gbias, gweight = sums[0, n], sums[1, n]
-        for c in range(channels):
-            center[c], scale[c] = mean[n, c // size], invstd[n, c // size]
-            gbias[c], gweight[c] = 0, 0
-        for low in range(0, places, BLOCK_ROWS):
-            for i in range(np.uintp(low), np.uintp(min(places, low + BLOCK_ROWS))):
-                for c in range(channels):
-                    plain[c] += gy[n, i, c]
-                    product[c] += gy[n, i, c] * ((x[n, i, c] - center[c]) * scale[c])
+        for k in range(columns):
+            center[k], scale[k] = mean[n, group[k]], invstd[n, group[k]]
+            gbias[k], gweight[k] = 0, 0
+        for low in range(0, rows, BLOCK_ROWS):
+            for i in range(np.uintp(low), np.uintp(min(rows, low + BLOCK_ROWS))):
+                for k in range(columns):
+                    plain[k] += gy[n, i, k]
+                    product[k] += gy[n, i, k] * ((x[n, i, k] - center[k]) * scale[k])
             add_up(plain, gbias)
             add_up(product, gweight)
-        for c in range(channels):
-            weighted[c], weighted_products[c] = gbias[c] * weight[c], gweight[c] * weight[c]
-        over_groups(weighted, groups, totals)
-        over_groups(weighted_products, groups, products)
-        for c in range(channels):
-            slope[c] = -scale[c] * scale[c] * products[c // size] / (places * size)
-            offset[c] = -scale[c] * totals[c // size] / (places * size)
-            factor[c] = scale[c] * weight[c]
-        for i in range(np.uintp(places)):
-            for c in range(channels):
-                gx[n, i, c] = gy[n, i, c] * factor[c] + ((x[n, i, c] - center[c]) * slope[c] + offset[c])
+        for k in range(columns):
+            weighted[k], weighted_products[k] = gbias[k] * weight[k], gweight[k] * weight[k]
+        over_groups(weighted, group, totals)
+        over_groups(weighted_products, group, products)
+        for k in range(columns):
+            slope[k] = -scale[k] * scale[k] * products[group[k]] / terms
+            offset[k] = -scale[k] * totals[group[k]] / terms
+            factor[k] = scale[k] * weight[k]
+        for i in range(np.uintp(rows)):
+            for k in range(columns):
+                gx[n, i, k] = gy[n, i, k] * factor[k] + ((x[n, i, k] - center[k]) * slope[k] + offset[k])
 
 
 def group_norm_grad(gy: np.ndarray, x: np.ndarray, weight: np.ndarray, mean: np.ndarray, invstd: np.ndarray) -> Triple:
@@ -123,10 +141,14 @@ def group_norm_grad(gy: np.ndarray, x: np.ndarray, weight: np.ndarray, mean: np.
 
     gx = invstd · (g - mean of g - x̂ · mean of g · x̂) in each group of an image, g = gy · weight, x̂ the normalised x.
     """
-    gy, x, weight, mean, invstd = (contiguous(a) for a in (gy, x, weight, mean, invstd))
-    gx, sums = np.empty_like(x), np.empty((2, len(x), x.shape[2]))
-    gweight, gbias = np.empty_like(weight), np.empty_like(weight)
-    _group_norm_grad(*runs(len(x), x.size), gy, x, weight, mean, invstd, gx, sums)
+    n, places, channels = x.shape
+    shape = n, *folded(places, channels)
+    gx, sums = np.empty(x.shape, x.dtype), np.empty((2, n, shape[2]))
+    gweight, gbias = np.empty(channels, x.dtype), np.empty(channels, x.dtype)
+    _group_norm_grad(
+        *runs(n, x.size), contiguous(gy).reshape(shape), contiguous(x).reshape(shape), channels,
+        repeated(weight, shape[2]), contiguous(mean), contiguous(invstd), gx.reshape(shape), sums,
+    )  # fmt: skip
     total_over_blocks(sums[0], gbias)
     total_over_blocks(sums[1], gweight)
     return gx, gweight, gbias

@@ -1,7 +1,7 @@
 """Max and average pooling, and their adjoints, over channels-last images (N, H, W, C).
 
-The innermost loop runs over the channels of one pixel, which lie side by side in memory. Threads share out whole
-images, so no two of them write to the same place.
+The innermost loop runs over the channels of one pixel, which lie side by side in memory; where they are few, over the
+windows of a row (`pooling_few.py`). Threads share out whole images, so no two of them write to the same place.
 """
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from minigen.kernels.compiler.arrays import contiguous
 from minigen.kernels.compiler.jit import part, tasks
 from minigen.kernels.rows.cuts import runs, span
+from minigen.kernels.rows.pooling_few import FEW_CHANNELS, avg_pool_few, avg_pool_few_grad, max_pool_few
 
 MOST_TERMS = 256  # that are added one after the other in float32; sums of more are in float64
 Pair = tuple[int, int]
@@ -55,7 +56,8 @@ def max_pool2d(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding) -> t
     x = contiguous(x)
     y = np.empty(_pooled_shape(x, kernel, stride, padding), x.dtype)
     index = np.empty(y.shape, np.int32)
-    _max_pool(*runs(len(x), x.size), x, kernel, stride, padding[0], padding[2], y, index)
+    pool = max_pool_few if x.shape[3] < FEW_CHANNELS else _max_pool
+    pool(*runs(len(x), x.size), x, kernel, stride, padding[0], padding[2], y, index)
     return y, index
 
 
@@ -96,7 +98,7 @@ def max_pool2d_scatter(
     """
     n, h, w, c = x_shape
     gy, index = contiguous(gy), contiguous(index)
-    if tiles is not None:
+    if tiles is not None and c >= FEW_CHANNELS:
         gx = np.empty(x_shape, gy.dtype)
         _spread(*runs(n, gx.size), gy, index, tiles, gx)
         return gx
@@ -147,7 +149,8 @@ def avg_pool2d(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding) -> n
     terms = kernel[0] * kernel[1]
     y = np.empty(_pooled_shape(x, kernel, stride, padding), x.dtype if terms <= MOST_TERMS else np.float64)
     share = y.dtype.type(1 / terms)
-    _avg_pool(*runs(len(x), x.size), x, kernel, stride, padding[0], padding[2], share, y)
+    pool = avg_pool_few if x.shape[3] < FEW_CHANNELS else _avg_pool
+    pool(*runs(len(x), x.size), x, kernel, stride, padding[0], padding[2], share, y)
     return y.astype(x.dtype, copy=False)
 
 
@@ -174,5 +177,6 @@ def avg_pool2d_grad(
     terms = -(-kernel[0] // stride[0]) * -(-kernel[1] // stride[1])  # windows that a pixel lies in
     gx = np.empty(x_shape, gy.dtype if terms <= MOST_TERMS else np.float64)
     share = gx.dtype.type(1 / (kernel[0] * kernel[1]))
-    _avg_pool_grad(*runs(len(gx), gx.size), contiguous(gy), kernel, stride, padding[0], padding[2], share, gx)
+    spread = avg_pool_few_grad if x_shape[3] < FEW_CHANNELS else _avg_pool_grad
+    spread(*runs(len(gx), gx.size), contiguous(gy), kernel, stride, padding[0], padding[2], share, gx)
     return gx.astype(gy.dtype, copy=False)

@@ -140,11 +140,9 @@ class Emitter:
                 result.append(self.build.call(self.multiply_add, [left, right[v], c[r * self.vectors + v]]))
         return result
 
-    def add_lanes(self, rows: list[Any], row: Any, c: list[Any]) -> list[Any]:
+    def add_lanes(self, rows: list[Any], row: Any, c: list[Any], mask: Mask | None) -> list[Any]:
         """C + rows * row, lane by lane: the rows at the addresses `rows`, each times the one at the address `row`."""
-        right = self.load_row(row)
-        lefts = [vector for address in rows for vector in self.load_row(address)]
-        rights = right * len(rows)
+        lefts, rights = self.load_rows(rows, mask), self.load_rows([row], mask) * len(rows)
         return [self.build.call(self.multiply_add, terms) for terms in zip(lefts, rights, c, strict=True)]
 
     def transposed(self, block: list[Any]) -> list[Any]:

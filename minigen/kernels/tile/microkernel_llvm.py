@@ -118,11 +118,12 @@ def tile_outer(
 @intrinsic
 def tile_lanes(
     typingctx: Any, rows: Any, a: Any, a_first: Any, starts: Any, taps: Any, b: Any, b_first: Any, b_taps: Any,
-    b_row: Any, bias: Any, bias_first: Any, slope: Any, c: Any, c_first: Any, cells: Any,
+    b_row: Any, bias: Any, bias_first: Any, slope: Any, c: Any, c_first: Any, cells: Any, columns: Any,
 ):  # fmt: skip
     """C[r, :] = leaky(bias + sum over t of A[starts[r] + taps[t]:] * B[b_taps[t], :]), for r < rows, lane by lane.
 
-    A row is one vector. rows: one of LANE_ROWS. Row i of B begins at b[b_first + i * b_row]; the rest as in tile_rows.
+    A row is one vector, or its first `columns` lanes (None: all). rows: one of LANE_ROWS. Row i of B begins at
+    b[b_first + i * b_row]; the rest as in tile_rows.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -133,6 +134,7 @@ def tile_lanes(
         starts_data, taps_data, b_taps_data, cells_data = (
             emit.data(kind, arguments[i]) for kind, i in ((starts, 3), (taps, 4), (b_taps, 7), (cells, 14))
         )
+        mask = None if isinstance(columns, types.NoneType) else emit.first_columns(arguments[15])
 
         def tile(size: int) -> None:
             left = [emit.at(a_data, emit.load(starts_data, r)) for r in range(size)]
@@ -141,29 +143,29 @@ def tile_lanes(
             def add_tap(t: Any, acc: list[Any]) -> list[Any]:
                 tap = emit.load(taps_data, t)
                 row = emit.at(b_data, builder.mul(emit.load(b_taps_data, t), arguments[8]))
-                return emit.add_lanes([emit.at(x, tap) for x in left], row, acc)
+                return emit.add_lanes([emit.at(x, tap) for x in left], row, acc, mask)
 
-            acc = emit.loop(emit.length(taps, arguments[4]), emit.load_row(bias_data) * size, add_tap)
-            emit.finish(arguments[11], ir.Constant(ir.IntType(1), 1), acc, c_rows)
+            acc = emit.loop(emit.length(taps, arguments[4]), emit.load_rows([bias_data], mask) * size, add_tap)
+            emit.finish(arguments[11], ir.Constant(ir.IntType(1), 1), acc, c_rows, mask, ir.Constant(ir.IntType(1), 0))
 
         emit.cases(arguments[0], LANE_ROWS, tile)
         return context.get_dummy_value()
 
     index = types.intp
     return types.none(
-        index, a, index, starts, taps, b, index, b_taps, index, bias, index, c.dtype, c, index, cells
+        index, a, index, starts, taps, b, index, b_taps, index, bias, index, c.dtype, c, index, cells, columns
     ), generate
 
 
 @intrinsic
 def tile_taps(
     typingctx: Any, rows: Any, a: Any, a_first: Any, starts: Any, taps: Any, b: Any, b_first: Any, b_starts: Any,
-    terms: Any, c: Any, c_first: Any, c_taps: Any, c_row: Any, first: Any,
+    terms: Any, c: Any, c_first: Any, c_taps: Any, c_row: Any, columns: Any,
 ):  # fmt: skip
     """C[c_taps[t], :] += sum over k < terms of A[starts[k] + taps[t]:] * B[k, :], for t < rows, lane by lane.
 
-    A row is one vector, of which the lanes before `first` are left as they are. rows: one of LANE_ROWS. Row i of C
-    begins at c[c_first + i * c_row]; the rest as in tile_outer.
+    A row is one vector, or its first `columns` lanes (None: all). rows: one of LANE_ROWS. Row i of C begins at
+    c[c_first + i * c_row]; the rest as in tile_outer.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -174,7 +176,7 @@ def tile_taps(
         a_starts, taps_data, b_rows, c_taps_data = (
             emit.data(kind, arguments[i]) for kind, i in ((starts, 3), (taps, 4), (b_starts, 7), (c_taps, 11))
         )
-        mask = [builder.not_(lanes) for lanes in emit.first_columns(arguments[13])]
+        mask = None if isinstance(columns, types.NoneType) else emit.first_columns(arguments[13])
 
         def tile(size: int) -> None:
             left = [emit.at(a_data, emit.load(taps_data, t)) for t in range(size)]
@@ -182,7 +184,8 @@ def tile_taps(
 
             def add_term(k: Any, acc: list[Any]) -> list[Any]:
                 start = emit.load(a_starts, k)
-                return emit.add_lanes([emit.at(x, start) for x in left], emit.at(b_data, emit.load(b_rows, k)), acc)
+                row = emit.at(b_data, emit.load(b_rows, k))
+                return emit.add_lanes([emit.at(x, start) for x in left], row, acc, mask)
 
             acc = emit.loop(arguments[8], emit.zeros(size), add_term)
             emit.store_rows(emit.plus_rows(acc, c_rows, mask), c_rows, mask)
@@ -192,7 +195,7 @@ def tile_taps(
 
     index = types.intp
     return types.none(
-        index, a, index, starts, taps, b, index, b_starts, index, c, index, c_taps, index, index
+        index, a, index, starts, taps, b, index, b_starts, index, c, index, c_taps, index, columns
     ), generate
 
 

@@ -50,11 +50,13 @@ def tile_outer(form, rows, a, a_first, starts, b, b_first, b_starts, terms, c, c
 
 
 @part
-def tile_lanes(rows, a, a_first, starts, taps, b, b_first, b_taps, b_row, bias, bias_first, slope, c, c_first, cells):
+def tile_lanes(
+    rows, a, a_first, starts, taps, b, b_first, b_taps, b_row, bias, bias_first, slope, c, c_first, cells, columns
+):  # fmt: skip
     """C[r, :] = leaky(bias + sum over t of A[starts[r] + taps[t]:] * B[b_taps[t], :]), for r < rows, lane by lane."""
     for r in range(rows):
         row = c[c_first + cells[r] :]
-        for j in range(VECTOR_BYTES // c.itemsize):
+        for j in range(VECTOR_BYTES // c.itemsize if columns is None else columns):
             total = bias[bias_first + j]
             for t in range(taps.size):
                 total += a[a_first + starts[r] + taps[t] + j] * b[b_first + b_taps[t] * b_row + j]
@@ -62,10 +64,10 @@ def tile_lanes(rows, a, a_first, starts, taps, b, b_first, b_taps, b_row, bias, 
 
 
 @part
-def tile_taps(rows, a, a_first, starts, taps, b, b_first, b_starts, terms, c, c_first, c_taps, c_row, first):
+def tile_taps(rows, a, a_first, starts, taps, b, b_first, b_starts, terms, c, c_first, c_taps, c_row, columns):
     """C[c_taps[t], :] += sum over k < terms of A[starts[k] + taps[t]:] * B[k, :], for t < rows, lane by lane."""
     for t in range(rows):
-        for j in range(first, VECTOR_BYTES // c.itemsize):
+        for j in range(VECTOR_BYTES // c.itemsize if columns is None else columns):
             total = c.dtype.type(0)
             for k in range(terms):
                 total += a[a_first + starts[k] + taps[t] + j] * b[b_first + b_starts[k] + j]

@@ -81,6 +81,11 @@ def tiles(dtype: np.dtype) -> tuple[Tile, ...]:
     return tuple(Tile((0,) * n, tile_sizes(n), n * lanes) for n in range(1, len(TILE_ROWS) + 1))
 
 
+def lane_tile(dtype: np.dtype) -> Tile:
+    """That of products which go lane by lane."""
+    return Tile((0,), LANE_ROWS, vector_width(dtype))
+
+
 @functools.lru_cache(maxsize=1024)
 def best_tile(columns: int, dtype: np.dtype, rows: int | None = None) -> tuple[Tile, float]:
     """The tile that wastes least of its registers on rows and columns that do not exist; of equal ones the usual.
