@@ -14,6 +14,7 @@ from minigen.kernels.rows.cuts import STEP_ELEMENTS, runs, span
 from minigen.kernels.rows.scalar import ONE, ZERO, exp_negative, log1p_unit
 
 BLOCK_ELEMENTS = 8192  # elements that are summed on their own
+BLOCK_ROWS = 64  # that are turned to exponentials in one loop: over a row of few columns it would fill no vectors
 SIGN, MAGNITUDE = np.int32(31), np.int32(0x7FFFFFFF)
 LOWEST = np.int32(np.float32(-np.inf).view(np.int32) ^ MAGNITUDE)
 
@@ -28,30 +29,41 @@ def ordered(bits):
 
 
 @part
-def _exponentials(m, x, bits, y):
-    """y[m] = exp(x[m] - largest of x[m]); returns that largest, and the sum of y[m], in float64, in which
-    nothing is lost when terms are gathered in another order. bits: those of x, as int32.
+def exponentials(low, count, x, bits, y, largest, totals):
+    """y[m] = exp(x[m] - largest of x[m]) for `count` rows from `low` on; that largest, and the sums of these rows.
+
+    Sums are float64, in which nothing is lost when terms are gathered in another order. bits: those of x, as int32.
     """
-    best, total = LOWEST, np.float64(0)
-    for k in range(x.shape[1]):
-        b = ordered(bits[m, k])
-        best = b if b > best else best
-    largest = np.int32(ordered(best)).view(np.float32)
-    for k in range(x.shape[1]):
-        y[m, k] = exp_negative(x[m, k] - largest)
-    for k in range(x.shape[1]):
-        total += y[m, k]
-    return np.float64(largest), total
+    columns = x.shape[1]
+    for i in range(np.uintp(count)):
+        m, best = np.uintp(low + i), LOWEST
+        for k in range(columns):
+            b = ordered(bits[m, k])
+            best = b if b > best else best
+        largest[i] = np.int32(ordered(best)).view(np.float32)
+        for k in range(columns):
+            y[m, k] = x[m, k] - largest[i]
+    numbers = y.reshape(-1)
+    for i in range(np.uintp(low * columns), np.uintp((low + count) * columns)):
+        numbers[i] = exp_negative(numbers[i])
+    for i in range(np.uintp(count)):
+        m, total = np.uintp(low + i), np.float64(0)
+        for k in range(columns):
+            total += y[m, k]
+        totals[i] = total
 
 
 @tasks
 def _softmax(run, rows, x, bits, y):
+    largest, totals = np.empty(BLOCK_ROWS, np.float32), np.empty(BLOCK_ROWS)
     low, high = span(run, rows, x.shape[0])
-    for m in range(low, high):
-        _, total = _exponentials(m, x, bits, y)
-        share = np.float32(1 / total)
-        for k in range(x.shape[1]):
-            y[m, k] *= share
+    for first in range(np.intp(low), np.intp(high), BLOCK_ROWS):
+        count = min(BLOCK_ROWS, np.intp(high) - first)
+        exponentials(first, count, x, bits, y, largest, totals)
+        for i in range(np.uintp(count)):
+            share = np.float32(1 / totals[i])
+            for k in range(x.shape[1]):
+                y[np.uintp(first + i), k] *= share
 
 
 def softmax(x: np.ndarray) -> np.ndarray:
@@ -86,12 +98,15 @@ def softmax_grad(gy: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 @tasks
 def _log_softmax(run, rows, x, bits, y):
+    largest, totals = np.empty(BLOCK_ROWS, np.float32), np.empty(BLOCK_ROWS)
     low, high = span(run, rows, x.shape[0])
-    for m in range(low, high):
-        largest, total = _exponentials(m, x, bits, y)
-        log_total = math.log(total)
-        for k in range(y.shape[1]):
-            y[m, k] = (x[m, k] - largest) - log_total
+    for first in range(np.intp(low), np.intp(high), BLOCK_ROWS):
+        count = min(BLOCK_ROWS, np.intp(high) - first)
+        exponentials(first, count, x, bits, y, largest, totals)
+        for i in range(np.uintp(count)):
+            m, top, log_total = np.uintp(first + i), np.float64(largest[i]), math.log(totals[i])
+            for k in range(y.shape[1]):
+                y[m, k] = (x[m, k] - top) - log_total
 
 
 def log_softmax(x: np.ndarray) -> np.ndarray:
@@ -106,14 +121,16 @@ def log_softmax(x: np.ndarray) -> np.ndarray:
 @tasks
 def _log_softmax_grad(run, rows, gy, y, gx):
     low, high = span(run, rows, y.shape[0])
+    shares, logs = gx.reshape(-1), y.reshape(-1)
+    for i in range(low * np.uintp(y.shape[1]), high * np.uintp(y.shape[1])):
+        shares[i] = exp_negative(ZERO if logs[i] > ZERO else logs[i])
     for m in range(low, high):
         exact = np.float64(0)
         for k in range(y.shape[1]):
             exact += gy[m, k]
         total = np.float32(exact)
         for k in range(y.shape[1]):
-            v = y[m, k]
-            gx[m, k] = gy[m, k] - exp_negative(ZERO if v > ZERO else v) * total
+            gx[m, k] = gy[m, k] - gx[m, k] * total
 
 
 def log_softmax_grad(gy: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -127,20 +144,23 @@ def log_softmax_grad(gy: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 @tasks
 def _cross_entropy(run, rows, x, bits, labels, smoothing, losses, probabilities):
+    tops, totals = np.empty(BLOCK_ROWS, np.float32), np.empty(BLOCK_ROWS)
     low, high = span(run, rows, x.shape[0])
-    for m in range(low, high):
-        largest, total = _exponentials(m, x, bits, probabilities)
-        log_total = math.log(total)
-        share = np.float32(1 / total)
-        for k in range(x.shape[1]):
-            probabilities[m, k] *= share
-        loss = (ONE - smoothing) * (log_total - (x[m, labels[m]] - largest))
-        if smoothing > ZERO:
-            shifted = np.float64(0)
+    for first in range(np.intp(low), np.intp(high), BLOCK_ROWS):
+        count = min(BLOCK_ROWS, np.intp(high) - first)
+        exponentials(first, count, x, bits, probabilities, tops, totals)
+        for i in range(np.uintp(count)):
+            m, largest, log_total = np.uintp(first + i), np.float64(tops[i]), math.log(totals[i])
+            share = np.float32(1 / totals[i])
             for k in range(x.shape[1]):
-                shifted += x[m, k] - largest
-            loss += smoothing * (log_total - shifted / x.shape[1])
-        losses[m] = loss
+                probabilities[m, k] *= share
+            loss = (ONE - smoothing) * (log_total - (x[m, labels[m]] - largest))
+            if smoothing > ZERO:
+                shifted = np.float64(0)
+                for k in range(x.shape[1]):
+                    shifted += x[m, k] - largest
+                loss += smoothing * (log_total - shifted / x.shape[1])
+            losses[m] = loss
 
 
 def cross_entropy(logits: np.ndarray, labels: np.ndarray, label_smoothing: float) -> tuple[np.ndarray, np.ndarray]:
