@@ -121,7 +121,8 @@ def loss(s: dict[str, Any]) -> Built:
     x, name = normal(s["rows"], s["width"], grad=True), s["loss"]
     rng, shape = generator(), (s["rows"], s["width"])
     target = rng.integers(0, s["width"], s["rows"]) if name == "cross_entropy" else rng.random(shape, np.float32)
-    return lambda: getattr(mg, name)(x, mg.tensor(target)), [x]
+    given = mg.tensor(target)
+    return lambda: getattr(mg, name)(x, given), [x]
 
 
 def embedding(s: dict[str, Any]) -> Built:

@@ -320,7 +320,7 @@ def own(leaf: Tensor) -> Tensor | None:
 
 def summed(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """a + b, broadcast; large arrays by all threads."""
-    if a.size > kernels.SERIAL_ELEMENTS:
+    if max(a.size, b.size) > kernels.SERIAL_ELEMENTS:
         return kernels.add(a, b, out)
     if out is None:
         return applied(np.add, a, b)

@@ -36,6 +36,7 @@ from minigen.kernels.rows.elementwise import (
     silu,
     silu_grad,
     softplus,
+    subtract,
     tanh_grad,
 )
 from minigen.kernels.rows.embedding import (
@@ -150,6 +151,7 @@ __all__ = [
     "softplus",
     "squared_error_grad",
     "squared_error_sum",
+    "subtract",
     "tanh_grad",
     "total",
 ]

@@ -75,12 +75,16 @@ def test_leaky_relu_grad_at_zero_takes_the_slope():
 
 
 @pytest.mark.parametrize("shape", [(7,), LARGE], ids=str)
+@pytest.mark.parametrize("name", ["add", "subtract", "multiply"])
 @DTYPES
-def test_multiply(shape, dtype, monkeypatch):
+def test_two_arrays_or_an_array_and_a_number(name, shape, dtype, monkeypatch):
     x, y = np.random.default_rng(4).normal(size=(2, *shape)).astype(dtype)
-    np.testing.assert_array_equal(kernels.multiply(x, y), x * y)
-    np.testing.assert_array_equal(kernels.multiply(x, y[..., :1]), x * y[..., :1])
-    same_on_any_threads(monkeypatch, "multiply", x, y)
+    function, number = getattr(np, name), np.array(0.3, dtype)
+    for left, right in ((x, y), (x, y[..., :1]), (x[..., :1], y), (x, number), (number, x), (x, np.array(3))):
+        agree(name, left, right)
+        np.testing.assert_array_equal(getattr(kernels, name)(left, right), function(left, right))
+    same_on_any_threads(monkeypatch, name, x, y)
+    same_on_any_threads(monkeypatch, name, x, number)
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ class Subtract(Binary):
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         self.shapes = a.shape, b.shape
         try:
-            return applied(np.subtract, a, b)
+            return kernels.subtract(a, b) if a.size > kernels.SERIAL_ELEMENTS else applied(np.subtract, a, b)
         except TypeError:
             raise DTypeError("subtract: booleans have no difference; use not_equal, or .astype(np.float32)") from None
 
@@ -77,7 +77,7 @@ class Multiply(Binary):
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         self.shapes = a.shape, b.shape
         self.save_inputs(*[i for i in (0, 1) if self.needs[1 - i]])
-        return kernels.multiply(a, b) if a.size > kernels.SERIAL_ELEMENTS else applied(np.multiply, a, b)
+        return kernels.multiply(a, b) if max(a.size, b.size) > kernels.SERIAL_ELEMENTS else applied(np.multiply, a, b)
 
     def backward(self, gy: Tensor) -> tuple[Tensor | None, ...]:
         return (

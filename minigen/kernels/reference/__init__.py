@@ -36,6 +36,7 @@ from minigen.kernels.reference.elementwise import (
     silu,
     silu_grad,
     softplus,
+    subtract,
     tanh_grad,
 )
 from minigen.kernels.reference.embedding import (
@@ -153,6 +154,7 @@ __all__ = [
     "softplus",
     "squared_error_grad",
     "squared_error_sum",
+    "subtract",
     "tanh_grad",
     "total",
 ]

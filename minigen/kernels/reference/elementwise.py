@@ -12,6 +12,11 @@ def add(a: Array, b: Array, out: Array | None = None) -> Array:
     return np.add(a, b, out)
 
 
+def subtract(a: Array, b: Array) -> Array:
+    """a - b."""
+    return np.subtract(a, b)
+
+
 def multiply(a: Array, b: Array) -> Array:
     """a · b."""
     return np.multiply(a, b)

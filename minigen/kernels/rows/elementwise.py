@@ -49,9 +49,11 @@ def _add(run, length, a, b, y):
         y[i] = a[i] + b[i]
 
 
-def add(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """np.add(a, b, out), by all threads when a and b are alike and contiguous; out may be one of them."""
-    return _shared_out(_add, np.add, a, b, out)
+@tasks
+def _subtract(run, length, a, b, y):
+    low, high = span(run, length, y.size)
+    for i in range(low, high):
+        y[i] = a[i] - b[i]
 
 
 @tasks
@@ -61,18 +63,54 @@ def _multiply(run, length, a, b, y):
         y[i] = a[i] * b[i]
 
 
+@tasks
+def _add_number(run, length, a, number, y):
+    low, high = span(run, length, y.size)
+    b = number[0]
+    for i in range(low, high):
+        y[i] = a[i] + b
+
+
+@tasks
+def _subtract_number(run, length, a, number, y):
+    low, high = span(run, length, y.size)
+    b = number[0]
+    for i in range(low, high):
+        y[i] = a[i] - b
+
+
+@tasks
+def _multiply_number(run, length, a, number, y):
+    low, high = span(run, length, y.size)
+    b = number[0]
+    for i in range(low, high):
+        y[i] = a[i] * b
+
+
+def add(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """np.add(a, b, out), by all threads when a and b are alike and contiguous; out may be one of them."""
+    a, b = (b, a) if a.ndim == 0 else (a, b)
+    return _shared_out(_add_number if b.ndim == 0 else _add, np.add, a, b, out)
+
+
+def subtract(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a - b, by all threads when a and b are alike and contiguous, or b is a number."""
+    return _shared_out(_subtract_number if b.ndim == 0 else _subtract, np.subtract, a, b, None)
+
+
 def multiply(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """a · b, by all threads when a and b are alike and contiguous."""
-    return _shared_out(_multiply, np.multiply, a, b, None)
+    """a · b, by all threads when a and b are alike and contiguous, or one is a number."""
+    a, b = (b, a) if a.ndim == 0 else (a, b)
+    return _shared_out(_multiply_number if b.ndim == 0 else _multiply, np.multiply, a, b, None)
 
 
 def _shared_out(
     kernel: Callable[..., None], ufunc: np.ufunc, a: np.ndarray, b: np.ndarray, out: np.ndarray | None
 ) -> np.ndarray:
-    """`kernel` over the elements of large arrays that are alike and contiguous, else NumPy's function."""
+    """`kernel` over the elements of large arrays that are alike and contiguous (b: or a number), else NumPy's."""
     arrays = (a, b) if out is None else (a, b, out)
     alike = a.size > SERIAL_ELEMENTS and all(
-        x.shape == a.shape and x.dtype == a.dtype and x.flags.carray for x in arrays
+        x.dtype == a.dtype and x.flags.carray and (x.shape == a.shape or (x is b and not x.ndim)) for x in arrays
     )
     if not alike or a.dtype not in FLOAT_DTYPES:
         if out is None:
