@@ -23,7 +23,7 @@ import numpy as np
 
 from minigen.config import config
 from minigen.kernels.blas import product
-from minigen.kernels.compiler.arrays import flat
+from minigen.kernels.compiler.arrays import contiguous, flat
 from minigen.kernels.compiler.jit import part, tasks
 from minigen.kernels.noting import run
 from minigen.kernels.rows.bias import bias_leaky
@@ -179,8 +179,13 @@ def matmul(
     if m * depth * n <= small.MULTIPLY_ADDS and depth <= small.TERMS and a.dtype is b.dtype:
         return small.multiply(a, b, bias, slope, out, add)
     tile = fitting_tile(m, n, a.dtype)
-    if tile is None and m * depth * n > BLAS_MULTIPLY_ADDS and 1 < m <= few.ROWS and a.dtype is b.dtype:
-        return few.multiply(a, b, bias, slope, out, add)
+    if tile is None and m * depth * n > BLAS_MULTIPLY_ADDS and a.dtype is b.dtype:
+        if 1 < m <= few.ROWS:
+            return few.multiply(a, b, bias, slope, out, add)
+        if 1 < n <= few.ROWS and a.flags.c_contiguous:
+            return few.multiply_columns(a, b, bias, slope, out, add)
+        if 1 < n <= few.ROWS and bias is None and slope == 1 and out is None:
+            return contiguous(few.multiply(contiguous(b.T), a.T, None, 1, None, False).T)
     if m * depth * n <= BLAS_MULTIPLY_ADDS or tile is None:
         return by_blas(a, b, bias, slope, out, add)
     if bias is None and slope == 1 and not add and turning_pays(a, b):
