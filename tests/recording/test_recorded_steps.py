@@ -7,82 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from recorded_world import Step, World, batches, side_by_side, training, values
 
 import minigen as mg
 from minigen import layers, optim
 from minigen.autograd.observe import Observer, observe
 from minigen.errors import DataError
 from minigen.random import generator
-
-Step = Callable[..., Any]
-
-
-class World:
-    """A model, its optimizer and a generator, and what a step on them is."""
-
-    def __init__(self, make: "Callable[[World], Step]", record: bool) -> None:
-        self.rng = generator(0)
-        self.model: Any = layers.Sequential(
-            layers.Linear(6, 8, rng=self.rng),
-            layers.BatchNorm(8),
-            layers.ReLU(),
-            layers.Dropout(0.5, rng=self.rng),
-            layers.Linear(8, 3, rng=self.rng),
-        )
-        self.optimizer = optim.Adam(self.model.parameters(), 1e-2)
-        self.plain = make(self)
-        self.step: Any = mg.record(self.plain) if record else self.plain
-
-    def state(self) -> list[np.ndarray]:
-        """All that a step may change."""
-        arrays = [p.data for p in self.model.parameters()] + list(self.model.buffers())
-        arrays += [self.optimizer.m, self.optimizer.v, self.optimizer.steps]
-        arrays += [p.grad.data for p in self.model.parameters() if p.grad is not None]
-        return [array.copy() for array in (*arrays, np.array([self.rng.bit_generator.state["state"]["state"] % 2**62]))]
-
-
-def batches(count: int = 8, n: int = 10) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Data of the right shapes."""
-    rng = generator(1)
-    return [(rng.normal(size=(n, 6)).astype(np.float32), rng.integers(0, 3, n)) for _ in range(count)]
-
-
-def training(world: World) -> Step:
-    """The usual step."""
-
-    def step(x: np.ndarray, y: np.ndarray) -> Any:
-        loss = mg.cross_entropy(world.model(mg.tensor(x)), y)
-        world.optimizer.zero_grad()
-        loss.backward()
-        norm = optim.clip_grad_norm(world.optimizer, 0.5)
-        world.optimizer.step()
-        return {"loss": loss, "norm": norm, "name": "step"}
-
-    return step
-
-
-def values(result: Any) -> Any:
-    """A result without tensors."""
-    if isinstance(result, dict):
-        return {name: values(value) for name, value in result.items()}
-    if isinstance(result, (tuple, list)):
-        return [values(value) for value in result]
-    return result.data.tobytes() if isinstance(result, mg.Tensor) else result
-
-
-def side_by_side(
-    make: Callable[[World], Step], data: Any = None, between: Callable[[World, int], Any] | None = None
-) -> World:
-    """Run both on the same data; the recorded world."""
-    plain, recorded = World(make, False), World(make, True)
-    for i, batch in enumerate(batches() if data is None else data):
-        if between is not None:
-            between(plain, i)
-            between(recorded, i)
-        assert values(plain.step(*batch)) == values(recorded.step(*batch)), i
-        for ours, theirs in zip(recorded.state(), plain.state(), strict=True):
-            assert ours.tobytes() == theirs.tobytes(), i
-    return recorded
 
 
 def test_a_step_of_training() -> None:
@@ -357,45 +288,3 @@ def test_a_checkpointed_stretch() -> None:
 
     step = side_by_side(make).step
     assert step.problem is not None or step.repeated == 6
-
-
-def test_the_list_that_fails_its_proof_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    from minigen.recording import tape
-
-    def wrong(self: Any) -> Any:
-        raise ValueError("planted")
-
-    monkeypatch.setattr(tape.Tape, "go_on", wrong)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        step = side_by_side(training).step
-    assert step.problem == "what is noted can not be repeated: ValueError: planted"
-
-
-def test_a_planted_fault_in_a_list_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    from minigen.recording import items
-
-    real = items.Call.bound
-
-    def wrong(self: items.Call, resolve: Any) -> Any:
-        return (lambda: None) if np.tanh in self.arguments else real(self, resolve)
-
-    monkeypatch.setattr(items.Call, "bound", wrong)
-    w = mg.tensor(np.ones(3, np.float32), requires_grad=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        step = mg.record(lambda x: mg.tanh(w * mg.tensor(x)).sum().detach())
-        for i in range(4):
-            step(np.full(3, i, np.float32))
-    assert step.problem is not None and "is not the same when the list is repeated" in step.problem
-
-
-def test_the_arena_is_smaller_than_all_that_is_made() -> None:
-    model = layers.Sequential(*[layers.Linear(64, 64, rng=generator(0)) for _ in range(12)])
-    step = mg.record(lambda x: model(mg.tensor(x)).detach())
-    with mg.no_grad():
-        for _ in range(4):
-            step(np.ones((32, 64), np.float32))
-    assert step.repeated == 2
-    tape = next(iter(step.forms.values()))[0].tape
-    assert tape is not None and tape.size < 5 * 32 * 64 * 4  # of twelve results two are needed at once
