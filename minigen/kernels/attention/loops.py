@@ -15,7 +15,7 @@ from minigen.kernels.compiler.jit import part, tasks
 from minigen.kernels.rows.losses import LOWEST, ordered
 from minigen.kernels.rows.scalar import ONE, ZERO, exp_negative
 from minigen.kernels.tile.microkernel import copy_row, tile_layer, transpose_block
-from minigen.kernels.tile.shape import ROWS, USUAL, panel_width, vector_width
+from minigen.kernels.tile.shape import LEAST_ROWS, ROWS, USUAL, panel_width, vector_width
 
 FLOAT = np.dtype(np.float32)
 PANEL, LANES = panel_width(FLOAT), vector_width(FLOAT)
@@ -52,7 +52,7 @@ def multiply_tile(
     blocks,
 ):  # fmt: skip
     """tile_layer without activation. Where there are too few rows it goes on into some that nobody reads."""
-    rows = max(rows, ROWS // 2)
+    rows = max(rows, LEAST_ROWS)
     tile_layer(
         USUAL, rows, a, a_first, a_row, a_term, b, b_first, b_term, terms, base, base_first, base_row, ONE, c, c_first,
         c_row, None, blocks,
@@ -72,7 +72,7 @@ def copy_in(x, first, row, count, sizes, out):
     for t in range(count):
         if width == columns:
             for d in range(0, width, PANEL):
-                copy_row(USUAL, x, first + t * row + d, out, t * columns + d)
+                copy_row(USUAL, x, first + t * row + d, out, t * columns + d, None)
         else:
             source, target = x[first + t * row :], out[t * columns :]
             for d in range(columns):
@@ -86,7 +86,7 @@ def copy_out(x, count, sizes, out, first, row):
     for t in range(count):
         if width == columns:
             for d in range(0, width, PANEL):
-                copy_row(USUAL, x, t * columns + d, out, first + t * row + d)
+                copy_row(USUAL, x, t * columns + d, out, first + t * row + d, None)
         else:
             source, target = x[t * columns :], out[first + t * row :]
             for d in range(width):
@@ -318,8 +318,8 @@ def attend_grad_share(
                         hide_from(seen, weights[here:stop])
                     weights_and_slopes(weights[here:stop], slopes[here:stop], seen, scale, log_sum, dots[t])
                     if panels < sizes.panels:  # a tile of keys may read that far
-                        copy_row(USUAL, zeros, 0, weights, stop)
-                        copy_row(USUAL, zeros, 0, slopes, stop)
+                        copy_row(USUAL, zeros, 0, weights, stop, None)
+                        copy_row(USUAL, zeros, 0, slopes, stop, None)
                 for low in range(0, columns, PANEL):
                     multiply_tile(
                         bottom - top, slopes, top * row, row, 1, keys, low, columns, end, zeros, 0, 0,

@@ -69,10 +69,10 @@ def is_possible(
 ) -> bool:
     """Whether a pass, as in `make_plan`, can be computed here: by its kernel, and by channels that fill vectors.
 
-    Products of the weight gradient have a row for each channel of x: at least half of a tile's.
+    Products of the weight gradient have a row for each channel of x: at least a quarter of a tile's.
     """
     (cin, cout), tile = (x[3], y[3]), product_tile(kind, x[3], y[3], dtype)[0]
-    fills = min(cin, cout) >= vector_width(dtype) and (kind != "weight" or cin >= tile.sizes[-1] // 2)
+    fills = min(cin, cout) >= vector_width(dtype) and (kind != "weight" or cin >= tile.sizes[0])
     return tap_count(kernel_hw, stride) > 0 and dilation == (1, 1) and groups == 1 and fills and 0 not in (*x, *y)
 
 
@@ -178,7 +178,7 @@ def make_plan(
     tile_bytes = (int(depth.sum()) + len(points) * (cout + 2 * lanes)) * dtype.itemsize
     fused = weights_size * dtype.itemsize <= FUSED_BYTES
     blocks = -(-tiles // (max(1, (FUSED_BYTES if fused else STAGE_BYTES) // (tile_bytes * most)) * most))
-    block = max(-(-tiles // blocks), most)  # a tile of products has at least half its rows, whatever is in them
+    block = max(-(-tiles // blocks), most)  # a tile of products has at least a quarter of its rows, whatever is in them
     x_points, x_first, x_row, x_size = matrices(slots, cin, block, lanes)
     y_points, y_first, y_row, y_size = matrices(np.zeros((1, len(points)), np.int64), cout, block, lanes)
 

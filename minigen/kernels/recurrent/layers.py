@@ -26,7 +26,7 @@ from minigen.kernels.recurrent.cells import (
 )
 from minigen.kernels.recurrent.walk import Walk, pack_share
 from minigen.kernels.tile.dense import matmul
-from minigen.kernels.tile.shape import ROWS, USUAL, panel_width, vector_width
+from minigen.kernels.tile.shape import LEAST_ROWS, USUAL, panel_width, vector_width
 from minigen.kernels.tile.workspace import LINE_BYTES, scratch
 
 Array = np.ndarray
@@ -67,12 +67,12 @@ def prepared(
     (terms, columns), panel = w_h[::-1] if back else w_h, panel_width(FLOAT32)
     size, gap, panels = w_h[0], LINE_BYTES // FLOAT32.itemsize, -(-columns // panel)
     packed = back or (n > FEW_SEQUENCES and packing_pays(n, steps, w_h))
-    workers = max(1, min(threads, -(-n // (ROWS // 2)) if packed else n))
+    workers = max(1, min(threads, -(-n // LEAST_ROWS) if packed else n))
     plan = Walk(
         n, steps, size, terms, columns, apart(terms, gap), apart(panels * panel, gap), panels, USUAL,
         panel, vector_width(FLOAT32), *((1, w_h[1]) if back else (w_h[1], 1)), packed, masked, looked_up,
     )  # fmt: skip
-    rows, weights = max(-(-n // workers), ROWS // 2), panels * panel * terms if packed else 0
+    rows, weights = max(-(-n // workers), LEAST_ROWS), panels * panel * terms if packed else 0
     workspace = rows * (plan.left_row + plan.right_row) + apart(size, gap)
     return Prepared(plan, workers, np.zeros(panels * panel, np.float32), weights, weights + workers * workspace)
 

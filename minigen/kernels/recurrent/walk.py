@@ -15,7 +15,7 @@ from minigen.kernels.compiler.jit import part, tasks
 from minigen.kernels.rows.scalar import ZERO
 from minigen.kernels.tile.dense import pack
 from minigen.kernels.tile.microkernel import tile_layer
-from minigen.kernels.tile.shape import ROWS, USUAL, Form
+from minigen.kernels.tile.shape import LEAST_ROWS, ROWS, USUAL, Form
 
 
 class Walk(NamedTuple):
@@ -55,7 +55,7 @@ def share(worker, workers, plan, workspaces):
     Rows that are missing to the smallest tile stay zeros.
     """
     first, stop = worker * plan.n // workers, (worker + 1) * plan.n // workers
-    rows, workspace = max(stop - first, ROWS // 2 if plan.packed else 1), workspaces[worker]
+    rows, workspace = max(stop - first, LEAST_ROWS if plan.packed else 1), workspaces[worker]
     left, right = workspace[: rows * plan.left_row], workspace[rows * plan.left_row :][: rows * plan.right_row]
     clear(left)
     return first, stop, rows, left, right

@@ -30,7 +30,7 @@ from minigen.kernels.rows.bias import bias_leaky
 from minigen.kernels.rows.leaky import slope_number
 from minigen.kernels.tile import few, small
 from minigen.kernels.tile.microkernel import copy_row, tile_layer, transpose_block
-from minigen.kernels.tile.shape import VECTORS, Form, Tile, best_tile, tiles, vector_width
+from minigen.kernels.tile.shape import MASKED_LOADS, VECTORS, Form, Tile, best_tile, tiles, vector_width
 from minigen.kernels.tile.small import strided
 from minigen.kernels.tile.workspace import scratch
 
@@ -66,28 +66,23 @@ class Product(NamedTuple):
 
 @part
 def pack(b, first, width, terms, plan, out):
-    """out[k * panel + i] = B's row k, column i < width, counted from `first`, and zeros from there on."""
+    """out[k * panel + i] = B's row k, column i < width, counted from `first`; what is behind does not count."""
     panel, lanes = plan.panel, plan.lanes
-    if plan.b_column == 1 and width == panel:
+    if plan.b_column == 1:
         for k in range(terms):
-            copy_row(plan.form, b, first + k * plan.b_term, out, k * panel)
-    elif plan.b_term == 1 and width == panel and terms >= lanes:
+            copy_row(plan.form, b, first + k * plan.b_term, out, k * panel, width)
+    elif plan.b_term == 1 and width >= lanes and terms >= lanes:
         for k in range(0, terms, lanes):
             inside = min(k, terms - lanes)  # the last block begins early enough to lie inside, and repeats some terms
-            for i in range(0, panel, lanes):
-                source = first + inside + i * plan.b_column
-                transpose_block(b, source, plan.b_column, out, inside * panel + i, panel)
+            for i in range(0, width, lanes):
+                column = min(i, width - lanes)  # or columns
+                source = first + inside + column * plan.b_column
+                transpose_block(b, source, plan.b_column, out, inside * panel + column, panel)
     else:
         for k in range(terms):
-            source, target = b[first + k * plan.b_term :], out[k * panel : (k + 1) * panel]
-            if plan.b_column == 1:
-                for i in range(width):
-                    target[i] = source[i]
-            else:
-                for i in range(width):
-                    target[i] = source[i * plan.b_column]
-            for i in range(width, panel):
-                target[i] = 0
+            source, target = b[first + k * plan.b_term :], out[k * panel :]
+            for i in range(width):
+                target[i] = source[i * plan.b_column]
 
 
 @tasks
@@ -106,7 +101,7 @@ def multiply_tiles(start, stop, a, a_origin, b, b_origin, row, slope, plan, out,
     line = min(plan.depth, BLOCK_TERMS) + GAP_BYTES // a.itemsize
     lines, packed = workspace[: plan.rows * line], workspace[plan.rows * line :]
     copied = plan.a_term == 1 and plan.a_row * a.itemsize % PAGE_BYTES == 0
-    few = plan.b_column == 1 and plan.band <= UNPACKED_TILES
+    few = plan.b_column == 1 and (plan.band <= UNPACKED_TILES or plan.panels == 1)
     for low in range(0, plan.depth, BLOCK_TERMS):
         terms = min(BLOCK_TERMS, plan.depth - low)
         going_on = plan.add or low > 0
@@ -118,7 +113,7 @@ def multiply_tiles(start, stop, a, a_origin, b, b_origin, row, slope, plan, out,
             top, bottom = (above + i) * m // plan.tiles, (above + i + 1) * m // plan.tiles
             column = j * panel
             width = min(panel, n - column)
-            direct = few and width == panel
+            direct = few and (width == panel or MASKED_LOADS)
 
             b_first = b_origin + low * plan.b_term + column * plan.b_column
             if not direct and (tile == start or i == 0):

@@ -4,7 +4,7 @@ from typing import Any
 
 from minigen.kernels.compiler.numba_inner import intrinsic, ir, types
 from minigen.kernels.tile.emitter import Emitter
-from minigen.kernels.tile.shape import LANE_ROWS, SUM_TERMS, TILE_ROWS, tile_sizes
+from minigen.kernels.tile.shape import LANE_ROWS, MASKED_LOADS, SUM_TERMS, TILE_ROWS, tile_sizes
 
 
 @intrinsic
@@ -207,12 +207,13 @@ def tile_layer(
 ):  # fmt: skip
     """C[r, :] = leaky(base[r, :] + sum over k < terms of A[r * a_row + k * a_term] * B[k, :]), for r < rows.
 
-    rows: from half of a tile's to all. Every number of them has its own loop, so that a short tile takes less time; any
-    number of rows from that half on can be shared out evenly into tiles of these sizes.
+    rows: from a quarter of a tile's to all. Each number of them has its own loop, so that a short tile takes less time;
+    any number of rows from that quarter on can be shared out evenly into tiles of these sizes.
     a, b, base, c: flat arrays, in which A begins at a_first. Row k of B begins at b[b_first + k * b_term], row r of
     base at base[base_first + r * base_row] (base_row 0: all rows start from the same one, a bias), row r of C at
     c[c_first + r * c_row]. base and C may be the same: a sum goes on.
-    columns: how many of base and C there are, others being neither read nor written; None: all that a tile has.
+    columns: how many of base and C, and with MASKED_LOADS of B, there are, others being neither read nor written; None:
+    all that a tile has.
     blocks: True sums block by block; None goes on from base in one chain, for short sums that base does not continue.
     """
     some, chain = not isinstance(columns, types.NoneType), isinstance(blocks, types.NoneType)
@@ -234,7 +235,11 @@ def tile_layer(
             def add_term(k: Any, carried: list[Any]) -> list[Any]:
                 left, row, *acc = carried
                 column = [emit.at(left, builder.mul(a_row, emit.index(r))) for r in range(size)]
-                return [emit.at(left, a_term), emit.at(row, b_term), *emit.add_product(column, row, acc)]
+                return [
+                    emit.at(left, a_term),
+                    emit.at(row, b_term),
+                    *emit.add_product(column, row, acc, mask if MASKED_LOADS else None),
+                ]
 
             def add_block(low: Any, high: Any) -> None:
                 left, row = emit.at(a_data, builder.mul(low, a_term)), emit.at(b_data, builder.mul(low, b_term))
@@ -253,7 +258,7 @@ def tile_layer(
             else:
                 emit.blocks(count, emit.index(SUM_TERMS), add_block)
 
-        emit.cases(arguments[1], range(most // 2, most + 1), tile)
+        emit.cases(arguments[1], range(tile_sizes(form.count)[0], most + 1), tile)
         return context.get_dummy_value()
 
     index = types.intp
@@ -286,14 +291,18 @@ def transpose_block(typingctx: Any, a: Any, a_first: Any, a_row: Any, out: Any, 
 
 
 @intrinsic
-def copy_row(typingctx: Any, form: Any, a: Any, a_first: Any, out: Any, out_first: Any):
-    """out[out_first + k] = a[a_first + k] for all k that the vectors of a tile hold."""
+def copy_row(typingctx: Any, form: Any, a: Any, a_first: Any, out: Any, out_first: Any, columns: Any):
+    """out[out_first + k] = a[a_first + k] for k < columns, and 0 for the others that the vectors of a tile hold.
+
+    columns: None for all.
+    """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         emit = Emitter(context, builder, out.dtype, form.count)
         source, target = (emit.at(emit.data(kind, arguments[i]), arguments[i + 1]) for kind, i in ((a, 1), (out, 3)))
-        emit.store_row(emit.load_row(source), target)
+        mask = None if isinstance(columns, types.NoneType) else emit.first_columns(arguments[5])
+        emit.store_row(emit.load_rows([source], mask), target)
         return context.get_dummy_value()
 
     index = types.intp
-    return types.none(form, a, index, out, index), generate
+    return types.none(form, a, index, out, index, columns), generate

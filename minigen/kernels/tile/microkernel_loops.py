@@ -103,7 +103,11 @@ def transpose_block(a, a_first, a_row, out, out_first, out_row):
 
 
 @part
-def copy_row(form, a, a_first, out, out_first):
-    """out[out_first + k] = a[a_first + k] for all k that the vectors of a tile hold."""
-    for k in range(len(form) * VECTOR_BYTES // out.itemsize):
+def copy_row(form, a, a_first, out, out_first, columns):
+    """out[out_first + k] = a[a_first + k] for k < columns, and 0 for the others that the vectors of a tile hold."""
+    panel = len(form) * VECTOR_BYTES // out.itemsize
+    count = panel if columns is None else columns
+    for k in range(count):
         out[out_first + k] = a[a_first + k]
+    for k in range(count, panel):
+        out[out_first + k] = 0

@@ -37,6 +37,7 @@ def tile_shapes(features: set[str]) -> tuple[tuple[int, ...], int, int]:
 
 
 TILE_ROWS, VECTORS, VECTOR_BYTES = tile_shapes(cpu_features())
+MASKED_LOADS = VECTOR_BYTES > 16  # AVX: a part of a vector is loaded as fast as a whole one
 ROWS, USUAL = TILE_ROWS[VECTORS - 1], (0,) * VECTORS  # rows and form of the usual tile
 LANE_ROWS = (1, 2, 3, 4, 5, 6, 7, 8, 9)  # of tiles of one vector, whose products go lane by lane
 NARROW_COST = 1.15  # of a multiply-add in a tile of fewer vectors than the usual one has
@@ -58,6 +59,9 @@ def tile_sizes(vectors: int) -> tuple[int, ...]:
     """The numbers of rows that a tile of so many vectors may have, ascending: from a quarter to all."""
     most = TILE_ROWS[vectors - 1]
     return tuple(-(-most * part // PARTS) for part in range(1, PARTS + 1))
+
+
+LEAST_ROWS = tile_sizes(VECTORS)[0]  # of the usual tile
 
 
 def rows_taken(rows: int, sizes: tuple[int, ...]) -> int:
