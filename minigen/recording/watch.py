@@ -57,6 +57,11 @@ def belongs_to_user(file: str) -> bool:
     return not file.startswith(LIBRARIES)
 
 
+def module_of_user(module: ModuleType | None) -> bool:
+    """Whether a module is a step's own; one without a file is what was typed in, unless Python has it built in."""
+    return belongs_to_user(getattr(module, "__file__", None) or ("<frozen" if getattr(module, "__spec__", None) else ""))
+
+
 def own(code: CodeType) -> bool:
     """Whether a function is a step's own, and not one that dataclass or namedtuple has written."""
     return belongs_to_user(code.co_filename) and not (code.co_filename == "<string>" and code.co_name.startswith("__"))
@@ -218,7 +223,7 @@ class Watch:
         elif isinstance(value, np.random.Generator):
             self.notes.follow(value)
         elif isinstance(value, ModuleType):
-            if belongs_to_user(getattr(value, "__file__", None) or ("<frozen" if value.__spec__ else "<stdin>")):
+            if module_of_user(value):
                 self.attributes += [(vars(value), name, entry) for name, entry in vars(value).items()]
         elif isinstance(value, MethodType):
             self.reach(value.__func__)
@@ -275,7 +280,7 @@ class Watch:
         attributes = getattr(value, "__dict__", None)
         kind = type(value)
         if isinstance(value, Module):
-            self.values.append((lambda: len(vars(value)), len(vars(value))))
+            self.values.append((functools.partial(len, attributes), len(vars(value))))
             self.values.append((lambda: type(value).forward, kind.forward))
             self.entries += [(attributes, name, entry) for name, entry in vars(value).items()]
             if (hooks := value._hooks) is not None:
@@ -289,7 +294,7 @@ class Watch:
             self.sizes.append((attributes, len(attributes)))
             self.attributes += [(attributes, name, entry) for name, entry in attributes.items()]
         for base in kind.__mro__:
-            if belongs_to_user(getattr(sys.modules.get(base.__module__), "__file__", None) or "<stdin>"):
+            if module_of_user(sys.modules.get(base.__module__)):
                 self.defaults(value, base, attributes)
         self.reach(kind)
         for name, entry in list(attributes.items()) if isinstance(attributes, dict) else ():
@@ -312,7 +317,7 @@ class Watch:
         for base in kind.__mro__:
             module = base.__module__
             foreign = module.startswith("minigen.") and not module.startswith("minigen.models.")
-            if foreign or not belongs_to_user(getattr(sys.modules.get(module), "__file__", None) or "<stdin>"):
+            if foreign or not module_of_user(sys.modules.get(module)):
                 continue
             for name, entry in vars(base).items():
                 if name in ("__dict__", "__weakref__", "__doc__"):
@@ -324,7 +329,7 @@ class Watch:
     def container(self, value: Any) -> None:
         """The items of a list, tuple, set, dict or deque."""
         if isinstance(value, dict):
-            self.values.append((lambda: len(value), len(value)))
+            self.values.append((functools.partial(len, value), len(value)))
             self.entries += [(value, name, entry) for name, entry in value.items()]
         elif isinstance(value, (set, frozenset)):
             self.values.append((lambda: repr(sorted(map(repr, value))), repr(sorted(map(repr, value)))))
