@@ -59,7 +59,9 @@ def belongs_to_user(file: str) -> bool:
 
 def module_of_user(module: ModuleType | None) -> bool:
     """Whether a module is a step's own; one without a file is what was typed in, unless Python has it built in."""
-    return belongs_to_user(getattr(module, "__file__", None) or ("<frozen" if getattr(module, "__spec__", None) else ""))
+    return belongs_to_user(
+        getattr(module, "__file__", None) or ("<frozen" if getattr(module, "__spec__", None) else "")
+    )
 
 
 def own(code: CodeType) -> bool:

@@ -3,6 +3,7 @@
 `reduction` is "mean" over all terms, "sum" of them, or "none", which returns them one by one.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ def reduce_into(losses: np.ndarray, terms: float | None, y: np.ndarray) -> None:
     total = kernels.total(losses, axes)
     if terms is not None:
         share = losses.dtype.type(terms)
-        total = total / share if np.isfinite(total) else kernels.total(losses / share, axes)
+        total = total / share if math.isfinite(total) else kernels.total(losses / share, axes)
     y[...] = total
 
 

@@ -165,10 +165,11 @@ def checked_integers(array: np.ndarray, end: int, name: str, role: str) -> np.nd
         array = array.astype(np.int64)
     if array.dtype.kind not in "iu":
         raise DTypeError(f"{name}: {role} have dtype {array.dtype}; pass integers, such as labels.astype(int)")
-    if array.size and not (array.min() >= 0 and array.max() < end):
+    fresh = np.array(array, dtype=np.int64)
+    if fresh.size and fresh.view(np.uint64).max() >= end:  # what is negative is large there
         bad = array.min() if array.min() < 0 else array.max()
         raise DataError(f"{name}: {role} hold {bad}, outside 0 … {end - 1}; check the data, or make room for it")
-    return np.array(array, dtype=np.int64)
+    return fresh
 
 
 def raw_index(index: Any) -> Any:

@@ -43,9 +43,9 @@ def patches(m: int, c: int, most: int = PATCH_ROWS) -> Cut:
     return rows, -(-m // rows), -(-c // STRIP_COLUMNS)
 
 
-def folded(m: int, c: int) -> tuple[int, int]:
-    """The shape (M / f, f · C) of the same memory whose rows are the longest, within a strip: long loops are faster."""
-    while 2 * c <= STRIP_COLUMNS and m % 2 == 0 and m and c:
+def folded(m: int, c: int, most: int = STRIP_COLUMNS) -> tuple[int, int]:
+    """The shape (M / f, f · C) of the same memory whose rows are the longest, up to `most`: long loops are faster."""
+    while 2 * c <= most and m % 2 == 0 and m and c:
         m, c = m // 2, 2 * c
     return m, c
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from minigen.kernels.compiler.arrays import contiguous
 from minigen.kernels.compiler.jit import part, tasks
-from minigen.kernels.noting import joined
 from minigen.kernels.rows.cuts import folded, runs, span, total_over_blocks
 
 Triple = tuple[np.ndarray, np.ndarray, np.ndarray]
 BLOCK_ROWS = 64
+MOST_COLUMNS = 64  # of places taken as one: what is done once an image is done for each of them
 
 
 @part
@@ -35,6 +35,15 @@ def groups_of(columns, channels, groups):
 
 
 @part
+def spread(of_channels, columns):
+    """Numbers of channels as numbers of columns."""
+    of_columns = np.empty(columns, of_channels.dtype)
+    for k in range(columns):
+        of_columns[k] = of_channels[k % of_channels.size]
+    return of_columns
+
+
+@part
 def over_groups(sums, group, out):
     """out[g] = the sum over the columns of group g."""
     out[:] = 0
@@ -43,11 +52,12 @@ def over_groups(sums, group, out):
 
 
 @tasks
-def _group_norm(run, length, x, channels, weight, bias, eps, y, mean, invstd):
+def _group_norm(run, length, x, weight, bias, eps, y, mean, invstd):
     rows, columns, groups = x.shape[1], x.shape[2], mean.shape[1]
-    terms, group = rows * columns // groups, groups_of(x.shape[2], channels, mean.shape[1])
+    terms, group = rows * columns // groups, groups_of(columns, weight.size, groups)
     block, sums, totals = np.zeros(columns, x.dtype), np.empty(columns), np.empty(groups)
     center, scale = np.empty(columns, x.dtype), np.empty(columns, x.dtype)
+    factors, offsets = spread(weight, columns), spread(bias, columns)
     first, stop = span(run, length, x.shape[0])
     for n in range(first, stop):
         sums[:] = 0
@@ -72,10 +82,10 @@ def _group_norm(run, length, x, channels, weight, bias, eps, y, mean, invstd):
         for g in range(groups):
             invstd[n, g] = 1 / np.sqrt(totals[g] / terms + eps)
         for k in range(columns):
-            scale[k] = invstd[n, group[k]] * weight[k]
+            scale[k] = invstd[n, group[k]] * factors[k]
         for i in range(np.uintp(rows)):
             for k in range(columns):
-                y[n, i, k] = (x[n, i, k] - center[k]) * scale[k] + bias[k]
+                y[n, i, k] = (x[n, i, k] - center[k]) * scale[k] + offsets[k]
 
 
 def group_norm(x: np.ndarray, groups: int, weight: np.ndarray, bias: np.ndarray, eps: float) -> Triple:
@@ -85,31 +95,25 @@ def group_norm(x: np.ndarray, groups: int, weight: np.ndarray, bias: np.ndarray,
     of G = groups. Wu & He, 2018, section 3.
     """
     n, places, channels = x.shape
-    shape = n, *folded(places, channels)
+    shape = n, *folded(places, channels, MOST_COLUMNS)
     y, mean, invstd = np.empty(x.shape, x.dtype), np.empty((n, groups), x.dtype), np.empty((n, groups), x.dtype)
     _group_norm(
-        *runs(n, x.size), contiguous(x).reshape(shape), channels, repeated(weight, shape[2]), repeated(bias, shape[2]),
-        float(eps), y.reshape(shape), mean, invstd,
+        *runs(n, x.size), contiguous(x).reshape(shape), contiguous(weight), contiguous(bias), float(eps),
+        y.reshape(shape), mean, invstd,
     )  # fmt: skip
     return y, mean, invstd
 
 
-def repeated(of_channels: np.ndarray, columns: int) -> np.ndarray:
-    """Numbers of channels as numbers of columns."""
-    if of_channels.size == columns:
-        return contiguous(of_channels)
-    return joined([of_channels] * (columns // of_channels.size), 0)
-
-
 @tasks
-def _group_norm_grad(run, length, gy, x, channels, weight, mean, invstd, gx, sums):
+def _group_norm_grad(run, length, gy, x, weight, mean, invstd, gx, sums):
     rows, columns, groups = x.shape[1], x.shape[2], mean.shape[1]
-    terms, group = rows * columns // groups, groups_of(x.shape[2], channels, mean.shape[1])
+    terms, group = rows * columns // groups, groups_of(columns, weight.size, groups)
     plain, product = np.zeros(columns, x.dtype), np.zeros(columns, x.dtype)
     center, scale = np.empty(columns, x.dtype), np.empty(columns, x.dtype)
     slope, offset, factor = np.empty(columns, x.dtype), np.empty(columns, x.dtype), np.empty(columns, x.dtype)
     totals, products = np.empty(groups), np.empty(groups)
     weighted, weighted_products = np.empty(columns), np.empty(columns)
+    factors = spread(weight, columns)
     first, stop = span(run, length, x.shape[0])
     for n in range(first, stop):
         gbias, gweight = sums[0, n], sums[1, n]
@@ -124,13 +128,13 @@ def _group_norm_grad(run, length, gy, x, channels, weight, mean, invstd, gx, sum
             add_up(plain, gbias)
             add_up(product, gweight)
         for k in range(columns):
-            weighted[k], weighted_products[k] = gbias[k] * weight[k], gweight[k] * weight[k]
+            weighted[k], weighted_products[k] = gbias[k] * factors[k], gweight[k] * factors[k]
         over_groups(weighted, group, totals)
         over_groups(weighted_products, group, products)
         for k in range(columns):
             slope[k] = -scale[k] * scale[k] * products[group[k]] / terms
             offset[k] = -scale[k] * totals[group[k]] / terms
-            factor[k] = scale[k] * weight[k]
+            factor[k] = scale[k] * factors[k]
         for i in range(np.uintp(rows)):
             for k in range(columns):
                 gx[n, i, k] = gy[n, i, k] * factor[k] + ((x[n, i, k] - center[k]) * slope[k] + offset[k])
@@ -142,12 +146,12 @@ def group_norm_grad(gy: np.ndarray, x: np.ndarray, weight: np.ndarray, mean: np.
     gx = invstd · (g - mean of g - x̂ · mean of g · x̂) in each group of an image, g = gy · weight, x̂ the normalised x.
     """
     n, places, channels = x.shape
-    shape = n, *folded(places, channels)
+    shape = n, *folded(places, channels, MOST_COLUMNS)
     gx, sums = np.empty(x.shape, x.dtype), np.empty((2, n, shape[2]))
     gweight, gbias = np.empty(channels, x.dtype), np.empty(channels, x.dtype)
     _group_norm_grad(
-        *runs(n, x.size), contiguous(gy).reshape(shape), contiguous(x).reshape(shape), channels,
-        repeated(weight, shape[2]), contiguous(mean), contiguous(invstd), gx.reshape(shape), sums,
+        *runs(n, x.size), contiguous(gy).reshape(shape), contiguous(x).reshape(shape),
+        contiguous(weight), contiguous(mean), contiguous(invstd), gx.reshape(shape), sums,
     )  # fmt: skip
     total_over_blocks(sums[0], gbias)
     total_over_blocks(sums[1], gweight)
