@@ -18,14 +18,18 @@ from minigen.kernels.serial import SERIAL_ELEMENTS
 STRIP_COLUMNS = 256
 PATCH_ELEMENTS = 16384
 PATCH_ROWS = 256  # at most, so that a sum in float32 stays exact enough
+EXPONENTIAL = 3  # passes over memory that take as long as an exponential
 STEP_ELEMENTS = 64  # runs of elements are a multiple of it: threads side by side write to no line of the cache together
 
 Cut = tuple[int, int, int]
 
 
-def runs(items: int, size: int, step: int = 1) -> tuple[int, int]:
-    """(runs, items of each) to share out `items` parts of an array of `size` elements; a multiple of `step` in each."""
-    if size <= SERIAL_ELEMENTS:
+def runs(items: int, size: int, step: int = 1, work: int = 1) -> tuple[int, int]:
+    """(runs, items of each) to share out `items` parts of an array of `size` elements; a multiple of `step` in each.
+
+    work: how long an element takes, in passes over memory.
+    """
+    if size * work <= SERIAL_ELEMENTS:
         return 1, items
     count = config.threads
     return count, -(-items // (count * step)) * step

@@ -16,7 +16,7 @@ from minigen.kernels import reference
 from minigen.kernels.compiler.arrays import flat
 from minigen.kernels.compiler.jit import part, tasks
 from minigen.kernels.noting import applied, run
-from minigen.kernels.rows.cuts import STEP_ELEMENTS, runs, span
+from minigen.kernels.rows.cuts import EXPONENTIAL, STEP_ELEMENTS, runs, span
 from minigen.kernels.rows.leaky import leaky, leaky_grad
 from minigen.kernels.rows.scalar import HALF, ONE, ZERO, erfc_parts, exp_negative, exp_parts, log1p_unit
 from minigen.kernels.serial import SERIAL_ELEMENTS
@@ -33,11 +33,13 @@ TAIL = (
 T0, T1, T2, T3, T4, T5, T6, T7 = (np.float32(c) for c in TAIL)
 
 
-def _one_pass(kernel: Callable[..., None], arrays: tuple[np.ndarray, ...], *options: float) -> np.ndarray:
-    """What `kernel` makes of each element of the arrays; options in their dtype."""
+def _one_pass(
+    kernel: Callable[..., None], arrays: tuple[np.ndarray, ...], *options: float, work: int = 1
+) -> np.ndarray:
+    """What `kernel` makes of each element of the arrays; options in their dtype, work as in `runs`."""
     x = arrays[0]
     out = np.empty(x.shape, x.dtype)
-    count, length = runs(x.size, x.size, STEP_ELEMENTS)
+    count, length = runs(x.size, x.size, STEP_ELEMENTS, work)
     kernel(count, length, *map(flat, arrays), *map(x.dtype.type, options), out.reshape(-1))
     return out
 
@@ -232,7 +234,7 @@ def gelu_grad(gy: np.ndarray, x: np.ndarray) -> np.ndarray:
     """gy · (Φ(x) + x · φ(x)), φ the standard normal density."""
     if x.dtype != np.float32:
         return reference.gelu_grad(gy, x)
-    return _one_pass(_gelu_grad, (gy, x))
+    return _one_pass(_gelu_grad, (gy, x), work=EXPONENTIAL)
 
 
 @tasks
@@ -260,7 +262,7 @@ def silu_grad(gy: np.ndarray, x: np.ndarray) -> np.ndarray:
     """gy · (σ + x · σ · (1 - σ)), σ = 1 / (1 + exp(-x))."""
     if x.dtype != np.float32:
         return reference.silu_grad(gy, x)
-    return _one_pass(_silu_grad, (gy, x))
+    return _one_pass(_silu_grad, (gy, x), work=EXPONENTIAL)
 
 
 @tasks
@@ -290,12 +292,12 @@ def elu_grad(gy: np.ndarray, x: np.ndarray, alpha: float) -> np.ndarray:
     """gy · alpha · exp(x) where x ≤ 0, gy elsewhere, NaN too."""
     if x.dtype != np.float32:
         return reference.elu_grad(gy, x, alpha)
-    return _one_pass(_elu_grad, (gy, x), alpha)
+    return _one_pass(_elu_grad, (gy, x), alpha, work=EXPONENTIAL)
 
 
 def _smooth(kernel: Callable[..., None], twin: Callable[..., np.ndarray], x: np.ndarray, *options: float) -> np.ndarray:
     """`kernel` over the elements of x when it is float32, else `twin`."""
-    return _one_pass(kernel, (x,), *options) if x.dtype == np.float32 else twin(x, *options)
+    return _one_pass(kernel, (x,), *options, work=EXPONENTIAL) if x.dtype == np.float32 else twin(x, *options)
 
 
 @tasks

@@ -98,7 +98,7 @@ def group_norm(x: np.ndarray, groups: int, weight: np.ndarray, bias: np.ndarray,
     shape = n, *folded(places, channels, MOST_COLUMNS)
     y, mean, invstd = np.empty(x.shape, x.dtype), np.empty((n, groups), x.dtype), np.empty((n, groups), x.dtype)
     _group_norm(
-        *runs(n, x.size), contiguous(x).reshape(shape), contiguous(weight), contiguous(bias), float(eps),
+        *runs(n, x.size, work=3), contiguous(x).reshape(shape), contiguous(weight), contiguous(bias), float(eps),
         y.reshape(shape), mean, invstd,
     )  # fmt: skip
     return y, mean, invstd
@@ -150,7 +150,7 @@ def group_norm_grad(gy: np.ndarray, x: np.ndarray, weight: np.ndarray, mean: np.
     gx, sums = np.empty(x.shape, x.dtype), np.empty((2, n, shape[2]))
     gweight, gbias = np.empty(channels, x.dtype), np.empty(channels, x.dtype)
     _group_norm_grad(
-        *runs(n, x.size), contiguous(gy).reshape(shape), contiguous(x).reshape(shape),
+        *runs(n, x.size, work=3), contiguous(gy).reshape(shape), contiguous(x).reshape(shape),
         contiguous(weight), contiguous(mean), contiguous(invstd), gx.reshape(shape), sums,
     )  # fmt: skip
     total_over_blocks(sums[0], gbias)

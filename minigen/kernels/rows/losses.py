@@ -10,7 +10,7 @@ import numpy as np
 from minigen.kernels import reference
 from minigen.kernels.compiler.arrays import contiguous, flat
 from minigen.kernels.compiler.jit import jit, part, tasks
-from minigen.kernels.rows.cuts import STEP_ELEMENTS, runs, span
+from minigen.kernels.rows.cuts import EXPONENTIAL, STEP_ELEMENTS, runs, span
 from minigen.kernels.rows.scalar import ONE, ZERO, exp_negative, log1p_unit
 
 BLOCK_ELEMENTS = 8192  # elements that are summed on their own
@@ -71,7 +71,7 @@ def softmax(x: np.ndarray) -> np.ndarray:
     if x.dtype != np.float32:
         return reference.softmax(x)
     x, y = contiguous(x), np.empty(x.shape, np.float32)
-    _softmax(*runs(len(x), x.size), x, x.view(np.int32), y)
+    _softmax(*runs(len(x), x.size, work=EXPONENTIAL), x, x.view(np.int32), y)
     return y
 
 
@@ -114,7 +114,7 @@ def log_softmax(x: np.ndarray) -> np.ndarray:
     if x.dtype != np.float32:
         return reference.log_softmax(x)
     x, y = contiguous(x), np.empty(x.shape, np.float32)
-    _log_softmax(*runs(len(x), x.size), x, x.view(np.int32), y)
+    _log_softmax(*runs(len(x), x.size, work=EXPONENTIAL), x, x.view(np.int32), y)
     return y
 
 
@@ -138,7 +138,7 @@ def log_softmax_grad(gy: np.ndarray, y: np.ndarray) -> np.ndarray:
     if y.dtype != np.float32:
         return reference.log_softmax_grad(gy, y)
     gx = np.empty(y.shape, np.float32)
-    _log_softmax_grad(*runs(len(y), y.size), contiguous(gy), contiguous(y), gx)
+    _log_softmax_grad(*runs(len(y), y.size, work=EXPONENTIAL), contiguous(gy), contiguous(y), gx)
     return gx
 
 
@@ -173,7 +173,9 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray, label_smoothing: float
         return reference.cross_entropy(logits, labels, label_smoothing)
     losses, probabilities = np.empty(len(logits), np.float32), np.empty(logits.shape, np.float32)
     x, labels, smoothing = contiguous(logits), contiguous(labels), np.float32(label_smoothing)
-    _cross_entropy(*runs(len(x), x.size), x, x.view(np.int32), labels, smoothing, losses, probabilities)
+    _cross_entropy(
+        *runs(len(x), x.size, work=EXPONENTIAL), x, x.view(np.int32), labels, smoothing, losses, probabilities
+    )
     return losses, probabilities
 
 
@@ -220,7 +222,7 @@ def bce_with_logits(x: np.ndarray, target: np.ndarray) -> np.ndarray:
     if x.dtype != np.float32:
         return reference.bce_with_logits(x, target)
     y = np.empty(x.shape, np.float32)
-    _bce_with_logits(*runs(x.size, x.size, STEP_ELEMENTS), flat(x), flat(target), y.reshape(-1))
+    _bce_with_logits(*runs(x.size, x.size, STEP_ELEMENTS, EXPONENTIAL), flat(x), flat(target), y.reshape(-1))
     return y
 
 
@@ -240,7 +242,7 @@ def bce_with_logits_sum(x: np.ndarray, target: np.ndarray, terms: int, y: np.nda
     if x.dtype != np.float32:
         return reference.bce_with_logits_sum(x, target, terms, y)
     sums = np.empty(-(-x.size // BLOCK_ELEMENTS), np.float64)
-    _bce_with_logits_sums(*runs(sums.size, x.size), flat(x), flat(target), sums)
+    _bce_with_logits_sums(*runs(sums.size, x.size, work=EXPONENTIAL), flat(x), flat(target), sums)
     _mean(sums, terms, y.reshape(1))
 
 
@@ -280,7 +282,9 @@ def bce_with_logits_grad(x: np.ndarray, target: np.ndarray, scale: np.ndarray) -
     if x.dtype != np.float32:
         return reference.bce_with_logits_grad(x, target, scale)
     gx = np.empty(x.shape, np.float32)
-    _bce_with_logits_grad(*runs(x.size, x.size, STEP_ELEMENTS), flat(x), flat(target), flat(scale), gx.reshape(-1))
+    _bce_with_logits_grad(
+        *runs(x.size, x.size, STEP_ELEMENTS, EXPONENTIAL), flat(x), flat(target), flat(scale), gx.reshape(-1)
+    )
     return gx
 
 

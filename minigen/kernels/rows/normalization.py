@@ -229,7 +229,7 @@ def layer_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float) 
         return reference.layer_norm(x, weight, bias, eps)
     x, weight, bias = (contiguous(a) for a in (x, weight, bias))
     y, mean, invstd = np.empty_like(x), np.empty(len(x), x.dtype), np.empty(len(x), x.dtype)
-    count, rows = runs(len(x), x.size)
+    count, rows = runs(len(x), x.size, work=2)
     _layer_norm(count, rows, x, weight, bias, x.dtype.type(eps), y, mean, invstd)
     return y, mean, invstd
 
