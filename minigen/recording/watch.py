@@ -126,12 +126,11 @@ class Watch:
             self.reach(value)
 
     def __enter__(self) -> "Watch":
-        self.previous = sys.getprofile()
         sys.setprofile(self.look)
         return self
 
     def __exit__(self, *_: object) -> None:
-        sys.setprofile(self.previous)
+        sys.setprofile(None)
         for rng, state in self.notes.drawn.values():
             if rng.bit_generator.state != state:
                 self.refuse("a generator is drawn from directly; draw by mg.rand, mg.randn or mg.randint with rng=…")

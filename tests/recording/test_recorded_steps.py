@@ -1,5 +1,6 @@
 """A recorded step and the same step unrecorded, side by side: every bit of results, parameters, moments and draws."""
 
+import cProfile
 import threading
 import warnings
 from collections.abc import Callable
@@ -192,6 +193,17 @@ def test_when_somebody_listens_the_step_runs_as_it_is() -> None:
     with observe(Names()):
         world.step(*batches()[0])
     assert "CrossEntropy" in heard and world.step.repeated == 2
+
+
+def test_under_a_profiler_nothing_is_noted() -> None:
+    profiler = cProfile.Profile()
+    plain, recorded = World(training, False), World(training, True)
+    for i, batch in enumerate(batches()):
+        if i in (0, 3):
+            profiler.enable()
+        assert values(plain.step(*batch)) == values(recorded.step(*batch)), i
+        profiler.disable()
+    assert recorded.step.problem is None and recorded.step.repeated == 5
 
 
 def test_a_recorded_step_inside_another_and_methods() -> None:
