@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax, nn, random
 
-from minigen.benchmarks.jax_workloads import (
+from minigen.benchmarks.jax_layers import (
+    LAYOUT,
     Params,
     Step,
     adam,
@@ -16,12 +17,15 @@ from minigen.benchmarks.jax_workloads import (
     cross_entropy,
     dense,
     dense_params,
+    max_pool,
+    norm_params,
     training,
     weights,
 )
 
 PENALTY = 10.0  # weight of the gradient penalty
-LAYOUT = ("NHWC", "HWIO", "NHWC")
+TIME = 64  # numbers that a time is embedded in
+GROUPS = 8  # of channels, which are normalised together
 
 
 def conv_params(key: jax.Array, channels: int, out: int, size: int) -> dict[str, jax.Array]:
@@ -33,11 +37,6 @@ def conv(p: dict[str, jax.Array], x: jax.Array, stride: int, padding: int) -> ja
     """Convolution and bias."""
     pads = [(padding, padding)] * 2
     return lax.conv_general_dilated(x, p["w"], (stride, stride), pads, dimension_numbers=LAYOUT) + p["b"]
-
-
-def max_pool(x: jax.Array) -> jax.Array:
-    """The largest of each 2×2."""
-    return lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
 
 
 def lenet5(batch: int) -> Step:
@@ -89,3 +88,96 @@ def wgan_gp(batch: int) -> Step:
 
     images = random.uniform(keys[4], (2, batch, 28, 28, 1))
     return training(step, (params, adam_state(params), keys[5]), *images)
+
+
+# ---------------------------------------------------------------- diffusion
+
+
+def group_norm(p: dict[str, jax.Array], x: jax.Array) -> jax.Array:
+    """Each image by the means and variances of GROUPS groups of its channels."""
+    n, height, width, channels = x.shape
+    by_group = x.reshape(n, height, width, GROUPS, channels // GROUPS)
+    mean, var = (of(by_group, (1, 2, 4), keepdims=True) for of in (jnp.mean, jnp.var))
+    return ((by_group - mean) * lax.rsqrt(var + 1e-5)).reshape(x.shape) * p["scale"] + p["shift"]
+
+
+def residual_params(key: jax.Array, channels: int, out: int) -> Params:
+    """Of `residual`."""
+    keys = random.split(key, 4)
+    return {
+        "norm": norm_params(channels),
+        "conv": conv_params(keys[0], channels, out, 3),
+        "time": dense_params(keys[1], TIME, out)[0],
+        "norm_2": norm_params(out),
+        "conv_2": conv_params(keys[2], out, out, 3),
+        "skip": None if channels == out else conv_params(keys[3], channels, out, 1),
+    }
+
+
+def residual(p: Params, x: jax.Array, t: jax.Array) -> jax.Array:
+    """Two 3×3 convolutions with group norm and SiLU; the time is added between them."""
+    h = conv(p["conv"], nn.silu(group_norm(p["norm"], x)), 1, 1) + dense(p["time"], nn.silu(t))[:, None, None]
+    h = conv(p["conv_2"], nn.silu(group_norm(p["norm_2"], h)), 1, 1)
+    return h + (x if p["skip"] is None else conv(p["skip"], x, 1, 0))
+
+
+def attention(p: Params, x: jax.Array, heads: int) -> jax.Array:
+    """All places of an image look at each other."""
+    n, height, width, channels = x.shape
+    parts = jnp.split(dense(p["qkv"], group_norm(p["norm"], x).reshape(n, height * width, channels)), 3, -1)
+    q, k, v = (part.reshape(n, height * width, heads, channels // heads) for part in parts)
+    return dense(p["projection"], nn.dot_product_attention(q, k, v).reshape(x.shape))
+
+
+def upsampled(x: jax.Array) -> jax.Array:
+    """Each pixel four times."""
+    return x.repeat(2, 1).repeat(2, 2)
+
+
+def unet_params(key: jax.Array) -> Params:
+    """Of `predicted_noise`."""
+    keys = iter(random.split(key, 14))
+    residuals = {
+        "down_1": (32, 32), "down_2": (32, 64), "middle_1": (64, 128), "middle_2": (128, 128),
+        "up_2": (128 + 64, 64), "up_1": (64 + 32, 32),
+    }  # fmt: skip
+    convs = {"first": (1, 32), "half_1": (32, 32), "half_2": (64, 64), "last": (32, 1)}
+    return {
+        "times": dense_params(next(keys), TIME, TIME, TIME),
+        "norm": norm_params(32),
+        "attention": {
+            "norm": norm_params(128),
+            "qkv": dense_params(next(keys), 128, 3 * 128)[0],
+            "projection": dense_params(next(keys), 128, 128)[0],
+        },
+        **{name: residual_params(next(keys), *widths) for name, widths in residuals.items()},
+        **{name: conv_params(next(keys), *widths, 3) for name, widths in convs.items()},
+    }
+
+
+def predicted_noise(p: Params, x: jax.Array, embedded: jax.Array) -> jax.Array:
+    """Noisy images 28×28 and their times → the noise."""
+    t = dense(p["times"][1], nn.silu(dense(p["times"][0], embedded)))
+    a = residual(p["down_1"], conv(p["first"], x, 1, 1), t)
+    b = residual(p["down_2"], conv(p["half_1"], a, 2, 1), t)
+    h = residual(p["middle_1"], conv(p["half_2"], b, 2, 1), t)
+    h = residual(p["middle_2"], h + attention(p["attention"], h, 4), t)
+    h = residual(p["up_2"], jnp.concatenate([upsampled(h), b], -1), t)
+    h = residual(p["up_1"], jnp.concatenate([upsampled(h), a], -1), t)
+    return conv(p["last"], nn.silu(group_norm(p["norm"], h)), 1, 1)
+
+
+def unet(batch: int) -> Step:
+    """A step of diffusion: the noise of images at random times is predicted."""
+    p_key, x_key = random.split(random.key(0))
+    frequencies = jnp.arange(1, TIME // 2 + 1) * 0.5
+
+    def loss(p: Params, key: jax.Array, x: jax.Array) -> jax.Array:
+        noise_key, share_key = random.split(key)
+        noise, share = random.normal(noise_key, x.shape), random.uniform(share_key, (batch, 1))
+        kept, angles = share[:, :, None, None], share * frequencies
+        noisy = x * jnp.sqrt(kept) + noise * jnp.sqrt(1 - kept)
+        found = predicted_noise(p, noisy, jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], 1))
+        return jnp.mean((found - noise) ** 2)
+
+    return adam_training(loss, unet_params(p_key), random.uniform(x_key, (batch, 28, 28, 1)))

@@ -9,118 +9,38 @@ running averages of batch norm, some thousand numbers which only sampling needs,
 
 from collections.abc import Callable
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax, nn, random
 
-Step = Callable[[], float]
-Params = Any  # a dict, a list or a tuple of arrays and of the same
+from minigen.benchmarks.jax_layers import (
+    Params,
+    Step,
+    adam,
+    adam_state,
+    adam_training,
+    batch_norm,
+    bce_with_logits,
+    conv,
+    conv_transpose,
+    cross_entropy,
+    dense,
+    dense_params,
+    dropout,
+    layer_norm,
+    max_pool,
+    mlp,
+    norm_params,
+    training,
+    weights,
+)
+
 Network = Callable[[Params, jax.Array, jax.Array], jax.Array]  # (parameters, input, random key) → output
 
-LAYOUT = ("NHWC", "HWIO", "NHWC")
 SYMBOLS = 65  # different characters of the text models
 LENGTH = 64  # characters of a window, and of a generated text
-
-
-def training(step: Callable[..., tuple[Params, jax.Array]], state: Params, *data: jax.Array) -> Step:
-    """Calls of the jitted step, each from the state that the one before has left."""
-    compiled = jax.jit(step, donate_argnums=0)
-
-    def run() -> float:
-        nonlocal state
-        state, loss = compiled(state, *data)
-        return float(loss)
-
-    return run
-
-
-# ---------------------------------------------------------------- Adam
-
-
-def adam_state(params: Params) -> Params:
-    """First and second moments, and the count of steps."""
-    return {"m": jax.tree.map(jnp.zeros_like, params), "v": jax.tree.map(jnp.zeros_like, params), "t": jnp.zeros(())}
-
-
-def adam(params: Params, grads: Params, state: Params, lr: float, beta1: float = 0.9) -> tuple[Params, Params]:
-    """Parameters and moments after one step."""
-    beta2, eps = 0.999, 1e-8
-    t = state["t"] + 1
-    m = jax.tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, state["m"], grads)
-    v = jax.tree.map(lambda v, g: beta2 * v + (1 - beta2) * g * g, state["v"], grads)
-    m_scale, v_scale = 1 / (1 - beta1**t), 1 / (1 - beta2**t)
-    params = jax.tree.map(lambda p, m, v: p - lr * m * m_scale / (jnp.sqrt(v * v_scale) + eps), params, m, v)
-    return params, {"m": m, "v": v, "t": t}
-
-
-# ---------------------------------------------------------------- layers
-
-
-def weights(key: jax.Array, *shape: int) -> jax.Array:
-    """Normal numbers, scaled by the inputs of one output."""
-    inputs = 1
-    for length in shape[:-1]:
-        inputs *= length
-    return random.normal(key, shape) / inputs**0.5
-
-
-def dense_params(key: jax.Array, *widths: int) -> list[dict[str, jax.Array]]:
-    """Weights and biases of dense layers from each width to the next."""
-    pairs = list(pairwise(widths))
-    keys = random.split(key, len(pairs))
-    return [{"w": weights(k, i, o), "b": jnp.zeros(o)} for k, (i, o) in zip(keys, pairs, strict=True)]
-
-
-def dense(p: dict[str, jax.Array], x: jax.Array) -> jax.Array:
-    """x w + b."""
-    return x @ p["w"] + p["b"]
-
-
-def mlp(params: list[dict[str, jax.Array]], x: jax.Array) -> jax.Array:
-    """Dense layers with LeakyReLU 0.2 between them."""
-    for p in params[:-1]:
-        x = nn.leaky_relu(dense(p, x), 0.2)
-    return dense(params[-1], x)
-
-
-def conv(x: jax.Array, w: jax.Array, stride: int, padding: str) -> jax.Array:
-    """2-D convolution."""
-    return lax.conv_general_dilated(x, w, (stride, stride), padding, dimension_numbers=LAYOUT)
-
-
-def conv_transpose(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:
-    """Transposed 2-D convolution, `stride` times as large."""
-    return lax.conv_transpose(x, w, (stride, stride), "SAME", dimension_numbers=LAYOUT)
-
-
-def norm_params(channels: int) -> dict[str, jax.Array]:
-    """Scale and shift of batch norm."""
-    return {"scale": jnp.ones(channels), "shift": jnp.zeros(channels)}
-
-
-def batch_norm(p: dict[str, jax.Array], x: jax.Array) -> jax.Array:
-    """Batch norm over all axes but the last."""
-    axes = tuple(range(x.ndim - 1))
-    mean, var = jnp.mean(x, axes), jnp.var(x, axes)
-    return (x - mean) * (lax.rsqrt(var + 1e-5) * p["scale"]) + p["shift"]
-
-
-def dropout(key: jax.Array, x: jax.Array, share: float) -> jax.Array:
-    """Drops a share of the numbers and scales up the rest."""
-    return jnp.where(random.bernoulli(key, 1 - share, x.shape), x / (1 - share), 0)
-
-
-def max_pool(x: jax.Array) -> jax.Array:
-    """The largest of each 2×2."""
-    return lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
-
-
-def bce_with_logits(logits: jax.Array, target: jax.Array | float) -> jax.Array:
-    """Cross-entropy with a probability given by its logit, one by one."""
-    return nn.softplus(logits) - target * logits
 
 
 # ---------------------------------------------------------------- the workloads
@@ -202,18 +122,6 @@ def dcgan(batch: int) -> Step:
     return gan_step(g, d, generate, judge, random.uniform(keys[7], (batch, 28, 28, 1)), 1e-4, 0.5)
 
 
-def adam_training(loss: Callable[..., jax.Array], params: Params, *data: jax.Array) -> Step:
-    """Steps down loss(params, key, *data) by Adam, 1e-3."""
-
-    def step(state: Params, *data: jax.Array) -> tuple[Params, jax.Array]:
-        key, step_key = random.split(state["key"])
-        value, grads = jax.value_and_grad(loss)(state["params"], step_key, *data)
-        params, moments = adam(state["params"], grads, state["moments"], 1e-3)
-        return {"params": params, "moments": moments, "key": key}, value
-
-    return training(step, {"params": params, "moments": adam_state(params), "key": random.key(0)}, *data)
-
-
 def vae_mlp(batch: int) -> Step:
     """VAE 784-512-(20, 20)-512-784."""
     keys = random.split(random.key(1), 6)
@@ -271,11 +179,6 @@ def tiny_mlp(batch: int) -> Step:
 # ---------------------------------------------------------------- sequences
 
 
-def cross_entropy(logits: jax.Array, y: jax.Array) -> jax.Array:
-    """The mean of -log p(y)."""
-    return -jnp.take_along_axis(nn.log_softmax(logits), y[..., None], -1).mean()
-
-
 def text(key: jax.Array, *shape: int) -> tuple[jax.Array, jax.Array]:
     """Random characters, and random ones to predict."""
     x, y = random.randint(key, (2, *shape), 0, SYMBOLS)
@@ -321,6 +224,29 @@ lstm2x256 = partial(lstm_step, 256, 2)
 lstm1x128 = partial(lstm_step, 128, 1)
 
 
+def gru64(batch: int) -> Step:
+    """A GRU of 64 over LENGTH steps of 64 numbers, whose last state predicts one."""
+    keys = random.split(random.key(1), 5)
+    params = {
+        "x": dense_params(keys[0], 64, 3 * 64)[0],
+        "h": dense_params(keys[1], 64, 3 * 64)[0],
+        "out": dense_params(keys[2], 64, 1)[0],
+    }
+
+    def loss(p: Params, _: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
+        def cell(h: jax.Array, x: jax.Array) -> tuple[jax.Array, None]:
+            (x_r, x_z, x_n), (h_r, h_z, h_n) = jnp.split(x, 3, -1), jnp.split(dense(p["h"], h), 3, -1)
+            r, z = nn.sigmoid(x_r + h_r), nn.sigmoid(x_z + h_z)
+            n = jnp.tanh(x_n + r * h_n)
+            return n + z * (h - n), None
+
+        h, _ = lax.scan(cell, jnp.zeros((batch, 64)), dense(p["x"], x.swapaxes(0, 1)))
+        return jnp.mean((dense(p["out"], h) - y) ** 2)
+
+    x, y = random.normal(keys[3], (batch, LENGTH, 64)), random.normal(keys[4], (batch, 1))
+    return adam_training(loss, params, x, y)
+
+
 def generate_lstm2x256(batch: int) -> Step:
     """LENGTH characters, one at a time, each drawn as the one before says, and read back for the reader to see."""
     params, zeros = char_rnn_params(random.key(1), 256, 2), jnp.zeros((batch, 256))
@@ -346,12 +272,6 @@ def generate_lstm2x256(batch: int) -> Step:
         return shown
 
     return step
-
-
-def layer_norm(p: dict[str, jax.Array], x: jax.Array) -> jax.Array:
-    """Each row by its own mean and variance."""
-    mean, var = jnp.mean(x, -1, keepdims=True), jnp.var(x, -1, keepdims=True)
-    return (x - mean) * lax.rsqrt(var + 1e-5) * p["scale"] + p["shift"]
 
 
 def block(p: Params, x: jax.Array, heads: int) -> jax.Array:

@@ -1,0 +1,72 @@
+"""Two sets of images, compared by the distributions of their features.
+
+Both are measures of the features as much as of the images: figures compare only where the same network made them.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from minigen.checks import check_count
+from minigen.errors import ArgumentError
+from minigen.metrics.samples import row_pair
+
+
+def frechet_distance(real: Any, fake: Any) -> float:
+    """|μ - ν|² + tr(S + T - 2 (S T)^½): the squared Fréchet distance of the Gaussians with these means and covariances.
+
+    real (N, D), fake (M, D): features, more samples than features. S and T are divided by N - 1 and M - 1. It falls
+    with the number of samples: compare figures of one number. Heusel et al. 2017, equation 6 (FID, where the features
+    are those of an Inception network); Dowson & Landau 1982.
+    Raises ShapeError for too few samples, DataError for NaN or infinity.
+    """
+    a, b = row_pair("frechet_distance", real, fake, 2)
+    root = square_root(np.cov(a, rowvar=False).reshape(a.shape[1], -1))
+    other = np.cov(b, rowvar=False).reshape(b.shape[1], -1)
+    # (S T)^½ and (S^½ T S^½)^½ have the same trace, and the second is of a symmetric matrix.
+    shared = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ other @ root), 0)).sum()
+    shift = a.mean(0) - b.mean(0)
+    return float(max(shift @ shift + np.trace(root @ root) + np.trace(other) - 2 * shared, 0.0))
+
+
+def square_root(matrix: np.ndarray) -> np.ndarray:
+    """The symmetric square root of a symmetric matrix without negative eigenvalues but for rounding."""
+    values, vectors = np.linalg.eigh(matrix)
+    return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+
+
+def kernel_distance(
+    real: Any, fake: Any, rng: np.random.Generator, subsets: int = 100, size: int = 1000
+) -> tuple[float, float]:
+    """(mean, standard deviation) over random subsets of the unbiased squared maximum mean discrepancy.
+
+    With the kernel k(x, y) = (x · y / D + 1)³, of n samples x and y each, drawn without repetition,
+
+        1 / (n (n - 1)) Σ_{i≠j} (k(x_i, x_j) + k(y_i, y_j)) - 2 / n² Σ_{i, j} k(x_i, y_j),
+
+    which is 0 on average for equal distributions, and may be negative. size: n, or as many samples as there are. The
+    deviation is that between subsets. Bińkowski et al. 2018, section 4 (KID). Raises ShapeError, DataError,
+    ArgumentError.
+    """
+    name = "kernel_distance"
+    subsets, size = check_count(name, "subsets", subsets), check_count(name, "size", size, 2)
+    a, b = row_pair(name, real, fake, 2)
+    if not isinstance(rng, np.random.Generator):
+        raise ArgumentError(f"{name}: rng is a {type(rng).__name__}; pass a generator, mg.random.generator(0)")
+    n = min(size, len(a), len(b))
+    values = [
+        discrepancy(a[rng.choice(len(a), n, replace=False)], b[rng.choice(len(b), n, replace=False)])
+        for _ in range(subsets)
+    ]
+    return float(np.mean(values)), float(np.std(values))
+
+
+def discrepancy(a: np.ndarray, b: np.ndarray) -> float:
+    """The unbiased squared maximum mean discrepancy of two sets of n samples, with the cubic kernel."""
+    n = len(a)
+
+    def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return (x @ y.T / x.shape[1] + 1) ** 3
+
+    within = sum(k.sum() - np.trace(k) for k in (kernel(a, a), kernel(b, b)))
+    return within / (n * (n - 1)) - 2 * kernel(a, b).mean()
