@@ -9,6 +9,7 @@ from minigen.kernels.compiler.jit import part, tasks
 from minigen.kernels.rows.cuts import span
 
 FEW_CHANNELS = 8  # below that many
+FEW_WINDOWS = 12  # in a row, below which they are taken one by one
 
 
 @part
@@ -16,6 +17,19 @@ def met(tap, stride, left, width, windows):
     """(first, end) of the windows of a row whose column number `tap` lies in the image."""
     shift = tap - left
     return max(0, -(shift // stride)), max(0, min(windows, (width - 1 - shift) // stride + 1))
+
+
+@part
+def best_of(image, c, h0, h1, w0, w1):
+    """(largest value, place) of channel c in a window of an image."""
+    best, place = image[h0, w0, c], h0 * image.shape[1] + w0
+    for h in range(np.uintp(h0), np.uintp(h1)):
+        for w in range(np.uintp(w0), np.uintp(w1)):
+            v = image[h, w, c]
+            better = (v > best) | (v != v)  # a NaN wins, the last one
+            best = v if better else best
+            place = np.intp(h) * image.shape[1] + np.intp(w) if better else place
+    return best, np.int32(place)
 
 
 @tasks
@@ -28,6 +42,12 @@ def max_pool_few(run, images, x, kernel, stride, top, left, y, index):
     for n in range(low, high):
         for i in range(y.shape[1]):
             h0, h1 = max(0, i * stride[0] - top), min(i * stride[0] - top + kernel[0], height)
+            if windows < FEW_WINDOWS:
+                for j in range(windows):
+                    w0, w1 = max(0, j * stride[1] - left), min(j * stride[1] - left + kernel[1], width)
+                    for c in range(channels):
+                        y[n, i, j, c], index[n, i, j, c] = best_of(x[n], c, h0, h1, w0, w1)
+                continue
             for c in range(channels):
                 for j in range(windows):
                     best[j] = -np.inf
