@@ -281,7 +281,7 @@ class Watch:
         attributes = getattr(value, "__dict__", None)
         kind = type(value)
         if isinstance(value, Module):
-            self.values.append((functools.partial(len, attributes), len(vars(value))))
+            self.values.append((functools.partial(len, vars(value)), len(vars(value))))
             self.values.append((lambda: type(value).forward, kind.forward))
             self.entries += [(attributes, name, entry) for name, entry in vars(value).items()]
             if (hooks := value._hooks) is not None:

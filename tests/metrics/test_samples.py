@@ -1,5 +1,7 @@
 """Measures of samples: closed forms, definitions written out, and what a person would say of planted samples."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -154,6 +156,7 @@ def test_class_balance():
 
 # ---------------------------------------------------------------- bad input
 
+NOT_A_GENERATOR: Any = 0
 PAIRS = {
     "frechet_distance": metrics.frechet_distance,
     "kernel_distance": lambda a, b: metrics.kernel_distance(a, b, generator(0)),
@@ -181,7 +184,7 @@ def test_bad_features_are_told_in_one_line(name: str):
     [
         (lambda: metrics.precision_recall(np.ones((3, 2)), np.ones((3, 2)), 3), ShapeError),
         (lambda: metrics.precision_recall(np.ones((3, 2)), np.ones((3, 2)), 0), ArgumentError),
-        (lambda: metrics.kernel_distance(np.ones((3, 2)), np.ones((3, 2)), 0), ArgumentError),
+        (lambda: metrics.kernel_distance(np.ones((3, 2)), np.ones((3, 2)), NOT_A_GENERATOR), ArgumentError),
         (lambda: metrics.class_score(np.ones((20, 3))), DataError),
         (lambda: metrics.class_score(np.full((5, 4), 0.25)), ShapeError),
         (lambda: metrics.class_balance(np.array([0, 3]), 3), DataError),
