@@ -128,7 +128,11 @@ def table(sides: Sequence[str]) -> Table:
 def row(entry: Mapping[str, Any], sides: Sequence[str]) -> list[str]:
     """One line of figures."""
     own = entry["seconds"]["minigen"]
-    peers = [f"{milliseconds(entry['seconds'].get(side))} {times(ratio(entry, side)):>6}" for side in sides[1:]]
+    seconds = entry["seconds"]
+    peers = [
+        f"{milliseconds(seconds[side])} {times(ratio(entry, side)):>6}" if side in seconds else NOTHING
+        for side in sides[1:]
+    ]
     best = [times(best_ratio(entry))] if peers else []
     speed = entry["gflop"] / own
     rates = [f"{speed:.1f}", share(speed / entry["product_gflops"])] if speed else [NOTHING, NOTHING]

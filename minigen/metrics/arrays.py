@@ -1,4 +1,4 @@
-"""What metrics are given, tensors and arrays, as arrays."""
+"""What metrics are given, checked: tensors and arrays as arrays, numbers as floats."""
 
 from typing import Any
 
@@ -6,7 +6,8 @@ import numpy as np
 
 from minigen.autograd.conversion import as_array
 from minigen.autograd.tensor import Tensor
-from minigen.errors import DataError, ShapeError
+from minigen.checks import is_number
+from minigen.errors import DataError, DTypeError, ShapeError
 
 
 def plain_array(values: Any, operation: str) -> np.ndarray:
@@ -29,3 +30,10 @@ def paired(first: Any, second: Any, names: tuple[str, str], operation: str) -> t
         if np.isnan(array).any():
             raise DataError(f"{operation}: {name} hold NaN; look at where they come from")
     return a, b
+
+
+def real(operation: str, nats: float) -> float:
+    """`nats` as a float, NaN and infinity as they are; DTypeError when it is no number."""
+    if not is_number(nats):
+        raise DTypeError(f"{operation}: nats is {type(nats).__name__}; pass a number")
+    return float(nats)

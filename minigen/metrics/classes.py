@@ -4,8 +4,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigen.checks import check_count
-from minigen.errors import DataError, ShapeError
+from minigen.checks import check_count, check_number
+from minigen.errors import DataError, DTypeError, ShapeError
+from minigen.metrics.arrays import plain_array
+from minigen.metrics.classification import check_range
 from minigen.metrics.samples import rows
 
 
@@ -42,14 +44,16 @@ def class_balance(labels: Any, classes: int, least: float = 0.01) -> Classes:
     """How evenly samples are spread over K classes, by a classifier's labels (N,), integers in [0, K).
 
     entropy: -Σ s_k log s_k / log K of the shares s. A class is covered by a share of at least `least`. Raises
-    ShapeError, DataError, ArgumentError.
+    ShapeError, DTypeError, DataError, ArgumentError.
     """
     classes = check_count("class_balance", "classes", classes, 2)
-    given = np.asarray(labels)
-    if given.ndim != 1 or not given.size or given.dtype.kind not in "iu":
-        raise ShapeError(f"class_balance: labels are {given.shape} {given.dtype}; pass a whole number for each sample")
-    if given.min() < 0 or given.max() >= classes:
-        raise DataError(f"class_balance: labels are {given.min()} to {given.max()}, but there are {classes} classes")
+    least = check_number("class_balance", "least", least, 0, high=1)
+    given = plain_array(labels, "class_balance")
+    if given.ndim != 1 or not given.size:
+        raise ShapeError(f"class_balance: labels are {given.shape}; pass (N,), a class number for each sample")
+    if given.dtype.kind not in "iu":
+        raise DTypeError(f"class_balance: labels are {given.dtype}; pass class numbers, integers (N,)")
+    check_range("class_balance", "labels", given, classes)
     shares = np.bincount(given, minlength=classes) / len(given)
     some = shares[shares > 0]
     entropy = max(0.0, -float((some * np.log(some)).sum()) / np.log(classes))

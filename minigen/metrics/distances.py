@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from minigen.checks import check_count
-from minigen.errors import ArgumentError
 from minigen.metrics.samples import row_pair
+from minigen.random import check_rng
 
 
 def frechet_distance(real: Any, fake: Any) -> float:
@@ -46,13 +46,11 @@ def kernel_distance(
 
     which is 0 on average for equal distributions, and may be negative. size: n, or as many samples as there are. The
     deviation is that between subsets. Bińkowski et al. 2018, section 4 (KID). Raises ShapeError, DataError,
-    ArgumentError.
+    DTypeError, ArgumentError.
     """
     name = "kernel_distance"
     subsets, size = check_count(name, "subsets", subsets), check_count(name, "size", size, 2)
-    a, b = row_pair(name, real, fake, 2)
-    if not isinstance(rng, np.random.Generator):
-        raise ArgumentError(f"{name}: rng is a {type(rng).__name__}; pass a generator, mg.random.generator(0)")
+    a, b, rng = *row_pair(name, real, fake, 2), check_rng(rng, name)
     n = min(size, len(a), len(b))
     values = [
         discrepancy(a[rng.choice(len(a), n, replace=False)], b[rng.choice(len(b), n, replace=False)])

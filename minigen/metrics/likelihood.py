@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from minigen.checks import check_count, is_number
-from minigen.errors import ArgumentError, DataError, ShapeError
-from minigen.metrics.arrays import plain_array
+from minigen.checks import check_count
+from minigen.errors import DataError, ShapeError
+from minigen.metrics.arrays import plain_array, real
 
 
 class ImportanceBound:
@@ -53,8 +53,9 @@ class ImportanceBound:
 def bits_per_dimension(nats: float, dimensions: int) -> float:
     """A negative log-likelihood of one item in bits for each of its numbers: nats / (dimensions · ln 2).
 
-    For a density of pixels with 256 levels that were scaled to [0, 1] add log₂ 256 = 8. Raises ArgumentError.
+    For a density of pixels with 256 levels that were scaled to [0, 1] add log₂ 256 = 8. Raises DTypeError,
+    ArgumentError.
     """
-    if not is_number(nats):
-        raise ArgumentError(f"bits_per_dimension: nats is {nats!r}; pass a number")
-    return float(nats) / (check_count("bits_per_dimension", "dimensions", dimensions) * math.log(2))
+    return real("bits_per_dimension", nats) / (
+        check_count("bits_per_dimension", "dimensions", dimensions) * math.log(2)
+    )

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from minigen.checks import check_count, is_number
+from minigen.checks import check_count
 from minigen.errors import DataError, DTypeError, ShapeError
+from minigen.metrics.arrays import real
 
 
 def bits_per_character(nats: float) -> float:
@@ -127,13 +128,6 @@ def tokens_of(operation: str, text: Any) -> np.ndarray:
     if tokens.size and tokens.dtype.kind not in "iuU":
         raise DTypeError(f"{operation}: the text is {tokens.dtype}; pass a string, integer ids, or a list of words")
     return tokens.astype(np.int64) if tokens.dtype.kind == "u" else tokens
-
-
-def real(operation: str, nats: float) -> float:
-    """`nats` as a float, NaN and infinity as they are; DTypeError when it is no number."""
-    if not is_number(nats):
-        raise DTypeError(f"{operation}: nats is {type(nats).__name__}; pass a number")
-    return float(nats)
 
 
 def check_length(operation: str, tokens: np.ndarray, n: int) -> None:

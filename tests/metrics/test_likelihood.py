@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minigen import metrics
-from minigen.errors import ArgumentError, DataError, ShapeError
+from minigen.errors import ArgumentError, DataError, DTypeError, ShapeError
 from minigen.random import generator
 
 
@@ -74,5 +74,5 @@ def test_bits_per_dimension():
     assert metrics.bits_per_dimension(784 * math.log(2), 784) == pytest.approx(1)
     with pytest.raises(ArgumentError):
         metrics.bits_per_dimension(1.0, 0)
-    with pytest.raises(ArgumentError):
+    with pytest.raises(DTypeError):
         metrics.bits_per_dimension("x", 1)  # type: ignore[arg-type]

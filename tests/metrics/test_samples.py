@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minigen import metrics
-from minigen.errors import ArgumentError, DataError, MinigenError, ShapeError
+from minigen.errors import ArgumentError, DataError, DTypeError, MinigenError, ShapeError
 from minigen.metrics.distances import discrepancy
 from minigen.random import generator
 
@@ -184,11 +184,13 @@ def test_bad_features_are_told_in_one_line(name: str):
     [
         (lambda: metrics.precision_recall(np.ones((3, 2)), np.ones((3, 2)), 3), ShapeError),
         (lambda: metrics.precision_recall(np.ones((3, 2)), np.ones((3, 2)), 0), ArgumentError),
-        (lambda: metrics.kernel_distance(np.ones((3, 2)), np.ones((3, 2)), NOT_A_GENERATOR), ArgumentError),
+        (lambda: metrics.kernel_distance(np.ones((3, 2)), np.ones((3, 2)), NOT_A_GENERATOR), DTypeError),
         (lambda: metrics.class_score(np.ones((20, 3))), DataError),
         (lambda: metrics.class_score(np.full((5, 4), 0.25)), ShapeError),
         (lambda: metrics.class_balance(np.array([0, 3]), 3), DataError),
-        (lambda: metrics.class_balance(np.array([0.0]), 3), ShapeError),
+        (lambda: metrics.class_balance(np.array([0.0]), 3), DTypeError),
+        (lambda: metrics.class_balance(np.zeros((2, 2), int), 3), ShapeError),
+        (lambda: metrics.class_balance(np.array([0]), 3, 2.0), ArgumentError),
         (lambda: metrics.class_balance(np.array([0]), 1), ArgumentError),
     ],
 )

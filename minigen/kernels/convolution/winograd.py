@@ -213,7 +213,9 @@ def make_plan(
     turned = elements * math.prod(stored) if kind == "input" else 0
     sizes = [(copies, a_size), (copies, c_size), (sums, weights_size), (1, turned)]
     return Plan(
-        Grid(high, wide, tiles, blocks, taps, OUTPUTS + taps - 1, OUTPUTS, tile.form, most, panel, lanes), fused,
+        Grid(
+            high, wide, tiles, blocks, taps, OUTPUTS + taps - 1, OUTPUTS, tile.form, most, tile.sizes[0], panel, lanes
+        ), fused,
         source, target, source_points, target_points, np.vstack([places, row]),
         np.vstack([np.where(slots >= 0, u_first + slots * run, -1), step]), integers(jobs), integers(shares),
         sizes, padded_numbers(sizes, dtype),

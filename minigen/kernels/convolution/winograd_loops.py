@@ -26,7 +26,7 @@ from minigen.kernels.convolution.winograd_maps import (
 )
 from minigen.kernels.convolution.winograd_matrices import OUTPUTS
 from minigen.kernels.tile.microkernel import tile_layer
-from minigen.kernels.tile.shape import PARTS, Form
+from minigen.kernels.tile.shape import Form
 
 
 class Side(NamedTuple):
@@ -57,6 +57,7 @@ class Grid(NamedTuple):
     outputs: int  # m
     form: Form  # of a tile of the products
     rows: int  # most of one
+    least: int  # rows of one
     panel: int  # columns of one
     lanes: int
 
@@ -142,7 +143,7 @@ def multiply(low, high, grid, jobs, tiles, a, b, c, added):
     clear(zeros)
     for k in range(low, high):
         rows, terms, a_first, a_row, a_term, b_first, b_term, c_first, c_row = jobs[k]
-        rows = max(rows if rows > 0 else tiles, -(-grid.rows // PARTS))  # more rows than there are tiles do no harm
+        rows = max(rows if rows > 0 else tiles, grid.least)  # more rows than there are tiles do no harm
         pieces = -(-rows // grid.rows)
         for i in range(pieces):
             top, bottom = i * rows // pieces, (i + 1) * rows // pieces

@@ -66,7 +66,7 @@ class Product(NamedTuple):
 
 @part
 def pack(b, first, width, terms, plan, out):
-    """out[k * panel + i] = B's row k, column i < width, counted from `first`; what is behind does not count."""
+    """out[k * panel + i] = B's row k, column i < width, counted from `first`, and zeros from there on."""
     panel, lanes = plan.panel, plan.lanes
     if plan.b_column == 1:
         for k in range(terms):
@@ -83,6 +83,10 @@ def pack(b, first, width, terms, plan, out):
             source, target = b[first + k * plan.b_term :], out[k * panel :]
             for i in range(width):
                 target[i] = source[i * plan.b_column]
+    if plan.b_column != 1:
+        for k in range(terms):
+            for i in range(k * panel + width, (k + 1) * panel):
+                out[i] = 0
 
 
 @tasks
