@@ -13,6 +13,7 @@ from minigen.training.saved import PICKLES, SUFFIX
 from minigen.training.saved import load as load_file
 
 SHARED = "parts"  # the room of what models share, in which none is
+SHIPPED = Path(__file__).resolve().parent / "models" / "shipped"  # run folders that come with minigen
 
 
 def model_paths() -> dict[str, str]:
@@ -42,11 +43,24 @@ def load_model(name: str) -> ModuleType:
     return importlib.import_module(paths[name])
 
 
+def open_run(path: str | Path) -> RunFolder:
+    """The run in a folder; without such a folder, the one of that name that comes with minigen. Raises RunError."""
+    shipped = SHIPPED / path
+    if not Path(path).exists() and shipped.parent == SHIPPED and shipped.is_dir():
+        return RunFolder.open(shipped)
+    return RunFolder.open(path)
+
+
+def is_shipped(run: RunFolder) -> bool:
+    """Whether a run came with minigen; nothing is written into its folder."""
+    return run.path.parent == SHIPPED
+
+
 def load(path: str | Path) -> Any:
     """The trained model of a run folder, or the state that `mg.save` wrote to a .safetensors file.
 
-    Of a file: a dict, as minigen.training.saved.load gives it. Of a folder: the Module, in evaluation mode, with the
-    averaged weights where it has some.
+    Of a file: a dict, as minigen.training.saved.load gives it. Of a folder, or of the name of a run that comes with
+    minigen, such as "classifier": the Module, in evaluation mode, with the averaged weights where it has some.
 
     Its `.preprocessing` says and does what must become of your data before its networks can be fed with it; which they
     are, and how they are called, is said by the class in the model's file. A classifier, for example:
@@ -59,7 +73,7 @@ def load(path: str | Path) -> Any:
     path = check_path("load", path)
     if path.is_file() or (path.suffix in (SUFFIX, *PICKLES) and not path.is_dir()):
         return load_file(path)
-    run = RunFolder.open(path)
+    run = open_run(path)
     module = load_model(run.model)
     model = module.load(run).eval()
     model.preprocessing = module.preprocessing(run)

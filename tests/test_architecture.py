@@ -43,7 +43,7 @@ MAY_IMPORT = {
     "interop": ENGINE | {"layers"},
     "recording": ENGINE | {"layers"},
     "minigen": LIBRARY | {"catalog", "interop", "recording"},
-    "models": LIBRARY | {"minigen"},
+    "models": LIBRARY | {"minigen", "catalog"},
     "flags": {"errors"},
     "info": LIBRARY | {"minigen"},
     "benchmarks": LIBRARY | {"minigen", "models", "flags", "catalog", "info"},

@@ -12,6 +12,7 @@ from minigen.cli.train import RUNS
 from minigen.data.limits import shown as printable
 from minigen.errors import ArgumentError, MinigenError
 from minigen.training import RunFolder
+from minigen.training.figures import described, main_figures
 from minigen.training.progress import duration
 
 FIGURES = 3  # results that a line of the list shows; a model's first ones say most
@@ -40,7 +41,8 @@ def line(path: Path) -> tuple[str, ...]:
         run = RunFolder.open(path)
     except MinigenError as error:
         return path.name, "–", "–", "–", f"damaged: {error}"
-    figures = ", ".join(f"{name.replace('_', ' ')} {shown(value)}" for name, value in [*run.results.items()][:FIGURES])
+    first = [*main_figures(run.results)][:FIGURES]
+    figures = ", ".join(f"{name.replace('_', ' ')} {shown(run.results[name])}" for name in first)
     return path.name, run.model, f"{run.step:,}", duration(run.seconds), figures or "not finished"
 
 
@@ -91,8 +93,9 @@ def comparison(runs: dict[str, RunFolder]) -> list[str]:
         values = [shown(recipe[name]) if name in recipe else "–" for recipe in recipes]
         if len(set(values)) > 1:
             rows.append((flags.flag_of(name), *values))
-    for name in union(results):
-        rows.append((name.replace("_", " "), *(shown(result[name]) if name in result else "–" for result in results)))
+    for name in union(map(main_figures, results)):
+        values = [described(name, result) if name in result else "–" for result in results]
+        rows.append((name.replace("_", " "), *values))
     return table(rows)
 
 

@@ -5,17 +5,19 @@ What a model can be asked for is said by the fields of its `Request`, as the rec
 
 import argparse
 import json
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
 
 from minigen import flags, plots
-from minigen.catalog import first_line, load_model, model_names
+from minigen.catalog import first_line, is_shipped, load_model, model_names, open_run
 from minigen.cli.tested import data_changed
 from minigen.errors import ArgumentError
 from minigen.files import write_atomic
 from minigen.random import generator
 from minigen.training import RunFolder
+from minigen.training.figures import described, main_figures
 
 MISSING = "sample needs a run folder, as in: minigen sample runs/vae-1"
 
@@ -26,14 +28,14 @@ def sample(argv: list[str]) -> int:
         return overview(argv)
     at = folder_position(argv)
     folder = Path(argv[at])
-    run = RunFolder.open(folder)
+    run = opened(folder)
     module = load_model(run.model)
     if not hasattr(module, "Request"):
         raise ArgumentError(f"{folder} holds a {run.model}, which draws no samples; try: minigen eval {folder}")
     parser = flags.Parser(prog=f"minigen sample {folder}", description=f"{first_line(sample)} Here: {run.model}.")
     place = "a file for the text, which is shown in any case"
     if hasattr(module, "sample"):
-        place = f"the picture (default: {folder}/grid.png)"
+        place = f"the picture (default: {default_picture(run)})"
     parser.add_argument("-o", "--out", type=Path, metavar="FILE", help=place)
     parser.add_argument("--seed", type=flags.converter(int), default=0, metavar="N", help="(default: 0)")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
@@ -43,6 +45,19 @@ def sample(argv: list[str]) -> int:
     if request.n < 1:
         raise ArgumentError(f"-n is {request.n}; ask for at least 1")
     return (draw if hasattr(module, "sample") else write)(module, run, request, arguments)
+
+
+def opened(folder: Path) -> RunFolder:
+    """The run in a folder, or of the name of one that comes with minigen, which is then said."""
+    run = open_run(folder)
+    if is_shipped(run):
+        print(f"using the weights that come with minigen, made by: {run.data['command']}", file=sys.stderr)
+    return run
+
+
+def default_picture(run: RunFolder) -> Path:
+    """Where samples are drawn unless told otherwise."""
+    return Path(f"{run.path.name}.png") if is_shipped(run) else run.path / "grid.png"
 
 
 def folder_position(argv: list[str]) -> int:
@@ -71,7 +86,7 @@ def draw(module: ModuleType, run: RunFolder, request: object, arguments: argpars
     if arguments.out is not None and arguments.out.suffix.lower() != ".png":
         raise ArgumentError(f"--out {arguments.out}: pictures are written as PNG; let the name end in .png")
     images = module.sample(run, request, generator(arguments.seed))
-    path = arguments.out if arguments.out is not None else run.path / "grid.png"
+    path = arguments.out if arguments.out is not None else default_picture(run)
     title = f"{run.model} · {len(images)} samples after step {run.step:,}, seed {arguments.seed}"
     plots.save_grid(path, images, title=title)
     print(path)
@@ -98,15 +113,20 @@ def write(module: ModuleType, run: RunFolder, request: object, arguments: argpar
 def evaluate(argv: list[str]) -> int:
     """Measure a trained model on test data, print the numbers, and draw its pictures into the run folder."""
     parser = flags.Parser(prog="minigen eval", description=first_line(evaluate))
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a run folder")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a run folder, or a shipped run's name")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    run = RunFolder.open(parser.parse(argv).folder)
+    run = opened(parser.parse(argv).folder)
+    if is_shipped(run):
+        copy = Path("runs") / f"shipped-{run.path.name}"
+        shutil.copytree(run.path, copy, dirs_exist_ok=True)
+        run = RunFolder.open(copy)
     numbers = load_model(run.model).evaluate(run)
     if data_changed(run):
         print("minigen: these are not the data that the run was measured on after its training", file=sys.stderr)
-    width = max(map(len, numbers), default=0)
-    for name, number in numbers.items():
-        print(f"{name:<{width}} {number:.6g}")
+    shown = main_figures(numbers)
+    width = max(map(len, shown), default=0)
+    for name in shown:
+        print(f"{name:<{width}} {described(name, numbers, 6)}")
     write_atomic(run.path / "evaluation.json", json.dumps(numbers, indent=2).encode() + b"\n")
     for path in run.pictures():
         print(path)

@@ -33,6 +33,7 @@ from minigen.data.tokenizers import ByteTokenizer, CharTokenizer, Tokenizer, Wor
 from minigen.errors import ArgumentError, DataError
 
 __all__ = [
+    "UNIT_RANGE",
     "ArrayDataset",
     "BatchSampler",
     "ByteTokenizer",

@@ -17,6 +17,7 @@ from minigen.autograd.modes import modes, no_grad
 from minigen.autograd.tensor import Tensor
 from minigen.checks import check_count, check_number
 from minigen.errors import ArgumentError
+from minigen.kernels.noting import run
 from minigen.layers.convolution import ConvTranspose2d
 from minigen.layers.convolution_nd import ConvTranspose1d
 from minigen.layers.dictionaries import ModuleDict
@@ -42,37 +43,44 @@ class SpectralNorm(Module):
         self.original, self.axis = original, axis
         self.n_power_iterations = check_count("spectral_norm", "n_power_iterations", n_power_iterations)
         self.eps = check_number("spectral_norm", "eps", eps, above=0)
-        outputs, rest = self.matrix().shape
-        self.register_buffer("u", self.unit(rng.normal(size=outputs)))
-        self.register_buffer("v", self.unit(rng.normal(size=rest)))
+        outputs = original.shape[axis]
+        for name, size in (("u", outputs), ("v", original.size // outputs)):
+            self.register_buffer(name, unit(rng.normal(size=size), self.eps).astype(original.dtype))
         self.iterate(15)  # so that σ is close from the start, as in PyTorch
 
-    def matrix(self) -> np.ndarray:
-        """`original` as (outputs, rest)."""
-        return np.moveaxis(self.original.data, self.axis, 0).reshape(self.original.shape[self.axis], -1)
-
-    def unit(self, vector: np.ndarray) -> np.ndarray:
-        """`vector` at length 1, in the weight's dtype."""
-        return (vector / max(float(np.linalg.norm(vector)), self.eps)).astype(self.original.dtype)
-
-    def iterate(self, times: int) -> None:
-        """Steps of power iteration."""
-        matrix = self.matrix()
-        for _ in range(times):
-            self.v = self.unit(matrix.T @ self.u)
-            self.u = self.unit(matrix @ self.v)
+    def iterate(self, times: int) -> np.ndarray:
+        """Steps of power iteration, on u and v in place; u vᵀ as the weight is laid out."""
+        product = np.empty_like(self.original.data, order="C")
+        run(power_iteration, self.original.data, self.u, self.v, product, self.axis, times, self.eps)
+        return product
 
     def forward(self) -> Tensor:
         """The weight."""
-        if self.training and not modes.recomputing:
-            self.iterate(self.n_power_iterations)
-        moved = np.moveaxis(self.original.data, self.axis, 0).shape
-        product = np.moveaxis(np.outer(self.u, self.v).reshape(moved), 0, self.axis)
-        return self.original / ops.sum(self.original * Tensor(np.ascontiguousarray(product)))
+        times = self.n_power_iterations if self.training and not modes.recomputing else 0
+        return self.original / ops.sum(self.original * Tensor(self.iterate(times)))
 
     def extra_repr(self) -> str:
         """Shape of the weight, and n_power_iterations."""
         return f"{self.original.shape}, n_power_iterations={self.n_power_iterations}"
+
+
+def power_iteration(
+    weight: np.ndarray, u: np.ndarray, v: np.ndarray, product: np.ndarray, axis: int, times: int, eps: float
+) -> None:
+    """v ← Wᵀu / |Wᵀu|, u ← Wv / |Wv|, so many times, and product ← u vᵀ; W has the outputs, which lie along `axis`, in
+    its rows.
+    """
+    rows = np.moveaxis(weight, axis, 0)
+    matrix = rows.reshape(len(rows), -1)
+    for _ in range(times):
+        v[...] = unit(matrix.T @ u, eps)
+        u[...] = unit(matrix @ v, eps)
+    product[...] = np.moveaxis(np.outer(u, v).reshape(rows.shape), 0, axis)
+
+
+def unit(vector: np.ndarray, eps: float) -> np.ndarray:
+    """`vector` at length 1."""
+    return (vector / max(float(np.linalg.norm(vector)), eps)).astype(vector.dtype)
 
 
 class WeightNorm(Module):

@@ -11,7 +11,12 @@ from minigen.metrics.classification import (
 )
 from minigen.metrics.distances import frechet_distance, kernel_distance
 from minigen.metrics.likelihood import ImportanceBound, bits_per_dimension
-from minigen.metrics.neighbours import density_coverage, nearest, precision_recall
+from minigen.metrics.neighbours import (
+    density_coverage,
+    nearest,
+    precision_recall,
+    precision_recall_density_coverage,
+)
 from minigen.metrics.ranking import rank_correlation
 from minigen.metrics.regression import mean_absolute_error, mean_squared_error, r2_score
 from minigen.metrics.text import bits_per_character, distinct_n, longest_copy, ngram_overlap, perplexity
@@ -34,6 +39,7 @@ __all__ = [
     "kernel_distance",
     "precision_recall",
     "density_coverage",
+    "precision_recall_density_coverage",
     "nearest",
     "class_score",
     "class_balance",

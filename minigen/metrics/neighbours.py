@@ -36,8 +36,8 @@ def precision_recall(real: Any, fake: Any, k: int = 3) -> Precision:
     """
     k = check_count("precision_recall", "k", k)
     a, b = row_pair("precision_recall", real, fake, k + 1)
-    precise, recalled = counted(b, a, radii(a, k))[0] > 0, counted(a, b, radii(b, k))[0] > 0
-    return Precision(float(precise.mean()), float(recalled.mean()))
+    ((precise, _),), ((recalled, _),) = counted(b, a, *radii(a, k)), counted(a, b, *radii(b, k))
+    return Precision(float((precise > 0).mean()), float((recalled > 0).mean()))
 
 
 def density_coverage(real: Any, fake: Any, k: int = 5) -> Density:
@@ -48,8 +48,24 @@ def density_coverage(real: Any, fake: Any, k: int = 5) -> Density:
     """
     k = check_count("density_coverage", "k", k)
     a, b = row_pair("density_coverage", real, fake, k + 1)
-    around, inside = counted(b, a, radii(a, k))
+    ((around, inside),) = counted(b, a, *radii(a, k))
     return Density(float(around.mean() / k), float((inside > 0).mean()))
+
+
+def precision_recall_density_coverage(
+    real: Any, fake: Any, k: int = 3, density_k: int = 5
+) -> tuple[Precision, Density]:
+    """`precision_recall(real, fake, k)` and `density_coverage(real, fake, density_k)` by the same distances."""
+    name = "precision_recall_density_coverage"
+    k, density_k = check_count(name, "k", k), check_count(name, "density_k", density_k)
+    a, b = row_pair(name, real, fake, max(k, density_k) + 1)
+    near, far = radii(a, k, density_k)
+    (around, _), (around_far, inside_far) = counted(b, a, near, far)
+    ((recalled, _),) = counted(a, b, *radii(b, k))
+    return (
+        Precision(float((around > 0).mean()), float((recalled > 0).mean())),
+        Density(float(around_far.mean() / density_k), float((inside_far > 0).mean())),
+    )
 
 
 def nearest(queries: Any, images: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -58,12 +74,12 @@ def nearest(queries: Any, images: Any) -> tuple[np.ndarray, np.ndarray]:
     Samples that lie nearer to training images than held-out images do are copies.
     """
     a, b = row_pair("nearest", images, queries, 1)
-    distances, indices = [], []
-    for block in blocks(b):
-        found = squared_distances(block, a)
-        indices.append(found.argmin(1))
-        distances.append(found.min(1))
-    return np.sqrt(np.concatenate(distances)), np.concatenate(indices)
+    distances, indices = np.full(len(b), np.inf), np.zeros(len(b), np.int64)
+    for start in range(0, len(a), BLOCK):
+        found = squared_distances(b, a[start : start + BLOCK])
+        nearer = found.min(1) < distances
+        distances[nearer], indices[nearer] = found.min(1)[nearer], found.argmin(1)[nearer] + start
+    return np.sqrt(distances), indices
 
 
 def blocks(x: np.ndarray) -> list[np.ndarray]:
@@ -71,17 +87,23 @@ def blocks(x: np.ndarray) -> list[np.ndarray]:
     return [x[i : i + BLOCK] for i in range(0, len(x), BLOCK)]
 
 
-def radii(x: np.ndarray, k: int) -> np.ndarray:
-    """(N,): the squared distance from each row to its k-th nearest other row."""
+def radii(x: np.ndarray, *ks: int) -> list[np.ndarray]:
+    """(N,) for each k: the squared distance from each row to its k-th nearest other row."""
     # A row is its own nearest, at distance 0: the k-th other one is number k from 0 on.
-    return np.concatenate([np.partition(squared_distances(block, x), k, axis=1)[:, k] for block in blocks(x)])
+    found = [np.partition(squared_distances(block, x), ks, axis=1)[:, ks] for block in blocks(x)]
+    return [*np.concatenate(found).T]
 
 
-def counted(points: np.ndarray, centers: np.ndarray, reach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How many of the balls around centers hold each point, and how many points each ball; reach: squared radii."""
-    around, inside = [], np.zeros(len(centers), np.int64)
+def counted(points: np.ndarray, centers: np.ndarray, *reaches: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For each reach, squared radii of balls around centers: how many balls hold each point, and how many points each
+    ball.
+    """
+    around: list[list[np.ndarray]] = [[] for _ in reaches]
+    inside = np.zeros((len(reaches), len(centers)), np.int64)
     for block in blocks(points):
-        within = squared_distances(block, centers) <= reach
-        around.append(within.sum(1))
-        inside += within.sum(0)
-    return np.concatenate(around), inside
+        distances = squared_distances(block, centers)
+        for i, reach in enumerate(reaches):
+            within = distances <= reach
+            around[i].append(within.sum(1))
+            inside[i] += within.sum(0)
+    return [(np.concatenate(counts), held) for counts, held in zip(around, inside, strict=True)]

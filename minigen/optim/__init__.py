@@ -7,7 +7,7 @@ from minigen.optim.adadelta import Adadelta
 from minigen.optim.adagrad import Adagrad
 from minigen.optim.adam import Adam, AdamW
 from minigen.optim.adamax import Adamax
-from minigen.optim.clip import clip_grad_norm, clip_grad_value
+from minigen.optim.clip import clip_grad_norm, clip_grad_value, clip_weights
 from minigen.optim.ema import EMA
 from minigen.optim.lbfgs import LBFGS
 from minigen.optim.lion import Lion
@@ -48,6 +48,7 @@ __all__ = [
     "Optimizer",
     "clip_grad_norm",
     "clip_grad_value",
+    "clip_weights",
     "StepLR",
     "MultiStepLR",
     "ExponentialLR",

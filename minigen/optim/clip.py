@@ -49,6 +49,19 @@ def norm_of(gradients: list[np.ndarray], norm_type: float) -> float:
 
 
 @host
+def clip_weights(parameters: Optimizer | Iterable[Tensor], limit: float) -> None:
+    """Bring every weight into [-limit, limit], after a step. NaN stays NaN. parameters: an optimizer, or tensors.
+
+    Arjovsky, Chintala, Bottou (2017), Wasserstein GAN, algorithm 1. Raises ArgumentError.
+    """
+    limit = check_number("clip_weights", "limit", limit, above=0)
+    weights = parameters.parameters if isinstance(parameters, Optimizer) else parameters
+    for parameter in check_parameters(weights, "clip_weights"):
+        np.clip(parameter.data, -limit, limit, out=parameter.data)
+        parameter.bump_version()
+
+
+@host
 def clip_grad_value(parameters: Optimizer | Iterable[Tensor], max_value: float) -> None:
     """Bring every component of every gradient into [-max_value, max_value]. NaN stays NaN. Raises ArgumentError."""
     max_value = check_number("clip_grad_value", "max_value", max_value, above=0)

@@ -10,7 +10,7 @@ BACK = 1.0  # after so many, "loss" is well again when it is no more than this a
 
 
 class Health:
-    """Looks at the figures of each step whose name holds "loss". start: what they were at the start, when resuming.
+    """Looks at the figures of each step whose name holds "loss" or "penalty". start: what they were, when resuming.
 
     Of sound trainings none comes near: a loss is at its start what chance gives, and a game's, which begins at log 2 or
     twice that, passes 15 only when one player has lost for good. Only a loss without a floor, as a Wasserstein
@@ -26,7 +26,7 @@ class Health:
         for long enough to be sure."""
         problem = None
         for name, value in figures.items():
-            if "loss" not in name:
+            if "loss" not in name and "penalty" not in name:
                 continue
             if math.isfinite(value) and name not in self.start:
                 self.start[name] = value

@@ -17,6 +17,7 @@ from minigen.optim import Optimizer
 from minigen.training import checkpoint, lock
 from minigen.training.checkpoint import State
 from minigen.training.curves import Curves
+from minigen.training.figures import described, main_figures
 from minigen.training.folder import RunFolder
 from minigen.training.lock import RunLock
 from minigen.training.log import MetricLog
@@ -190,8 +191,8 @@ class Run(RunFolder):
         """Draw curves.png, write `results` (the final figures) to run.json, and say where everything is."""
         self._write_results(results)
         self._curves.draw(self.history())
-        for name, value in results.items():
-            print(f"  {name.replace('_', ' ')}:", f"{value:.5g}" if isinstance(value, float) else value)
+        for name in main_figures(results):
+            print(f"  {name.replace('_', ' ')}: {described(name, results)}")
         print(f"{self.model}: {self.step:,} steps in {duration(self.seconds)}, everything is in {self.path}")
         if self.stopped_early:
             print("stopped early: the validation figure had not improved for as long as --patience says")

@@ -29,7 +29,7 @@ import minigen as mg
 from minigen import data, layers
 from minigen.errors import ArgumentError
 from minigen.models.adversarial.gan import play
-from minigen.models.parts.game import GAN, draw, measure, noise
+from minigen.models.parts.game import GAN, Objective, draw, measure, noise, require_smoothing, stretching_nothing
 from minigen.models.parts.game import preprocessing as preprocessing
 from minigen.models.parts.images import ImageShape, Request, saved_shape
 from minigen.models.parts.options import require_decay, require_positive
@@ -47,6 +47,9 @@ class Recipe:
     batch_size: int = 64  # images a step; a last, smaller batch of an epoch is left out
     lr: float = 1e-4  # learning rate of Adam, for both networks
     beta1: float = 0.5  # share of the old mean gradient that Adam keeps
+    loss: Objective = "non-saturating"  # what the players minimise; see parts/game.py
+    smoothing: float = 0.0  # the label of images, which is 1, is lowered by it for D; 0.1 is usual
+    spectral_norm: bool = False  # divide each weight of D by its largest singular value
     dropout: float = 0.3  # share of the discriminator's features that is dropped in training
     schedule: Literal["constant", "cosine"] = "constant"  # the learning rates over all epochs; cosine: they fall to 0
     ema: float | None = None  # average G's weights, by so much of the old ones a step, such as 0.999, to draw with
@@ -56,6 +59,7 @@ class Recipe:
     def __post_init__(self) -> None:
         require_positive(self, "size", "latent", "epochs", "batch_size", "lr", "max_steps")
         require_decay(self.ema)
+        require_smoothing(self.loss, self.smoothing)
 
 
 # ---------------------------------------------------------------- the networks
@@ -63,13 +67,13 @@ class Recipe:
 init = partial(layers.init.normal, std=0.02)
 
 
-def generator(image: ImageShape, recipe: Recipe, rng: np.random.Generator) -> layers.Sequential:
+def generator(image: ImageShape, latent: int, rng: np.random.Generator) -> layers.Sequential:
     """z (N, latent) → images (N, H, W, C) in [-1, 1], by way of (H/4, W/4, 128) and (H/2, W/2, 64)."""
     height, width, channels = image
     small = (height // 4, width // 4, 128)
     transposed = partial(layers.ConvTranspose2d, kernel_size=5, padding=2, bias=False, rng=rng, init=init)
     return layers.Sequential(
-        layers.Linear(recipe.latent, math.prod(small), bias=False, rng=rng, init=init),
+        layers.Linear(latent, math.prod(small), bias=False, rng=rng, init=init),
         layers.BatchNorm(math.prod(small)),
         layers.LeakyReLU(0.2),
         layers.Reshape(*small),
@@ -84,17 +88,17 @@ def generator(image: ImageShape, recipe: Recipe, rng: np.random.Generator) -> la
     )
 
 
-def discriminator(image: ImageShape, recipe: Recipe, rng: np.random.Generator) -> layers.Sequential:
+def discriminator(image: ImageShape, dropout: float, rng: np.random.Generator) -> layers.Sequential:
     """Images (N, H, W, C) → the logit of D, (N, 1)."""
     height, width, channels = image
     convolution = partial(layers.Conv2d, kernel_size=5, stride=2, padding=2, rng=rng, init=init)
     return layers.Sequential(
         convolution(channels, 64),
         layers.LeakyReLU(0.2),
-        layers.Dropout(recipe.dropout, rng=rng),
+        layers.Dropout(dropout, rng=rng),
         convolution(64, 128),
         layers.LeakyReLU(0.2),
-        layers.Dropout(recipe.dropout, rng=rng),
+        layers.Dropout(dropout, rng=rng),
         layers.Flatten(),
         layers.Linear(height // 4 * (width // 4) * 128, 1, rng=rng, init=init),
     )
@@ -102,13 +106,19 @@ def discriminator(image: ImageShape, recipe: Recipe, rng: np.random.Generator) -
 
 def build(image: ImageShape, recipe: Recipe, rng: np.random.Generator) -> GAN:
     """Both networks with their first weights. Raises ArgumentError when the images can not be halved twice."""
+    check_image("dcgan", image)
+    g, d = generator(image, recipe.latent, rng), discriminator(image, recipe.dropout, rng)
+    return GAN(g, stretching_nothing(d, rng) if recipe.spectral_norm else d, image)
+
+
+def check_image(model: str, image: ImageShape) -> None:
+    """Raises ArgumentError when the networks can not reach images of that shape."""
     height, width, _ = image
     if height % 4 or width % 4:
         raise ArgumentError(
-            f"dcgan: images are {height}×{width}, but the networks halve and double height and width twice; "
+            f"{model}: images are {height}×{width}, but the networks halve and double height and width twice; "
             "use images whose sides are multiples of 4, or the gan"
         )
-    return GAN(generator(image, recipe, rng), discriminator(image, recipe, rng), image)
 
 
 # ---------------------------------------------------------------- training
@@ -123,7 +133,7 @@ def train(recipe: Recipe, run: Run) -> None:
     images = data.load(recipe.data, "train", range=(-1, 1), size=recipe.size)
     model = build(images.image_shape, recipe, rng)
     loader = data.DataLoader(images, recipe.batch_size, shuffle=True, rng=rng, drop_last=True)
-    play(model, loader, recipe, run, rng)
+    play(model, images, loader, recipe, run, rng)
 
 
 def load(run: RunFolder) -> GAN:
@@ -142,6 +152,6 @@ def sample(run: RunFolder, request: Request, rng: np.random.Generator) -> np.nda
 
 
 def evaluate(run: RunFolder) -> dict[str, float]:
-    """What D says, and how the pixels are spread, on test images and on as many samples; see game.measure."""
+    """How good samples are, what D says of them, and how their pixels are spread; see game.measure."""
     recipe = run.load_recipe(Recipe)
-    return measure(load(run), data.load(recipe.data, "test", size=recipe.size), recipe.latent)
+    return measure(load(run), run, recipe.latent, recipe.loss)

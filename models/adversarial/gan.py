@@ -9,11 +9,13 @@ data and not from G. They play a game over
 
 D maximises V. G, for which the second term is too flat at the start to learn from, maximises log D(G(z)) instead
 (section 3, the non-saturating loss). Algorithm 1 with k = 1: one step of D on a batch of images and one of G's, then
-one step of G.
+one step of G. Other losses are a choice (--loss), and so are two ways to keep D from being too sure: smoothed labels
+(--smoothing 0.1) and weights that stretch nothing (--spectral-norm; Miyato et al. 2018).
 
 What to expect: neither loss falls to a value that says how good the images are. A balanced game hovers with D(x) above
-and D(G(z)) below 1/2; the figures to watch are those of `minigen eval` and, above all, the sheets in samples/. If the
-images all look alike while `pixel_deviation_samples` is far below that of the data, G has collapsed.
+and D(G(z)) below 1/2; what to watch are the figures that the referee (parts/referee.py) logs after each epoch, those of
+`minigen eval` and, above all, the sheets in samples/. What has gone wrong, such as a G that draws one image only, is
+said in words.
 """
 
 import math
@@ -24,7 +26,20 @@ import numpy as np
 
 import minigen as mg
 from minigen import data, layers, optim, plots
-from minigen.models.parts.game import GAN, discriminator_loss, draw, generator_loss, mean_d, measure, noise
+from minigen.models.parts.game import (
+    BORDERS,
+    GAN,
+    Objective,
+    discriminator_loss,
+    draw,
+    generator_loss,
+    mean_d,
+    measure,
+    noise,
+    referee,
+    require_smoothing,
+    stretching_nothing,
+)
 from minigen.models.parts.game import preprocessing as preprocessing
 from minigen.models.parts.images import ImageShape, Request, saved_shape
 from minigen.models.parts.options import averaging, require_decay, require_positive, scheduling
@@ -42,6 +57,9 @@ class Recipe:
     batch_size: int = 128  # images a step
     lr: float = 2e-4  # learning rate of Adam, for both networks
     beta1: float = 0.5  # share of the old mean gradient that Adam keeps
+    loss: Objective = "non-saturating"  # what the players minimise; see parts/game.py
+    smoothing: float = 0.0  # the label of images, which is 1, is lowered by it for D; 0.1 is usual
+    spectral_norm: bool = False  # divide each weight of D by its largest singular value
     schedule: Literal["constant", "cosine"] = "constant"  # the learning rates over all epochs; cosine: they fall to 0
     ema: float | None = None  # average G's weights, by so much of the old ones a step, such as 0.999, to draw with
     seed: int = 0  # decides everything random: weights, order of the images, z
@@ -50,6 +68,7 @@ class Recipe:
     def __post_init__(self) -> None:
         require_positive(self, "size", "latent", "epochs", "batch_size", "lr", "max_steps")
         require_decay(self.ema)
+        require_smoothing(self.loss, self.smoothing)
 
 
 # ---------------------------------------------------------------- the networks
@@ -68,9 +87,9 @@ def generator(image: ImageShape, recipe: Recipe, rng: np.random.Generator) -> la
     )
 
 
-def discriminator(image: ImageShape, rng: np.random.Generator) -> layers.Sequential:
+def discriminator(image: ImageShape, recipe: Recipe, rng: np.random.Generator) -> layers.Sequential:
     """Images (N, H, W, C) → the logit of D, (N, 1)."""
-    return layers.Sequential(
+    network = layers.Sequential(
         layers.Flatten(),
         layers.Linear(math.prod(image), 512, rng=rng),
         layers.LeakyReLU(0.2),
@@ -78,11 +97,12 @@ def discriminator(image: ImageShape, rng: np.random.Generator) -> layers.Sequent
         layers.LeakyReLU(0.2),
         layers.Linear(256, 1, rng=rng),
     )
+    return stretching_nothing(network, rng) if recipe.spectral_norm else network
 
 
 def build(image: ImageShape, recipe: Recipe, rng: np.random.Generator) -> GAN:
     """Both networks with their first weights."""
-    return GAN(generator(image, recipe, rng), discriminator(image, rng), image)
+    return GAN(generator(image, recipe, rng), discriminator(image, recipe, rng), image)
 
 
 # ---------------------------------------------------------------- training
@@ -93,10 +113,12 @@ def train(recipe: Recipe, run: Run) -> None:
     rng = mg.random.generator(recipe.seed)
     images = data.load(recipe.data, "train", range=(-1, 1), size=recipe.size)
     model = build(images.image_shape, recipe, rng)
-    play(model, data.DataLoader(images, recipe.batch_size, shuffle=True, rng=rng), recipe, run, rng)
+    play(model, images, data.DataLoader(images, recipe.batch_size, shuffle=True, rng=rng), recipe, run, rng)
 
 
-def play(model: GAN, loader: data.DataLoader, recipe: Any, run: Run, rng: np.random.Generator) -> None:
+def play(
+    model: GAN, images: data.ImageDataset, loader: data.DataLoader, recipe: Any, run: Run, rng: np.random.Generator
+) -> None:
     """Algorithm 1 with the losses of parts/game.py, for a recipe that has this one's numbers: dcgan plays it too.
 
     One batch of G's serves both steps. Of the averaged weights (--ema) only G's are kept, and sheets are drawn by them.
@@ -114,14 +136,14 @@ def play(model: GAN, loader: data.DataLoader, recipe: Any, run: Run, rng: np.ran
 
         # D's step. `detach`: nothing of this loss goes back into G.
         real_logits, fake_logits = d(mg.tensor(x)), d(fake.detach())
-        d_loss = discriminator_loss(real_logits, fake_logits)
+        d_loss = discriminator_loss(real_logits, fake_logits, recipe.loss, recipe.smoothing)
         d_optimizer.zero_grad()
         d_loss.backward()
         d_optimizer.step()
 
         # G's step, through D as it is now. `frozen`: D's own weights need no gradient for it.
         with d.frozen():
-            g_loss = generator_loss(d(fake))
+            g_loss = generator_loss(d(fake), recipe.loss)
         g_optimizer.zero_grad()
         g_loss.backward()
         g_optimizer.step()
@@ -129,15 +151,18 @@ def play(model: GAN, loader: data.DataLoader, recipe: Any, run: Run, rng: np.ran
 
     state = {"model": model, "g_optimizer": g_optimizer, "d_optimizer": d_optimizer, "loader": loader, "rng": rng}
     state |= {"g_schedule": g_schedule, "d_schedule": d_schedule, "ema": averaging(g, recipe.ema)}
+    z = noise(64, recipe.latent, mg.random.generator(recipe.seed))  # the same for every sheet
+    watched = referee(model, images, run, recipe.latent, BORDERS[recipe.loss])
     with Steps(run, loader, state, epochs=recipe.epochs, max_steps=recipe.max_steps) as steps:
         for x, *_ in steps:
             d_loss, g_loss, real_logits, fake_logits = step(x)
-            d_real, d_fake = mean_d(real_logits), mean_d(fake_logits)
+            d_real, d_fake = mean_d(real_logits, recipe.loss), mean_d(fake_logits, recipe.loss)
             every = 1 if steps.check_due else 50  # the end of an epoch has a row, too
             steps.log(every, d_loss=d_loss, g_loss=g_loss, d_real=d_real, d_fake=d_fake)
-            if steps.sample_due:
-                z = noise(64, recipe.latent, mg.random.generator(recipe.seed))  # the same for every sheet
-                with steps.averaged():
+            with steps.averaged():
+                if steps.check_due:
+                    steps.record(**watched.look(steps.step))
+                if steps.sample_due:
                     plots.save_grid(steps.picture_path(), draw(model, z), title=steps.title)
 
 
@@ -157,6 +182,6 @@ def sample(run: RunFolder, request: Request, rng: np.random.Generator) -> np.nda
 
 
 def evaluate(run: RunFolder) -> dict[str, float]:
-    """What D says, and how the pixels are spread, on test images and on as many samples; see game.measure."""
+    """How good samples are, what D says of them, and how their pixels are spread; see game.measure."""
     recipe = run.load_recipe(Recipe)
-    return measure(load(run), data.load(recipe.data, "test", size=recipe.size), recipe.latent)
+    return measure(load(run), run, recipe.latent, recipe.loss)

@@ -1,12 +1,14 @@
 """What the models of images share: holding some out, asking for samples, and how images are fed."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from minigen import data
-from minigen.errors import DataError
+from minigen import data, metrics
+from minigen.errors import ArgumentError, DataError
 from minigen.training import RunFolder
 
 ImageShape = tuple[int, ...]  # (H, W, C)
@@ -17,6 +19,32 @@ class Request:
     """What can be asked of a model that draws."""
 
     n: int = 64  # images
+
+
+class Drawn(NamedTuple):
+    """Samples (N, H, W, C) in [0, 1], and the classes (N,) they were asked to be of, where a model can be asked."""
+
+    images: np.ndarray
+    asked: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class ClassRequest(Request):
+    """What can be asked of a model that draws images of a class."""
+
+    n: int = 100  # images
+    class_: str | None = None  # which class, by name or number; none: all of them in turn, a column each
+
+
+def asked(wanted: str | None, n: int, names: Sequence[str]) -> np.ndarray:
+    """The classes (n,) of a request: one, by its name or number, or all in turn. Raises ArgumentError for no class."""
+    if wanted is None:
+        return np.arange(n) % len(names)
+    for place, name in enumerate(names):
+        if wanted.lower() in (name.lower(), str(place)):
+            return np.full(n, place)
+    known = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+    raise ArgumentError(f"--class {wanted}: there is no such class; the run was trained on {known}")
 
 
 def hold_out(images: data.ImageDataset) -> tuple[data.ImageDataset, data.ImageDataset]:
@@ -40,3 +68,16 @@ def hold_out(images: data.ImageDataset) -> tuple[data.ImageDataset, data.ImageDa
 def saved_shape(run: RunFolder) -> ImageShape:
     """(H, W, C) of the images that a run was trained on: a model keeps it in its buffer `image`."""
     return tuple(run.saved()["model"]["image"].tolist())
+
+
+def closeness(samples: np.ndarray, held_out: np.ndarray, images: data.ImageDataset) -> float:
+    """Are samples copies? Their median distance to the nearest of the images, over that of held-out images.
+
+    Distances are in pixels, far below 1 is copied.
+    """
+    medians = []
+    for queries in (samples, held_out):
+        rows = queries.reshape(len(queries), -1)
+        blocks = [metrics.nearest(rows, x.reshape(len(x), -1))[0] for x, *_ in data.DataLoader(images, 5000)]
+        medians.append(np.median(np.min(blocks, axis=0)))
+    return float(medians[0] / max(medians[1], 1e-12))

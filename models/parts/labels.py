@@ -11,9 +11,9 @@ from minigen.training import RunFolder
 LONGEST = 20  # characters of a class's name that stand under an image
 
 
-def labelled(name: str, part: str, size: int | None) -> data.ImageDataset:
+def labelled(name: str, part: str, size: int | None, range: tuple[float, float] = data.UNIT_RANGE) -> data.ImageDataset:
     """A data set by name or path. Raises DataError when it has no labels to learn."""
-    images = data.load(name, part, size=size)
+    images = data.load(name, part, range, size)
     if images.labels is None:
         raise DataError(f"{images.name} has no labels to learn; use data with one label an image")
     return images

@@ -15,6 +15,33 @@ def gaussians(n: int, d: int, shift: float = 0.0, scale: float = 1.0, seed: int 
     return generator(seed).standard_normal((n, d)) * scale + shift
 
 
+# ---------------------------------------------------------------- against others
+
+
+def test_frechet_distance_is_that_of_scipys_square_root():
+    linalg = pytest.importorskip("scipy.linalg")
+    a, b = gaussians(60, 5), gaussians(50, 5, 0.3, 1.4, 1)
+    s, t = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    shift = a.mean(0) - b.mean(0)
+    expected = shift @ shift + np.trace(s + t - 2 * linalg.sqrtm(s @ t).real)
+    assert metrics.frechet_distance(a, b) == pytest.approx(expected, rel=1e-9)
+
+
+def test_neighbours_are_those_of_scikit_learn():
+    neighbors = pytest.importorskip("sklearn.neighbors")
+    a, b = gaussians(90, 4), gaussians(70, 4, 0.5, 0.8, 1)
+    distances, indices = neighbors.NearestNeighbors(n_neighbors=1).fit(a).kneighbors(b)
+    ours = metrics.nearest(b, a)
+    np.testing.assert_allclose(ours[0], distances[:, 0], rtol=1e-9)
+    np.testing.assert_array_equal(ours[1], indices[:, 0])
+
+
+def test_both_kinds_of_neighbourhoods_at_once():
+    a, b = gaussians(300, 4), gaussians(280, 4, 0.5, 0.8, 1)
+    both = metrics.precision_recall_density_coverage(a, b, 2, 4)
+    assert both == (metrics.precision_recall(a, b, 2), metrics.density_coverage(a, b, 4))
+
+
 # ---------------------------------------------------------------- Fréchet distance
 
 

@@ -15,6 +15,8 @@ IMAGE_MODELS = [name for name in MODELS if name not in TEXT_MODELS]
 # Models whose own size takes long, in small.
 SMALL: dict[str, dict[str, Any]] = {
     "vae": {"hidden": 64},
+    "wgan": {"critic_steps": 2},
+    "wgan_gp": {"width": 4, "critic_steps": 2},
     "char_rnn": {"hidden": 32},
     "gpt": {"layers": 2, "dim": 32, "context": 16},
     "bert": {"layers": 2, "dim": 32, "context": 16},

@@ -73,6 +73,18 @@ def test_value(kind):
 
 
 @KINDS
+def test_weights(kind):
+    listed, clipped = target(kind)
+    for i, p in enumerate(listed):
+        p.data[...] = (i - 1) * 0.5
+    versions = [p.version[0] for p in listed]
+    optim.clip_weights(clipped, 0.25)
+    for i, p in enumerate(listed):
+        np.testing.assert_array_equal(p.data, np.clip((i - 1) * 0.5, -0.25, 0.25))
+    assert all(p.version[0] > before for p, before in zip(listed, versions, strict=True))
+
+
+@KINDS
 def test_a_step_takes_the_clipped_gradients(kind):
     listed, clipped = target(kind)
     optim.clip_grad_norm(clipped, 1.0)
@@ -116,6 +128,8 @@ def test_bad_limit(limit):
         optim.clip_grad_norm(parameters(), limit)
     with pytest.raises(ArgumentError, match="max_value"):
         optim.clip_grad_value(parameters(), limit)
+    with pytest.raises(ArgumentError, match="clip_weights: limit"):
+        optim.clip_weights(parameters(), limit)
 
 
 @pytest.mark.parametrize("norm_type", [1, 2, math.inf])

@@ -1,0 +1,115 @@
+"""How good samples are: figures on the features of a frozen classifier (reader.py), each beside its floor and spread.
+
+The floor of a figure is what as many training images score against the same test images: no generator can be expected
+to do better, and one that does has learned the test, or repeats itself. The spread is the standard deviation over three
+sets of samples.
+"""
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+
+import minigen as mg
+from minigen import data, layers, metrics, optim
+from minigen.models.parts.images import Drawn, closeness
+from minigen.models.parts.labels import validation
+from minigen.models.parts.reader import CLASSES, READERS, Seen, look
+
+COUNT = 10_000  # samples, and test images, that are compared
+SEEDS = 3  # sets of samples
+NEAREST = 500  # of a set that are held against every training image
+SHARE = 0.01  # of the samples that a class has at least, to count as covered
+
+
+def quality(draw: Callable[[int, np.random.Generator], Drawn], source: str) -> dict[str, float]:
+    """Figures of what `draw(n, rng)` gives, for a model of the data set `source`; none for data without a reader.
+
+    fid, kid: distances of the distributions. class_score: in the manner of the inception score. precision, recall,
+    density, coverage: by neighbours. class_entropy, classes, least_class: how evenly the classes are spread (1 is
+    evenly), how many have a share of SHARE at least, and the smallest share. nearest: the median distance of a sample
+    to the nearest training image, over that of a test image; far below 1 where samples are copies. learned: accuracy on
+    test images of a classifier that has seen samples alone. asked: share of the samples that are of the class that was
+    asked for. With _floor: the same of training images; with _spread: over sets of samples.
+    """
+    name = source.lower().replace("_", "-")
+    if name not in READERS:
+        return {}
+    real, floor = reference(name)
+    sets = [draw(COUNT, mg.random.generator(seed)) for seed in range(SEEDS)]
+    seen = [look(name, drawn.images) for drawn in sets]
+    each = [compared(real, one) for one in seen]
+    figures = {}
+    for key in floor:
+        values = [figures_of_set[key] for figures_of_set in each]
+        figures |= {key: float(np.mean(values)), f"{key}_floor": floor[key], f"{key}_spread": float(np.std(values))}
+    first, labels = sets[0], seen[0].labels
+    test, train = (data.load(name, part) for part in ("test", "train"))
+    figures["nearest"] = closeness(first.images[:NEAREST], test[:NEAREST][0], train)
+    figures["nearest_floor"] = 1.0  # of test images
+    figures["learned"] = learned(name, first.images, labels if first.asked is None else first.asked)
+    figures["learned_floor"] = learned_floor(name)
+    if first.asked is not None:
+        figures["asked"] = float(np.mean([(a.labels == b.asked).mean() for a, b in zip(seen, sets, strict=True)]))
+    return figures
+
+
+@cache
+def reference(name: str) -> tuple[Seen, dict[str, float]]:
+    """What the reader makes of the test images, and the figures of as many training images."""
+    real, known = (look(name, data.load(name, part)[:COUNT][0]) for part in ("test", "train"))
+    return real, compared(real, known)
+
+
+def compared(real: Seen, seen: Seen) -> dict[str, float]:
+    """The figures that two sets of features and of classes give."""
+    neighbours, density = metrics.precision_recall_density_coverage(real.features, seen.features)
+    balance = metrics.class_balance(seen.labels, CLASSES, SHARE)
+    return {
+        "fid": metrics.frechet_distance(real.features, seen.features),
+        "kid": metrics.kernel_distance(real.features, seen.features, mg.random.generator(0))[0],
+        "class_score": metrics.class_score(seen.probabilities)[0],
+        "precision": neighbours.precision,
+        "recall": neighbours.recall,
+        "density": density.density,
+        "coverage": density.coverage,
+        "class_entropy": balance.entropy,
+        "classes": balance.covered,
+        "least_class": balance.least,
+    }
+
+
+@cache
+def learned_floor(name: str) -> float:
+    """`learned` of as many training images, with their own labels."""
+    return learned(name, *data.load(name, "train")[:COUNT])
+
+
+def learned(name: str, samples: np.ndarray, labels: np.ndarray) -> float:
+    """Accuracy on test images of a small network that has seen nothing but samples and their labels, three times each.
+
+    Ravuri, Vinyals 2019, section 3, with the labels of the reader where the samples have none.
+    """
+    rng = mg.random.generator(0)
+    height, width, channels = samples.shape[1:]
+    model = layers.Sequential(
+        layers.Conv2d(channels, 16, 3, stride=2, padding=1, rng=rng),
+        layers.ReLU(),
+        layers.Conv2d(16, 32, 3, stride=2, padding=1, rng=rng),
+        layers.ReLU(),
+        layers.Flatten(),
+        layers.Linear(-(-height // 4) * -(-width // 4) * 32, CLASSES, rng=rng),
+    )
+    optimizer = optim.Adam(model.parameters(), lr=2e-3)
+
+    @mg.record
+    def step(x: np.ndarray, y: np.ndarray) -> None:
+        loss = mg.cross_entropy(model(mg.tensor(x)), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    for _ in range(3):
+        for x, y in data.DataLoader(data.ArrayDataset(samples, labels), 64, shuffle=True, rng=rng):
+            step(x, y)
+    return validation(model, data.load(name, "test"))["validation_accuracy"]

@@ -1,0 +1,109 @@
+"""How good samples are: images that anyone could order are ordered so, and the frozen classifiers are those shipped."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minigen import data, metrics
+from minigen.benchmarks.metric_check import known_sets
+from minigen.errors import DataError
+from minigen.models.parts import quality, reader
+from minigen.models.parts.images import Drawn
+from minigen.random import generator
+from minigen.training import RunFolder
+
+COUNT = 1000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fewer() -> object:
+    """A thousand samples where there would be ten thousand, and one set where there would be three."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quality, "COUNT", COUNT)
+        patch.setattr(quality, "SEEDS", 1)
+        patch.setattr(quality, "NEAREST", 50)
+        quality.reference.cache_clear()
+        quality.learned_floor.cache_clear()
+        yield
+    quality.reference.cache_clear()
+    quality.learned_floor.cache_clear()
+
+
+def figures(draw: Callable[[int, np.random.Generator], np.ndarray]) -> dict[str, float]:
+    real, _ = quality.reference("mnist")
+    return quality.compared(real, reader.look("mnist", draw(COUNT, generator(0))))
+
+
+def test_known_sets_are_ordered_as_a_person_would():
+    sets = {
+        name: figures(lambda n, rng, d=draw: d(n, rng).images) for name, draw in known_sets(data.mnist("train")).items()
+    }
+    fid, kid = ([one[key] for one in sets.values()] for key in ("fid", "kid"))
+    assert fid[0] < 0.1 * min(fid[1:]) and kid[0] < 0.1 * min(kid[1:])
+    assert max(fid) == fid[-1] and max(kid) == kid[-1]  # noise alone
+    assert sets["one class only"]["classes"] == 1 and sets["one class only"]["class_entropy"] < 0.1
+    assert sets["one class only"]["precision"] > 0.8 > 0.3 > sets["one class only"]["recall"]
+    assert sets["training images"]["recall"] > 0.6 and sets["training images"]["coverage"] > 0.8
+    assert sets["with noise of 0.3"]["precision"] < 0.1
+
+
+def test_other_real_images_give_the_floor():
+    train = data.mnist("train")
+    result = quality.quality(lambda n, rng: Drawn(*train[20_000 : 20_000 + n]), "MNIST")
+    assert set(result) >= {"fid", "fid_floor", "fid_spread", "nearest", "learned", "asked"}
+    assert result["fid"] == pytest.approx(result["fid_floor"], rel=0.5)
+    for name in ("precision", "recall", "coverage", "density", "class_score"):
+        assert result[name] == pytest.approx(result[f"{name}_floor"], rel=0.1), name
+    assert result["asked"] > 0.99 and result["learned"] > 0.8 and result["nearest"] < 1e-3  # they are training images
+
+
+def test_other_data_has_no_reader():
+    assert quality.quality(lambda n, rng: pytest.fail("drawn"), "flowers/") == {}
+
+
+@pytest.mark.parametrize("name", reader.READERS)
+def test_the_readers_are_the_shipped_ones(name: str):
+    folder, _ = reader.READERS[name]
+    run = RunFolder.open(reader.SHIPPED / folder)
+    assert run.data["command"].startswith("minigen train classifier")
+    assert len(reader.reader(name)) == 2  # blocks and head
+    assert sum((reader.SHIPPED / f / "checkpoint.safetensors").stat().st_size for f, _ in reader.READERS.values()) < 1e6
+
+
+def test_the_reader_of_digits_reads_as_well_as_its_run_says():
+    test = data.mnist("test")
+    run = RunFolder.open(reader.SHIPPED / "classifier")
+    images, labels = test[:2000]
+    accuracy = metrics.accuracy(reader.look("mnist", images).labels, labels)
+    assert accuracy == pytest.approx(run.results["accuracy"], abs=0.01) and run.results["accuracy"] > 0.994
+
+
+def test_an_altered_reader_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = tmp_path / "classifier"
+    folder.mkdir()
+    for file in (reader.SHIPPED / "classifier").iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    weights = folder / "checkpoint.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    monkeypatch.setattr(reader, "SHIPPED", tmp_path)
+    reader.reader.cache_clear()
+    with pytest.raises(DataError, match="missing or altered; install minigen again"):
+        reader.reader("mnist")
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((3, 14, 14, 1)), r"images are \(3, 14, 14, 1\)"),
+        (np.full((3, 28, 28, 1), np.nan), "not within 0 … 1"),
+        (np.full((3, 28, 28, 1), 255.0), "not within 0 … 1"),
+        (np.zeros((0, 28, 28, 1)), r"images are \(0, 28, 28, 1\)"),
+    ],
+)
+def test_what_a_reader_can_not_read(images: np.ndarray, message: str):
+    with pytest.raises(DataError, match=message):
+        reader.look("mnist", images)
