@@ -8,6 +8,8 @@ model's file holds
     load(run) -> Module          the trained networks; like all that follow it needs only a RunFolder to read
     preprocessing(run)           how data must be made to be fed to them, see minigen.data.Preprocessing
     evaluate(run) -> dict        figures on test data, by name; draws pictures into the folder
+    Evaluation                   a frozen dataclass; its fields are the flags of `minigen eval`, and `evaluate` takes
+                                 one after `run`; absent where nothing can be asked for
     Request                      a frozen dataclass; its fields are the flags of `minigen sample`; n, how much, is one
     sample(run, request, rng)    images, float32 (n, H, W, C) in [0, 1]; absent where nothing can be drawn
     generate(run, request, rng)  for text, in place of `sample`: an iterator over the pieces of a text

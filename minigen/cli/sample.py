@@ -115,12 +115,18 @@ def evaluate(argv: list[str]) -> int:
     parser = flags.Parser(prog="minigen eval", description=first_line(evaluate))
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="a run folder, or a shipped run's name")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    run = opened(parser.parse(argv).folder)
+    run = opened(parser.parse_known_args(argv)[0].folder)
+    module = load_model(run.model)
+    wanted = []
+    if hasattr(module, "Evaluation"):
+        flags.add_fields(parser, module.Evaluation, run.model)
+        wanted = [module.Evaluation(**flags.given_fields(parser.parse(argv), module.Evaluation))]
+    parser.parse(argv)
     if is_shipped(run):
         copy = Path("runs") / f"shipped-{run.path.name}"
         shutil.copytree(run.path, copy, dirs_exist_ok=True)
         run = RunFolder.open(copy)
-    numbers = load_model(run.model).evaluate(run)
+    numbers = module.evaluate(run, *wanted)
     if data_changed(run):
         print("minigen: these are not the data that the run was measured on after its training", file=sys.stderr)
     shown = main_figures(numbers)

@@ -11,25 +11,36 @@ with z = mu + sigma·eps, eps ~ N(0, I), so that the gradient passes through the
 
     KL = -1/2 Σ_j (1 + log sigma_j² - mu_j² - sigma_j²)                                      (appendix B)
 
-p(x|z) is a Bernoulli for every pixel (appendix C.1); a grey level is taken as a probability, as is customary.
+p(x|z) is a Bernoulli for every pixel (appendix C.1) or a Gaussian (--likelihood gaussian). For the first, a grey level
+is taken as a probability, as is customary, or images are made of zeros and ones by it, once or anew each time
+(--binarization static, dynamic): three kinds of data, whose figures do not compare.
 
-What to expect on MNIST: both terms are in nats per image, summed over pixels and over the numbers of z. After the 20
-epochs of the default recipe -ELBO on the test images is about 103, of which the KL term is about 25.
+Further: KL weighted (--beta; Higgins et al. 2017), or free below a number of nats for each z_j (--free-bits; Kingma et
+al. 2016, https://arxiv.org/abs/1606.04934, section B.8); encoder and decoder told the class (--conditional; Sohn et al.
+2015); and the tighter bound of k samples (--k; Burda et al. 2016, https://arxiv.org/abs/1509.00519, equation 8)
+
+    L_k(x) = E[log 1/k Σ_i p(x|z_i) p(z_i) / q(z_i|x)],        z_1 … z_k ~ q(z|x).
+
+What to expect on MNIST: all terms are in nats per image, summed over pixels and over the numbers of z. After the 20
+epochs of the default recipe -ELBO on the test images, as grey levels, is about 103, of which the KL term is about 25.
 """
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import numpy as np
 
 import minigen as mg
-from minigen import data, layers, optim, plots
+from minigen import data, layers, metrics, optim, plots
 from minigen.autograd import Tensor
 from minigen.errors import ArgumentError
-from minigen.models.parts.images import ImageShape, Request, hold_out, saved_shape
+from minigen.models.parts.images import ClassRequest as Request
+from minigen.models.parts.images import Drawn, ImageShape, asked, hold_out, saved_shape
+from minigen.models.parts.labels import labelled
+from minigen.models.parts.latent import Binarization, binarized, convolutional, given, mlp, save_pictures
 from minigen.models.parts.options import ScheduleName, averaging, require_decay, require_positive, scheduling, stopping
+from minigen.models.parts.quality import quality
 from minigen.training import Run, RunFolder, Steps
 
 
@@ -41,7 +52,15 @@ class Recipe:
     size: int | None = None  # pictures of a folder are brought to size × size
     architecture: Literal["mlp", "convolutional"] = "mlp"  # the networks of encoder and decoder
     latent: int = 20  # how many hidden numbers z describe an image; 2 gives a map of all digits
-    hidden: int = 512  # width of the hidden layer
+    hidden: int = 512  # width of the hidden layers
+    depth: int = 1  # hidden layers of the mlp
+    activation: Literal["relu", "tanh"] = "relu"  # of the mlp
+    likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"  # p(x|z) of a pixel
+    binarization: Binarization = "grey"  # grey levels as they are, or as zeros and ones
+    beta: float = 1.0  # weight of the KL term
+    free_bits: float = 0.0  # nats of the KL term of each hidden number that cost nothing more
+    conditional: bool = False  # tell encoder and decoder the class
+    k: int = 1  # samples of z for an image; more give the importance-weighted bound
     epochs: int = 20  # passes over the training images
     batch_size: int = 128  # images a step
     lr: float = 1e-3  # learning rate of Adam
@@ -52,84 +71,73 @@ class Recipe:
     max_steps: int | None = None  # stop after so many steps, whatever epochs says
 
     def __post_init__(self) -> None:
-        require_positive(self, "size", "latent", "hidden", "epochs", "batch_size", "lr", "patience", "max_steps")
+        require_positive(self, "size", "latent", "hidden", "depth", "k", "epochs", "batch_size", "lr", "patience")
+        require_positive(self, "beta", "max_steps")
         require_decay(self.ema)
+        if not 0 <= self.free_bits < math.inf:
+            raise ArgumentError(f"free-bits is {self.free_bits}; use a number of nats from 0 on")
+        if self.k > 1 and (self.beta != 1 or self.free_bits):
+            raise ArgumentError("the bound of k samples has no KL term: leave out --beta and --free-bits, or --k")
+        if self.likelihood == "gaussian" and self.binarization != "grey":
+            raise ArgumentError("a Gaussian likelihood is for grey levels; leave out --binarization")
+        if self.architecture == "convolutional" and (self.depth, self.activation) != (1, "relu"):
+            raise ArgumentError("depth and activation are those of the mlp; leave them out")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What `minigen eval` can be asked for."""
+
+    samples: int | None = None  # estimate log p(x) by so many samples an image; Burda et al. take 5000
 
 
 # ---------------------------------------------------------------- the networks
 
 
-def mlp(image: ImageShape, recipe: Recipe, rng: np.random.Generator) -> tuple[layers.Sequential, layers.Sequential]:
-    """Image → h and z → logits, with one hidden layer each (appendix C)."""
-    pixels = math.prod(image)
-    encoder = layers.Sequential(
-        layers.Flatten(),
-        layers.Linear(pixels, recipe.hidden, rng=rng),
-        layers.ReLU(),
-    )
-    decoder = layers.Sequential(
-        layers.Linear(recipe.latent, recipe.hidden, rng=rng),
-        layers.ReLU(),
-        layers.Linear(recipe.hidden, pixels, rng=rng),
-        layers.Reshape(*image),
-    )
-    return encoder, decoder
-
-
-def convolutional(
-    image: ImageShape, recipe: Recipe, rng: np.random.Generator
-) -> tuple[layers.Sequential, layers.Sequential]:
-    """The same with convolutions: two that halve height and width, and two transposed ones that double them."""
-    height, width, channels = image
-    if height % 4 or width % 4:
-        raise ArgumentError(
-            f"vae: images are {height}×{width}, but the convolutional networks halve height and width twice; "
-            "use --architecture mlp, or images whose sides are multiples of 4"
-        )
-    small = (height // 4, width // 4, 64)
-    features = math.prod(small)
-    encoder = layers.Sequential(
-        layers.Conv2d(channels, 32, 4, stride=2, padding=1, rng=rng),
-        layers.ReLU(),
-        layers.Conv2d(32, 64, 4, stride=2, padding=1, rng=rng),
-        layers.ReLU(),
-        layers.Flatten(),
-        layers.Linear(features, recipe.hidden, rng=rng),
-        layers.ReLU(),
-    )
-    decoder = layers.Sequential(
-        layers.Linear(recipe.latent, recipe.hidden, rng=rng),
-        layers.ReLU(),
-        layers.Linear(recipe.hidden, features, rng=rng),
-        layers.ReLU(),
-        layers.Reshape(*small),
-        layers.ConvTranspose2d(64, 32, 4, stride=2, padding=1, rng=rng),
-        layers.ReLU(),
-        layers.ConvTranspose2d(32, channels, 4, stride=2, padding=1, rng=rng),
-    )
-    return encoder, decoder
-
-
 class VAE(layers.Module):
-    """Encoder q(z|x) and decoder p(x|z) for images of shape (H, W, C)."""
+    """Encoder q(z|x) and decoder p(x|z) for images of shape (H, W, C), both given the class where there are classes."""
 
-    def __init__(self, image: ImageShape, recipe: Recipe, rng: np.random.Generator) -> None:
+    classes: np.ndarray
+    log_deviation: layers.Parameter | None
+
+    def __init__(self, image: ImageShape, recipe: Recipe, rng: np.random.Generator, classes: int = 0) -> None:
         super().__init__()
-        networks = mlp if recipe.architecture == "mlp" else convolutional
-        self.encoder, self.decoder = networks(image, recipe, rng)
-        self.mu = layers.Linear(recipe.hidden, recipe.latent, rng=rng)
-        self.logvar = layers.Linear(recipe.hidden, recipe.latent, rng=rng)
-        self.register_buffer("image", np.array(image))  # so that a checkpoint alone can be sampled from
+        if recipe.architecture == "mlp":
+            shape = (recipe.hidden, recipe.depth, layers.ReLU if recipe.activation == "relu" else layers.Tanh)
+            self.encoder, self.decoder = mlp(image, recipe.latent + classes, *shape, rng)
+        else:
+            self.encoder, self.decoder = convolutional("vae", image, recipe.latent + classes, recipe.hidden, rng)
+        self.mu = layers.Linear(recipe.hidden + classes, recipe.latent, rng=rng)
+        self.logvar = layers.Linear(recipe.hidden + classes, recipe.latent, rng=rng)
+        self.log_deviation = None
+        if recipe.likelihood == "gaussian":
+            self.log_deviation = layers.Parameter(np.array(-1.0, np.float32))  # of a pixel, one for all
+        # So that a checkpoint alone can be sampled from.
+        self.register_buffer("image", np.array(image))
+        if classes:
+            self.register_buffer("classes", np.array(classes))
 
-    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """mu and log sigma² of q(z|x), each (N, latent)."""
-        h = self.encoder(x)
+    def encode(self, x: Tensor, y: np.ndarray | None = None) -> tuple[Tensor, Tensor]:
+        """mu and log sigma² of q(z|x, y), each (N, latent)."""
+        h = self.told(self.encoder(x), y)
         return self.mu(h), self.logvar(h)
 
-    def forward(self, x: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """The logits of p(x|z) for one sample z of q(z|x), (N, H, W, C), and mu and log sigma²."""
-        mu, logvar = self.encode(x)
-        return self.decoder(reparametrize(mu, logvar, rng)), mu, logvar
+    def decode(self, z: Tensor, y: np.ndarray | None = None) -> Tensor:
+        """The logits of the mean of p(x|z, y), (N, H, W, C)."""
+        return self.decoder(self.told(z, y))
+
+    def told(self, h: Tensor, y: np.ndarray | None) -> Tensor:
+        """h with the classes y (N,), as one-hot vectors, beside it."""
+        if y is None:
+            return h
+        return mg.concatenate([h, mg.one_hot(y, int(self.classes)).astype("float32")], axis=1)
+
+    def forward(
+        self, x: Tensor, rng: np.random.Generator, y: np.ndarray | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The logits of p(x|z, y) for one sample z of q(z|x, y), (N, H, W, C), and mu and log sigma²."""
+        mu, logvar = self.encode(x, y)
+        return self.decode(reparametrize(mu, logvar, rng), y), mu, logvar
 
 
 def reparametrize(mu: Tensor, logvar: Tensor, rng: np.random.Generator) -> Tensor:
@@ -140,42 +148,90 @@ def reparametrize(mu: Tensor, logvar: Tensor, rng: np.random.Generator) -> Tenso
 # ---------------------------------------------------------------- the loss
 
 
-def negative_elbo(logits: Tensor, x: Tensor, mu: Tensor, logvar: Tensor) -> tuple[Tensor, Tensor]:
-    """The two terms of -ELBO, in nats, averaged over the N images: -log p(x|z), and KL(q(z|x) ‖ p(z))."""
-    reconstruction = mg.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
+def negative_elbo(
+    logits: Tensor, x: Tensor, mu: Tensor, logvar: Tensor, log_deviation: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The two terms of -ELBO, in nats, averaged over the N images: -log p(x|z), and KL(q(z|x) ‖ p(z)).
+
+    p(x|z) is a Bernoulli, or with log_deviation a Gaussian.
+    """
+    if log_deviation is None:
+        reconstruction = mg.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
+    else:
+        reconstruction = distortion(logits, x, log_deviation).mean()
     kl = mg.gaussian_kl(mu, logvar, reduction="sum") / len(x)
     return reconstruction, kl
+
+
+def distortion(logits: Tensor, x: Tensor, log_deviation: Tensor | None) -> Tensor:
+    """-log p(x|z) of each image, (N,), in nats."""
+    if log_deviation is None:
+        pixels = mg.binary_cross_entropy_with_logits(logits, x, reduction="none")
+    else:
+        scaled = (x - mg.sigmoid(logits)) * mg.exp(-log_deviation)
+        pixels = 0.5 * scaled * scaled + (log_deviation + 0.5 * math.log(2 * math.pi))
+    return pixels.reshape(len(x), -1).sum(1)
+
+
+def free_kl(mu: Tensor, logvar: Tensor, free: float) -> Tensor:
+    """The KL term in which each hidden number, averaged over the batch, counts `free` nats at least."""
+    each = -0.5 * (1.0 + logvar - mu * mu - mg.exp(logvar)).mean(0)
+    return mg.maximum(each, free).sum()
+
+
+def log_weights(
+    logits: Tensor, x: Tensor, mu: Tensor, logvar: Tensor, z: Tensor, log_deviation: Tensor | None
+) -> Tensor:
+    """log p(x|z) + log p(z) - log q(z|x) of each row, (N,)."""
+    eps = (z - mu) * mg.exp(-0.5 * logvar)
+    ratio = 0.5 * (eps * eps + logvar - z * z).sum(1)  # of p(z) and q(z|x), whose constants are the same
+    return ratio - distortion(logits, x, log_deviation)
 
 
 # ---------------------------------------------------------------- training
 
 
 def train(recipe: Recipe, run: Run) -> None:
-    """Maximise the ELBO by Adam, and fill the run folder.
+    """Maximise the bound by Adam, and fill the run folder.
 
     Where a figure decides (--patience, --schedule plateau) every twelfth training image is held out for it.
     """
     rng = mg.random.generator(recipe.seed)
-    images, test = (data.load(recipe.data, split, size=recipe.size) for split in ("train", "test"))
+    images, test = (read(recipe, split) for split in ("train", "test"))
     held_out = None
     if recipe.patience is not None or recipe.schedule == "plateau":
         images, held_out = hold_out(images)
-    model = VAE(images.image_shape, recipe, rng)
+    model = VAE(images.image_shape, recipe, rng, len(images.classes) if recipe.conditional else 0)
     optimizer = optim.Adam(model.parameters(), lr=recipe.lr)
     loader = data.DataLoader(images, recipe.batch_size, shuffle=True, rng=rng)
     schedule = scheduling(recipe.schedule, optimizer, recipe.epochs * len(loader))
 
     @mg.record
-    def step(x: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+    def step(x: np.ndarray, y: np.ndarray | None) -> tuple[Tensor, Tensor, Tensor]:
         images = mg.tensor(x)
-        logits, mu, logvar = model(images, rng)
-        reconstruction, kl = negative_elbo(logits, images, mu, logvar)
-        loss = reconstruction + kl
+        logits, mu, logvar = model(images, rng, y)
+        reconstruction, kl = negative_elbo(logits, images, mu, logvar, model.log_deviation)
+        cost = free_kl(mu, logvar, recipe.free_bits) if recipe.free_bits else kl
+        loss = reconstruction + (cost if recipe.beta == 1 else recipe.beta * cost)
 
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        return loss, reconstruction, kl
+        return loss, reconstruction, kl.detach()
+
+    @mg.record
+    def weighted_step(x: np.ndarray, y: np.ndarray | None) -> tuple[Tensor, ...]:
+        """The same for the bound of k samples; x and y hold every image k times."""
+        images = mg.tensor(x)
+        mu, logvar = model.encode(images, y)
+        z = reparametrize(mu, logvar, rng)
+        weights = log_weights(model.decode(z, y), images, mu, logvar, z, model.log_deviation)
+        loss = math.log(recipe.k) - mg.logsumexp(weights.reshape(-1, recipe.k), 1).mean()
+
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return (loss,)
 
     state = {"model": model, "optimizer": optimizer, "loader": loader, "rng": rng, "schedule": schedule}
     state |= {"ema": averaging(model, recipe.ema), "stopping": stopping(recipe.patience)}
@@ -183,14 +239,21 @@ def train(recipe: Recipe, run: Run) -> None:
     measured = test if held_out is None else held_out
     limits = {"epochs": recipe.epochs, "max_steps": recipe.max_steps}
     with Steps(run, loader, state, **limits, watch=watch, held_out=measured) as steps:
-        for x, *_ in steps:
-            loss, reconstruction, kl = step(x)
-            steps.log(every=100, loss=loss, reconstruction=reconstruction, kl=kl)
+        for batch in steps:
+            x, y = given(batch, recipe.binarization, recipe.conditional, rng)
+            if recipe.k == 1:
+                figures = dict(zip(("loss", "reconstruction", "kl"), step(x, y), strict=True))
+            else:
+                several = np.repeat(x, recipe.k, axis=0), None if y is None else np.repeat(y, recipe.k, axis=0)
+                figures = {"loss": weighted_step(*several)[0]}
+            steps.log(every=100, **figures)
             if steps.check_due:
                 with steps.averaged():
-                    figures = {f"test_{name}": value for name, value in measure(model, test).items()}
+                    figures = {
+                        f"test_{name}": value for name, value in measure(model, test, recipe.binarization).items()
+                    }
                     if held_out is not None:
-                        figures[watch] = measure(model, held_out)["negative_elbo"]
+                        figures[watch] = measure(model, held_out, recipe.binarization)["negative_elbo"]
                 steps.record(**figures)
             if steps.sample_due:
                 with steps.averaged():
@@ -198,9 +261,17 @@ def train(recipe: Recipe, run: Run) -> None:
                 plots.save_grid(steps.picture_path(), sheet, title=steps.title)
 
 
+def read(recipe: Recipe, split: str) -> data.ImageDataset:
+    """The images of a split; with --binarization static as zeros and ones, the same ones every time."""
+    load_part = labelled if recipe.conditional else data.load
+    images = load_part(recipe.data, split, size=recipe.size)
+    return binarized(images) if recipe.binarization == "static" else images
+
+
 def load(run: RunFolder) -> VAE:
     """The model of a run, as it was saved last."""
-    model = VAE(saved_shape(run), run.load_recipe(Recipe), mg.random.generator(0))
+    classes = int(run.saved()["model"].get("classes", 0))
+    model = VAE(saved_shape(run), run.load_recipe(Recipe), mg.random.generator(0), classes)
     run.load_weights(model, averaged=model)
     return model
 
@@ -214,64 +285,88 @@ def preprocessing(run: RunFolder) -> data.Preprocessing:
 
 
 def sample(run: RunFolder, request: Request, rng: np.random.Generator) -> np.ndarray:
-    """n images, (n, H, W, C) in [0, 1]."""
-    return draw(load(run), request.n, rng)
+    """n images, (n, H, W, C) in [0, 1], of the class that is asked for."""
+    model, y = load(run), None
+    if run.recipe.get("conditional"):
+        y = asked(request.class_, request.n, run.data["classes"])
+    elif request.class_ is not None:
+        raise ArgumentError(f"--class {request.class_}: the run knows no classes; train one with --conditional")
+    return draw(model, request.n, rng, y)
 
 
-def draw(model: VAE, n: int, rng: np.random.Generator) -> np.ndarray:
-    """The means of p(x|z) for n draws z ~ N(0, I)."""
-    return decode(model, rng.standard_normal((n, model.mu.out_features), dtype=np.float32))
+def draw(model: VAE, n: int, rng: np.random.Generator, y: np.ndarray | None = None) -> np.ndarray:
+    """The means of p(x|z, y) for n draws z ~ N(0, I); where classes are told and y is None, of all in turn."""
+    if y is None and hasattr(model, "classes"):
+        y = np.arange(n) % int(model.classes)
+    return decode(model, rng.standard_normal((n, model.mu.out_features), dtype=np.float32), y)
 
 
-def decode(model: VAE, z: np.ndarray) -> np.ndarray:
-    """The mean of p(x|z) for each row of z (N, latent), as images (N, H, W, C) in [0, 1]."""
+def decode(model: VAE, z: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
+    """The mean of p(x|z, y) for each row of z (N, latent), as images (N, H, W, C) in [0, 1]."""
     with mg.no_grad():
-        return mg.sigmoid(model.decoder(mg.tensor(z))).numpy()
+        return mg.sigmoid(model.decode(mg.tensor(z), y)).numpy()
 
 
-def encode(model: VAE, x: np.ndarray) -> np.ndarray:
-    """The mean mu of q(z|x) for each image, (N, latent)."""
+def encode(model: VAE, x: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
+    """The mean mu of q(z|x, y) for each image, (N, latent)."""
     with mg.no_grad():
-        return model.encode(mg.tensor(x))[0].numpy()
+        return model.encode(mg.tensor(x), y)[0].numpy()
 
 
 # ---------------------------------------------------------------- evaluation
 
 
-def evaluate(run: RunFolder) -> dict[str, float]:
-    """-ELBO and its two terms on the test images, in nats per image; draws reconstructions and the latent space."""
+def evaluate(run: RunFolder, wanted: Evaluation = Evaluation()) -> dict[str, float]:
+    """-ELBO and its two terms on test images, in nats per image, and how good samples are; draws the latent space."""
     recipe = run.load_recipe(Recipe)
-    model, test = load(run), data.load(recipe.data, "test", size=recipe.size)
-    latent = model.mu.out_features
-    images = test[:50][0]
-    copies, title = decode(model, encode(model, images)), "vae · test images, each over its reconstruction"
-    plots.save_reconstructions(run.path / "reconstructions.png", images, copies, title=title)
-    pairs = images[: min(16, len(images) // 2 * 2)]
-    if len(pairs):
-        walks, title = interpolations(model, pairs), "vae · from one test image to another, on a straight line in z"
-        plots.save_interpolation(run.path / "interpolation.png", walks, title=title)
-    if latent >= 2:
-        mu = np.concatenate([encode(model, x) for x, *_ in data.DataLoader(test, 1000)])
-        manifold = partial(decode, model) if latent == 2 else None  # the paper's figure 4
-        plots.save_latent_map(run.path / "latent.png", mu, test.labels, test.classes, manifold)
-    return measure(model, test)
+    require_positive(wanted, "samples")
+    model, test = load(run), read(recipe, "test")
+    save_pictures(run, model, test, encode, decode, recipe.conditional)
+    figures = measure(model, test, recipe.binarization)
+    if wanted.samples is not None:
+        figures["negative_log_likelihood"] = estimate(model, test, recipe.binarization, wanted.samples)
+
+    def drawn(n: int, rng: np.random.Generator) -> Drawn:
+        return Drawn(draw(model, n, rng), np.arange(n) % int(model.classes) if recipe.conditional else None)
+
+    return figures | quality(drawn, recipe.data)
 
 
-def measure(model: VAE, images: data.Dataset) -> dict[str, float]:
-    """Averages over all `images`, in nats per image, with one sample z for each, the same ones every time."""
+def measure(model: VAE, images: data.ImageDataset, binarization: Binarization = "grey") -> dict[str, float]:
+    """Averages over all `images`, in nats per image, with one sample z for each, the same ones every time.
+
+    bits_per_dimension: of a Gaussian, -ELBO in bits for each pixel of 256 levels.
+    """
     rng = mg.random.generator(0)
     terms = np.zeros(2)
     with mg.no_grad():
-        for x, *_ in data.DataLoader(images, 1000):
-            logits, mu, logvar = model(mg.tensor(x), rng)
-            terms += len(x) * np.array([term.item() for term in negative_elbo(logits, mg.tensor(x), mu, logvar)])
+        for batch in data.DataLoader(images, 1000):
+            x, y = given(batch, binarization, hasattr(model, "classes"), rng)
+            logits, mu, logvar = model(mg.tensor(x), rng, y)
+            both = negative_elbo(logits, mg.tensor(x), mu, logvar, model.log_deviation)
+            terms += len(x) * np.array([term.item() for term in both])
     reconstruction, kl = terms / len(images)
-    return {"negative_elbo": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
+    figures = {"negative_elbo": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
+    if model.log_deviation is not None:
+        nats, pixels = float(reconstruction + kl), math.prod(images.image_shape)
+        figures["bits_per_dimension"] = metrics.bits_per_dimension(nats, pixels) + 8
+    return figures
 
 
-def interpolations(model: VAE, x: np.ndarray, steps: int = 10) -> np.ndarray:
-    """(N/2, steps, H, W, C): from the first image of each pair to the second, on the straight line between their mu."""
-    first, second = encode(model, x[0::2])[:, None], encode(model, x[1::2])[:, None]
-    t = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
-    z = (1 - t) * first + t * second
-    return decode(model, z.reshape(-1, z.shape[-1])).reshape(*z.shape[:2], *x.shape[1:])
+def estimate(model: VAE, images: data.ImageDataset, binarization: Binarization, samples: int) -> float:
+    """-log p(x) in nats, averaged over `images`, by the importance-weighted bound of so many samples an image."""
+    rng, total, most = mg.random.generator(0), 0.0, 100  # samples at once
+    with mg.no_grad():
+        for batch in data.DataLoader(images, 20):
+            x, y = given(batch, binarization, hasattr(model, "classes"), rng)
+            bound = metrics.ImportanceBound(len(x))
+            mu, logvar = model.encode(mg.tensor(x), y)
+            for done in range(0, samples, most):
+                rows = np.repeat(np.arange(len(x)), min(most, samples - done))
+                means, logvars = mu[rows], logvar[rows]
+                z = reparametrize(means, logvars, rng)
+                logits = model.decode(z, None if y is None else y[rows])
+                weights = log_weights(logits, mg.tensor(x[rows]), means, logvars, z, model.log_deviation)
+                bound.add(weights.numpy().reshape(len(x), -1))
+            total -= bound.nats().sum()
+    return total / len(images)

@@ -207,7 +207,9 @@ def test_images_that_do_not_fit_are_refused_or_learned(name: str, tmp_path: Path
 def test_vae_draws_its_sheets(architecture: str, latent: int, digits: str, tmp_path: Path):
     fields = {"architecture": architecture, "latent": latent, "hidden": 32}
     run = trained("vae", tmp_path / "run", data=digits, max_steps=1, **fields)
-    sheets = {"curves.png", "reconstructions.png", "interpolation.png"} | ({"latent.png"} if latent > 1 else set())
+    sheets = {"curves.png", "reconstructions.png", "interpolation.png", "traversal.png"} | (
+        {"latent.png"} if latent > 1 else set()
+    )
     assert {path.name for path in run.path.glob("*.png")} == sheets
 
 
