@@ -29,7 +29,7 @@ SHOWN = {  # of the models that measure more than a table can hold; the rest is 
     "text_vae": ("negative_elbo", "kl", "nats_per_word", "active_units"),
     "text_gan": ("known", "known_shuffled", "overlap_4", "overlap_4_shuffled"),
 }
-SOURCES = ("data", "text")  # fields of a recipe that may name the user's own file
+SOURCES = ("data", "other", "text")  # fields of a recipe that may name the user's own file
 UNITS = {"vae": " nats per image"}
 
 
@@ -57,7 +57,8 @@ def keep(folder: Path) -> Path:
     if not run["results"]:
         raise DataError(f"{folder}: the run stands at step {run['step']} without results; finish it with --resume")
     for name in set(SOURCES) & set(recipe["recipe"]):
-        recipe["recipe"][name] = Path(recipe["recipe"][name]).name  # where it lay is nobody's business
+        if recipe["recipe"][name] is not None:
+            recipe["recipe"][name] = Path(recipe["recipe"][name]).name  # where it lay is nobody's business
     target = KEPT / re.sub(r"\W+", "-", command(recipe).removeprefix("minigen train "))
     target.mkdir(parents=True, exist_ok=True)
     for name in FILES[1:]:

@@ -18,7 +18,8 @@ from minigen.training import Run, RunFolder, checkpoint
 from minigen.training.origin import GROWING, grown, moved
 
 RUNS = Path("runs")
-BUILT_IN = {"data": ("mnist", "fashion-mnist"), "text": ("shakespeare",)}  # what a recipe's field may name, no file
+IMAGES = ("mnist", "fashion-mnist")
+BUILT_IN = {"data": IMAGES, "other": IMAGES, "text": ("shakespeare",)}  # what a recipe's field may name, no file
 
 
 def train(argv: list[str]) -> int:
@@ -110,7 +111,7 @@ def extendable(module: ModuleType, recipe: Any) -> tuple[str, ...]:
 def with_absolute_path(recipe: Any) -> Any:
     """The recipe with the whole path of the user's own data, so that the run can be used from any folder."""
     for field, names in BUILT_IN.items():
-        name = getattr(recipe, field, "")
+        name = getattr(recipe, field, None)
         if name and name.lower().replace("_", "-") not in names and Path(name).exists():
             recipe = dataclasses.replace(recipe, **{field: str(Path(name).resolve())})
     return recipe

@@ -17,7 +17,6 @@ minutes on two cores, 98 of a hundred samples are read as what was asked for.
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -149,7 +148,7 @@ def train(recipe: Recipe, run: Run) -> None:
         y = np.arange(n) % classes
         return Drawn(draw(model, z[:n], y), y)
 
-    watched = Referee(run, {"g": g, "d": d}, drawn, partial(judge, model), images, held_out)
+    watched = Referee(run, {"g": g, "d": d}, drawn, lambda part, x, y: judge(model, x, y), images, held_out)
     with Steps(run, loader, state, epochs=recipe.epochs, max_steps=recipe.max_steps) as steps:
         for x, y in steps:
             d_loss, g_loss, real_logits, fake_logits = step(x, y)

@@ -150,7 +150,7 @@ def referee(model: GAN, images: data.ImageDataset, run: Run, latent: int, border
     held_out = data.load(run.recipe["data"], "test", size=run.recipe["size"])
     players = {"g": model.generator, "d": model.discriminator}
     return Referee(
-        run, players, lambda n: Drawn(draw(model, z[:n])), lambda x, _: judge(model, x), images, held_out, border
+        run, players, lambda n: Drawn(draw(model, z[:n])), lambda part, x, y: judge(model, x), images, held_out, border
     )
 
 

@@ -25,6 +25,7 @@ from minigen.training.progress import say
 COUNT = 500  # samples, and images, that are looked at
 COPIES = 100  # of them that are held against every training image
 SHARE = 0.01  # of the samples that a class has at least, to count as covered
+PARTS = ("real", "fake", "held_out")  # training images, samples, and held-out images
 FILE = "alarms.txt"  # in the run folder: what was said
 
 Look = Mapping[str, float]
@@ -33,9 +34,9 @@ Look = Mapping[str, float]
 class Referee:
     """Looks at the players of a run; `look` gives the figures, and says what is wrong, each ill once in a run.
 
-    players: G and D by their names. draw(n) → n samples, of the same noise each time. judge(images, classes) →
-    D's outputs (N, 1), images in [0, 1]; classes are None where the data has none. border: the output between "image"
-    and "sample"; None for a critic, which has none, and may win.
+    players: G and D by their names. draw(n) → n samples, of the same noise each time. judge(part, images, classes) →
+    D's outputs (N, …), images in [0, 1], part one of PARTS; classes are None where the data has none. border: the
+    output between "image" and "sample"; None for a critic, which has none, and may win.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class Referee:
         run: Run,
         players: Mapping[str, layers.Module],
         draw: Callable[[int], Drawn],
-        judge: Callable[[np.ndarray, np.ndarray | None], np.ndarray],
+        judge: Callable[[str, np.ndarray, np.ndarray | None], np.ndarray],
         images: data.ImageDataset,
         held_out: data.ImageDataset,
         border: float | None = 0.0,
@@ -71,13 +72,10 @@ class Referee:
 
     def accuracies(self, *sets: Sequence[Any]) -> dict[str, float]:
         """The shares of training images, samples and held-out images that D takes for what they are."""
-        a, b, c = (self.judge(x, y[0] if y else None) for x, *y in sets)
+        a, b, c = (self.judge(part, x, y[0] if y else None) for part, (x, *y) in zip(PARTS, sets, strict=True))
         border = (a.mean() + b.mean()) / 2 if self.border is None else self.border
-        return {
-            "real_accuracy": float((a > border).mean()),
-            "fake_accuracy": float((b < border).mean()),
-            "held_out_accuracy": float((c > border).mean()),
-        }
+        shares = ((a > border).mean(), (b < border).mean(), (c > border).mean())
+        return {f"{part}_accuracy": float(share) for part, share in zip(PARTS, shares, strict=True)}
 
     def say(self, figures: Look) -> None:
         """Print what is wrong and has not been said yet, and keep it in the run folder."""
@@ -130,7 +128,7 @@ def ills(looks: Sequence[Look], critic: bool = False) -> dict[str, str]:
         found["collapse"] = (
             f"samples are of {last['classes']:.0f} classes only; larger batches, a lower --lr, or wgan_gp usually helps"
         )
-    names = ("real_accuracy", "fake_accuracy", "held_out_accuracy")
+    names = [f"{part}_accuracy" for part in PARTS]
     if late and not critic and stays(lambda look: min(look[name] for name in names) > SURE):
         found["D has won"] = (
             f"it tells samples from images {last['fake_accuracy']:.1%} of the time, so that G learns little; a lower "

@@ -15,6 +15,10 @@ IMAGE_MODELS = [name for name in MODELS if name not in TEXT_MODELS]
 # Models whose own size takes long, in small.
 SMALL: dict[str, dict[str, Any]] = {
     "vae": {"hidden": 64},
+    "autoencoder": {"hidden": 64},
+    "vq_vae": {"codes": 8, "width": 4, "channels": 8, "layers": 1, "heads": 2, "dim": 8},
+    "pix2pix": {"width": 4},
+    "discogan": {"width": 4},
     "wgan": {"critic_steps": 2},
     "wgan_gp": {"width": 4, "critic_steps": 2},
     "char_rnn": {"hidden": 32},

@@ -79,7 +79,9 @@ def referee_of(
     images, held_out = data.mnist("train"), data.mnist("test")
     few = data.ImageDataset(images.images[:2000], np.asarray(images.labels)[:2000], images.classes, "mnist train")
     run = Run.create(tmp_path / "run", "gan", gan.Recipe())
-    return referee.Referee(run, {"g": player}, lambda n: Drawn(draw(n)), lambda x, _: judge(x), few, held_out), player
+    return referee.Referee(
+        run, {"g": player}, lambda n: Drawn(draw(n)), lambda part, x, y: judge(x), few, held_out
+    ), player
 
 
 def said(watched: referee.Referee) -> str:
