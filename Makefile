@@ -3,6 +3,7 @@
 #   make demo    train a small VAE on MNIST and look at the digits it makes
 #   make test    run the tests
 #   make check   lint, formatting, types
+#   make results train all models in full, for hours, and renew the README's table and docs/zoo.md
 #   make bench   measure minigen beside PyTorch and JAX, where they are installed
 #
 # Each makes the environment, .venv, when it is missing. PYTHON=python3.12 picks another interpreter for it.
@@ -12,7 +13,7 @@ BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench slow-test wheel-check clean
+.PHONY: help demo test check bench results slow-test wheel-check clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -30,6 +31,9 @@ check: .venv/.dev
 
 bench: .venv/.core
 	$(BIN)/minigen bench
+
+results: .venv/.core
+	$(BIN)/python -m benchmarks.full_runs
 
 slow-test: .venv/.dev
 	$(BIN)/python -m pytest -m slow

@@ -12,8 +12,10 @@ from collections.abc import Callable
 import numpy as np
 
 from minigen import data
-from minigen.models.parts.quality import Drawn, quality
+from minigen.models.parts.images import Drawn
+from minigen.models.parts.quality import COUNT, SEEDS, judged
 from minigen.models.parts.reader import READERS
+from minigen.random import generator
 
 SHOWN = ("fid", "kid", "class_score", "precision", "recall", "density", "coverage")
 SHOWN += ("class_entropy", "classes", "nearest", "learned")
@@ -27,7 +29,7 @@ def main() -> None:
     print("| samples | " + " | ".join(key.replace("_", " ") for key in SHOWN) + " |")
     print("|---|" + "---:|" * len(SHOWN))
     for title, draw in known_sets(data.load(name, "train")).items():
-        figures = quality(draw, name)
+        figures = judged(name, [draw(COUNT, generator(seed)) for seed in range(SEEDS)])
         print(f"| {title} | " + " | ".join(f"{figures[key]:.4g}" for key in SHOWN) + " |", flush=True)
 
 

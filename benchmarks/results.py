@@ -11,6 +11,7 @@ import argparse
 import json
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,25 @@ from minigen.errors import DataError
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "docs" / "results"
 FILES = ("recipe.json", "run.json", "metrics.csv")
+SHEET = "sample.png"
 SHARES = ("accuracy", "precision", "recall", "f1", "known", "overlap")  # what the names of shares begin with
+SHARES += ("coverage", "learned", "asked", "least_class")
+LATENT = ("negative_elbo", "reconstruction", "kl", "prior", "negative_log_likelihood", "bits_per_dimension")
+QUALITY = ("fid", "precision", "recall", "class_entropy", "least_class", "asked")  # of samples
 WRITERS = ("nats_per_character", "overlap_8", "held_out_overlap_8")
 SHOWN = {  # of the models that measure more than a table can hold; the rest is in run.json
+    "vae": LATENT,
+    "vq_vae": LATENT,
+    "pix2pix": ("distance", "distance_of_source"),
+    "discogan": ("distance_ab", "distance_ba", "distance_of_ab", "cycle"),
     "char_rnn": WRITERS,
     "gpt": WRITERS,
     "bert": ("nats_per_masked_character", "accuracy", "unigram_nats"),
     "text_vae": ("negative_elbo", "kl", "nats_per_word", "active_units"),
     "text_gan": ("known", "known_shuffled", "overlap_4", "overlap_4_shuffled"),
 }
+UNITS = {"vae": " nats per image", "vq_vae": " nats per image"}
 SOURCES = ("data", "other", "text")  # fields of a recipe that may name the user's own file
-UNITS = {"vae": " nats per image"}
 
 
 def main() -> None:
@@ -39,6 +48,11 @@ def main() -> None:
     parser.add_argument("runs", nargs="*", type=Path, metavar="FOLDER")
     for folder in parser.parse_args().runs:
         keep(folder)
+    renew()
+
+
+def renew() -> None:
+    """Write the README's table anew, of all runs that are kept."""
     readme = ROOT / "README.md"
     rows = "\n".join(row(folder) for folder in sorted(KEPT.iterdir()))
     table = f"| command | result | steps | time |\n|---|---|---|---|\n{rows}\n"
@@ -65,6 +79,8 @@ def keep(folder: Path) -> Path:
         shutil.copyfile(folder / name, target / name)
     for text in sorted((folder / "samples").glob("*.txt"))[-1:]:
         shutil.copyfile(text, target / "sample.txt")
+    for sheet in sorted((folder / "samples").glob("*.png"))[-1:]:
+        shutil.copyfile(sheet, target / SHEET)
     (target / FILES[0]).write_text(json.dumps(recipe, indent=2) + "\n")
     return target
 
@@ -72,13 +88,22 @@ def keep(folder: Path) -> Path:
 def row(folder: Path) -> str:
     """One line of the table."""
     recipe, run = (json.loads((folder / name).read_text()) for name in FILES[:2])
-    figures = run["results"]
-    shown = SHOWN.get(recipe["model"], figures)
-    results = ", ".join(f"{name.replace('_', ' ')} {figure(name, figures[name])}" for name in shown)
-    results += UNITS.get(recipe["model"], "")
     minutes, seconds = divmod(round(run["seconds"]), 60)
     link = f"[`{command(recipe)}`](docs/results/{folder.name}/metrics.csv), seed {recipe['recipe']['seed']}"
-    return f"| {link} | {results} | {run['step']:,} | {minutes} min {seconds:02d} s |"
+    return f"| {link} | {results_of({**run, 'document': recipe})} | {run['step']:,} | {minutes} min {seconds:02d} s |"
+
+
+def results_of(run: dict[str, Any]) -> str:
+    """The main results of a run on one line; the rest is in its run.json."""
+    model, figures = run["document"]["model"], run["results"]
+
+    def listed(names: Iterable[str]) -> str:
+        return ", ".join(f"{name.replace('_', ' ')} {figure(name, figures[name])}" for name in names if name in figures)
+
+    if "fid" not in figures:
+        return listed(SHOWN.get(model, figures)) + UNITS.get(model, "")
+    own = listed(SHOWN.get(model, ()))
+    return (f"{own}{UNITS.get(model, '')}, " if own else "") + listed(QUALITY)
 
 
 def command(document: dict[str, Any]) -> str:

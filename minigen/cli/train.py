@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from minigen import flags
+from minigen import flags, plots
 from minigen.catalog import first_line, load_model, model_names
 from minigen.cli.tested import KEY, tested_digest
 from minigen.errors import ArgumentError, RunError
@@ -154,7 +154,10 @@ def run_training(module: ModuleType, recipe: Any, run: Run) -> int:
     """Train, then say where the pictures lie, and show the last text that was written on the way."""
     with run.lock:
         train_and_evaluate(module, recipe, run)
-    last = run.samples()[-1:]
+    last, sheets = run.samples()[-1:], [path for path in run.samples() if path.suffix == ".png"]
+    if len(sheets) > 1:
+        plots.save_film(run.path / "film.gif", sheets)
+        plots.save_strip(run.path / "strip.png", sheets)
     for path in [*last, *run.pictures()]:
         print(f"  {path}")
     for path in last:

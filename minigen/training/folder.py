@@ -135,8 +135,8 @@ class RunFolder:
         return MetricLog(self.path / "metrics.csv").history()
 
     def pictures(self) -> list[Path]:
-        """The pictures in the folder, by name; those made on the way are samples."""
-        return sorted(self.path.glob("*.png"))
+        """The pictures in the folder, and the film, by name; those made on the way are samples."""
+        return sorted([*self.path.glob("*.png"), *self.path.glob("*.gif")])
 
     def samples(self) -> list[Path]:
         """The pictures or texts made on the way, in order."""

@@ -211,4 +211,4 @@ def evaluate(run: RunFolder) -> dict[str, float]:
     x, y = labelled(recipe.data, "test", recipe.size)[:10_000]
     says = {"d_test": judge(model, x, y), "d_samples": judge(model, *drawn(len(x), mg.random.generator(0)))}
     figures = {name: float(mg.sigmoid(mg.tensor(logits)).mean().item()) for name, logits in says.items()}
-    return quality(drawn, recipe.data) | figures
+    return quality(drawn, run) | figures

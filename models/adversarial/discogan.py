@@ -255,4 +255,4 @@ def evaluate(run: RunFolder) -> dict[str, float]:
         sources = CHANGES[recipe.change](test[:n][0])
         return Drawn(translate(model, "ba", sources), test.labels[:n] if test.labels is not None else None)
 
-    return figures | quality(drawn, recipe.data)
+    return figures | quality(drawn, run)

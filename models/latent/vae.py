@@ -329,7 +329,7 @@ def evaluate(run: RunFolder, wanted: Evaluation = Evaluation()) -> dict[str, flo
     def drawn(n: int, rng: np.random.Generator) -> Drawn:
         return Drawn(draw(model, n, rng), np.arange(n) % int(model.classes) if recipe.conditional else None)
 
-    return figures | quality(drawn, recipe.data)
+    return figures | quality(drawn, run)
 
 
 def measure(model: VAE, images: data.ImageDataset, binarization: Binarization = "grey") -> dict[str, float]:

@@ -266,7 +266,7 @@ def evaluate(run: RunFolder) -> dict[str, float]:
         copies = decode(model, model.words(model.encoder(mg.tensor(images))).numpy())
     title = "vq_vae · test images, each over its reconstruction"
     plots.save_reconstructions(run.path / "reconstructions.png", images, copies, title=title)
-    return measure(model, test) | quality(lambda n, rng: draw(model, n, rng), recipe.data)
+    return measure(model, test) | quality(lambda n, rng: draw(model, n, rng), run)
 
 
 def measure(model: VQVAE, images: data.ImageDataset) -> dict[str, float]:

@@ -141,7 +141,7 @@ def measure(
         "pixel_deviation_test": float(x.std(axis=0, dtype=np.float64).mean()),
         "pixel_deviation_samples": float(samples.std(axis=0, dtype=np.float64).mean()),
     }
-    return quality(lambda n, rng: Drawn(draw(model, noise(n, latent, rng))), run.recipe["data"]) | pixels
+    return quality(lambda n, rng: Drawn(draw(model, noise(n, latent, rng))), run) | pixels
 
 
 def referee(model: GAN, images: data.ImageDataset, run: Run, latent: int, border: float | None = 0.0) -> Referee:

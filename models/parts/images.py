@@ -70,6 +70,14 @@ def saved_shape(run: RunFolder) -> ImageShape:
     return tuple(run.saved()["model"]["image"].tolist())
 
 
+def neighbours(samples: np.ndarray, images: data.ImageDataset) -> np.ndarray:
+    """The nearest of the images to each sample, in pixels."""
+    rows = samples.reshape(len(samples), -1)
+    found = [metrics.nearest(rows, x.reshape(len(x), -1)) for x, *_ in data.DataLoader(images, 5000)]
+    block = np.argmin([distances for distances, _ in found], axis=0)
+    return images[np.array([5000 * b + found[b][1][i] for i, b in enumerate(block)])][0]
+
+
 def closeness(samples: np.ndarray, held_out: np.ndarray, images: data.ImageDataset) -> float:
     """Are samples copies? Their median distance to the nearest of the images, over that of held-out images.
 

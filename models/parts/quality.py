@@ -5,16 +5,17 @@ to do better, and one that does has learned the test, or repeats itself. The spr
 sets of samples.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
 
 import minigen as mg
-from minigen import data, layers, metrics, optim
-from minigen.models.parts.images import Drawn, closeness
+from minigen import data, layers, metrics, optim, plots
+from minigen.models.parts.images import Drawn, closeness, neighbours
 from minigen.models.parts.labels import validation
 from minigen.models.parts.reader import CLASSES, READERS, Seen, look
+from minigen.training import RunFolder
 
 COUNT = 10_000  # samples, and test images, that are compared
 SEEDS = 3  # sets of samples
@@ -22,8 +23,24 @@ NEAREST = 500  # of a set that are held against every training image
 SHARE = 0.01  # of the samples that a class has at least, to count as covered
 
 
-def quality(draw: Callable[[int, np.random.Generator], Drawn], source: str) -> dict[str, float]:
-    """Figures of what `draw(n, rng)` gives, for a model of the data set `source`; none for data without a reader.
+def quality(draw: Callable[[int, np.random.Generator], Drawn], run: RunFolder) -> dict[str, float]:
+    """Figures of what `draw(n, rng)` gives, for the model of a run, see `judged`; none for data without a reader.
+
+    Draws a sheet of samples, each over its nearest training image, into the run's folder.
+    """
+    name = run.recipe["data"].lower().replace("_", "-")
+    if name not in READERS:
+        return {}
+    sets = [draw(COUNT, mg.random.generator(seed)) for seed in range(SEEDS)]
+    shown = sets[0].images[:50]
+    title = f"{run.model} · samples, each over the training image that is nearest"
+    copies = neighbours(shown, data.load(name, "train"))
+    plots.save_reconstructions(run.path / "neighbours.png", shown, copies, title=title)
+    return judged(name, sets)
+
+
+def judged(name: str, sets: Sequence[Drawn]) -> dict[str, float]:
+    """Figures of sets of samples, each of COUNT, by the reader of that name.
 
     fid, kid: distances of the distributions. class_score: in the manner of the inception score. precision, recall,
     density, coverage: by neighbours. class_entropy, classes, least_class: how evenly the classes are spread (1 is
@@ -32,22 +49,17 @@ def quality(draw: Callable[[int, np.random.Generator], Drawn], source: str) -> d
     test images of a classifier that has seen samples alone. asked: share of the samples that are of the class that was
     asked for. With _floor: the same of training images; with _spread: over sets of samples.
     """
-    name = source.lower().replace("_", "-")
-    if name not in READERS:
-        return {}
     real, floor = reference(name)
-    sets = [draw(COUNT, mg.random.generator(seed)) for seed in range(SEEDS)]
     seen = [look(name, drawn.images) for drawn in sets]
-    each = [compared(real, one) for one in seen]
-    figures = {}
+    each, figures = [compared(real, one) for one in seen], {}
     for key in floor:
-        values = [figures_of_set[key] for figures_of_set in each]
+        values = [one[key] for one in each]
         figures |= {key: float(np.mean(values)), f"{key}_floor": floor[key], f"{key}_spread": float(np.std(values))}
-    first, labels = sets[0], seen[0].labels
+    first = sets[0]
     test, train = (data.load(name, part) for part in ("test", "train"))
     figures["nearest"] = closeness(first.images[:NEAREST], test[:NEAREST][0], train)
     figures["nearest_floor"] = 1.0  # of test images
-    figures["learned"] = learned(name, first.images, labels if first.asked is None else first.asked)
+    figures["learned"] = learned(name, first.images, seen[0].labels if first.asked is None else first.asked)
     figures["learned_floor"] = learned_floor(name)
     if first.asked is not None:
         figures["asked"] = float(np.mean([(a.labels == b.asked).mean() for a, b in zip(seen, sets, strict=True)]))

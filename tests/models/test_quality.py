@@ -9,10 +9,11 @@ import pytest
 from minigen import data, metrics
 from minigen.benchmarks.metric_check import known_sets
 from minigen.errors import DataError
+from minigen.models.adversarial import gan
 from minigen.models.parts import quality, reader
-from minigen.models.parts.images import Drawn
+from minigen.models.parts.images import Drawn, neighbours
 from minigen.random import generator
-from minigen.training import RunFolder
+from minigen.training import Run, RunFolder
 
 COUNT = 1000
 
@@ -49,9 +50,11 @@ def test_known_sets_are_ordered_as_a_person_would():
     assert sets["with noise of 0.3"]["precision"] < 0.1
 
 
-def test_other_real_images_give_the_floor():
+def test_other_real_images_give_the_floor(tmp_path: Path):
     train = data.mnist("train")
-    result = quality.quality(lambda n, rng: Drawn(*train[20_000 : 20_000 + n]), "MNIST")
+    run = Run.create(tmp_path / "run", "gan", gan.Recipe(data="MNIST"))
+    result = quality.quality(lambda n, rng: Drawn(*train[20_000 : 20_000 + n]), run)
+    assert (run.path / "neighbours.png").exists()
     assert set(result) >= {"fid", "fid_floor", "fid_spread", "nearest", "learned", "asked"}
     assert result["fid"] == pytest.approx(result["fid_floor"], rel=0.5)
     for name in ("precision", "recall", "coverage", "density", "class_score"):
@@ -59,8 +62,15 @@ def test_other_real_images_give_the_floor():
     assert result["asked"] > 0.99 and result["learned"] > 0.8 and result["nearest"] < 1e-3  # they are training images
 
 
-def test_other_data_has_no_reader():
-    assert quality.quality(lambda n, rng: pytest.fail("drawn"), "flowers/") == {}
+def test_other_data_has_no_reader(tmp_path: Path):
+    run = Run.create(tmp_path / "run", "gan", gan.Recipe(data="flowers/"))
+    assert quality.quality(lambda n, rng: pytest.fail("drawn"), run) == {}
+
+
+def test_neighbours_are_the_nearest_of_all_images():
+    train = data.mnist("train")
+    places = np.array([3, 7000, 59_999])
+    np.testing.assert_array_equal(neighbours(train[places][0] * 0.99, train), train[places][0])
 
 
 @pytest.mark.parametrize("name", reader.READERS)

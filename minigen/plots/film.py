@@ -1,0 +1,51 @@
+"""The sheets of a training one after the other: a film, and a strip of a few of them for paper."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from minigen.errors import ArgumentError
+from minigen.files import write_atomic
+from minigen.plots.canvas import write_png
+
+FRAMES = 48  # of a film at most, evenly spread over the training
+MOMENTS = 6  # of a strip
+DURATION, LAST = 150, 1500  # milliseconds that a frame is shown, and the last one
+
+
+def save_film(path: str | Path, sheets: Sequence[Path]) -> None:
+    """Write PNG sheets of one size as an animated GIF that repeats; of many, FRAMES evenly spread ones.
+
+    Sheets of another size than the last one's are left out. Raises ArgumentError without any, RunError when the disk
+    refuses.
+    """
+    frames = chosen(sheets, FRAMES, "save_film")
+    durations = [DURATION] * (len(frames) - 1) + [LAST]
+    buffer = io.BytesIO()
+    frames[0].save(
+        buffer, format="GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0, optimize=False
+    )
+    write_atomic(Path(path), buffer.getvalue())
+
+
+def save_strip(path: str | Path, sheets: Sequence[Path]) -> None:
+    """Write MOMENTS of the sheets, evenly spread and at half their size, side by side. Raises as `save_film`."""
+    frames = chosen(sheets, MOMENTS, "save_strip")
+    small = [np.asarray(frame.resize((frame.width // 2, frame.height // 2)).convert("RGB")) for frame in frames]
+    write_png(path, np.concatenate(small, axis=1))
+
+
+def chosen(sheets: Sequence[Path], most: int, operation: str) -> list:
+    """The sheets as images, evenly spread, first and last among them."""
+    from PIL import Image
+
+    if not sheets:
+        raise ArgumentError(f"{operation}: no sheets; pass the pictures of a run, run.samples()")
+    places = np.unique(np.linspace(0, len(sheets) - 1, min(most, len(sheets))).round().astype(int))
+    images = []
+    for place in places:
+        with Image.open(sheets[place]) as image:
+            images.append(image.convert("L") if image.mode == "L" else image.convert("RGB"))
+    return [image for image in images if (image.size, image.mode) == (images[-1].size, images[-1].mode)]
