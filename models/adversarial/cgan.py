@@ -44,6 +44,7 @@ class Recipe:
     data: str = "mnist"  # mnist, fashion-mnist, a folder of images with a folder a class, or a .npz file with labels
     size: int | None = None  # pictures of a folder are brought to size × size
     latent: int = 100  # how many numbers of noise z an image is made from
+    width: int = 64  # channels of D's first maps and G's last; the others have twice as many
     epochs: int = 10  # passes over the training images
     batch_size: int = 64  # images a step; a last, smaller batch of an epoch is left out
     lr: float = 2e-4  # learning rate of Adam, for both networks
@@ -55,7 +56,7 @@ class Recipe:
     max_steps: int | None = None  # stop after so many steps, whatever epochs says
 
     def __post_init__(self) -> None:
-        require_positive(self, "size", "latent", "epochs", "batch_size", "lr", "max_steps")
+        require_positive(self, "size", "latent", "width", "epochs", "batch_size", "lr", "max_steps")
         require_decay(self.ema)
 
 
@@ -68,7 +69,7 @@ class Generator(layers.Module):
     def __init__(self, image: ImageShape, classes: int, recipe: Recipe, rng: np.random.Generator) -> None:
         super().__init__()
         self.classes = classes
-        self.network = dcgan.generator(image, recipe.latent + classes, rng)
+        self.network = dcgan.generator(image, recipe.latent + classes, recipe.width, rng)
 
     def forward(self, z: Tensor, y: np.ndarray | Tensor) -> Tensor:
         """G(z|y)."""
@@ -80,7 +81,7 @@ class Discriminator(layers.Module):
 
     def __init__(self, image: ImageShape, classes: int, recipe: Recipe, rng: np.random.Generator) -> None:
         super().__init__()
-        *convolutions, self.last = dcgan.discriminator(image, recipe.dropout, rng)
+        *convolutions, self.last = dcgan.discriminator(image, recipe.width, recipe.dropout, rng)
         self.features = layers.Sequential(*convolutions)
         self.of_class = layers.Embedding(classes, self.last.parameters()[0].shape[0], rng=rng)
 

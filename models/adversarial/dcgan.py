@@ -43,6 +43,7 @@ class Recipe:
     data: str = "mnist"  # mnist, fashion-mnist, a folder of images, or a .npz file
     size: int | None = None  # pictures of a folder are brought to size × size
     latent: int = 100  # how many numbers of noise z an image is made from
+    width: int = 64  # channels of D's first maps and G's last; the others have twice as many
     epochs: int = 10  # passes over the training images
     batch_size: int = 64  # images a step; a last, smaller batch of an epoch is left out
     lr: float = 1e-4  # learning rate of Adam, for both networks
@@ -57,7 +58,7 @@ class Recipe:
     max_steps: int | None = None  # stop after so many steps, whatever epochs says
 
     def __post_init__(self) -> None:
-        require_positive(self, "size", "latent", "epochs", "batch_size", "lr", "max_steps")
+        require_positive(self, "size", "latent", "width", "epochs", "batch_size", "lr", "max_steps")
         require_decay(self.ema)
         require_smoothing(self.loss, self.smoothing)
 
@@ -67,47 +68,48 @@ class Recipe:
 init = partial(layers.init.normal, std=0.02)
 
 
-def generator(image: ImageShape, latent: int, rng: np.random.Generator) -> layers.Sequential:
-    """z (N, latent) → images (N, H, W, C) in [-1, 1], by way of (H/4, W/4, 128) and (H/2, W/2, 64)."""
-    height, width, channels = image
-    small = (height // 4, width // 4, 128)
+def generator(image: ImageShape, latent: int, width: int, rng: np.random.Generator) -> layers.Sequential:
+    """z (N, latent) → images (N, H, W, C) in [-1, 1], by way of (H/4, W/4, 2·width) and (H/2, W/2, width)."""
+    height, width_of_image, channels = image
+    small = (height // 4, width_of_image // 4, 2 * width)
     transposed = partial(layers.ConvTranspose2d, kernel_size=5, padding=2, bias=False, rng=rng, init=init)
     return layers.Sequential(
         layers.Linear(latent, math.prod(small), bias=False, rng=rng, init=init),
         layers.BatchNorm(math.prod(small)),
         layers.LeakyReLU(0.2),
         layers.Reshape(*small),
-        transposed(128, 128, stride=1),
-        layers.BatchNorm(128),
+        transposed(2 * width, 2 * width, stride=1),
+        layers.BatchNorm(2 * width),
         layers.LeakyReLU(0.2),
-        transposed(128, 64, stride=2, output_padding=1),
-        layers.BatchNorm(64),
+        transposed(2 * width, width, stride=2, output_padding=1),
+        layers.BatchNorm(width),
         layers.LeakyReLU(0.2),
-        transposed(64, channels, stride=2, output_padding=1),
+        transposed(width, channels, stride=2, output_padding=1),
         layers.Tanh(),
     )
 
 
-def discriminator(image: ImageShape, dropout: float, rng: np.random.Generator) -> layers.Sequential:
+def discriminator(image: ImageShape, width: int, dropout: float, rng: np.random.Generator) -> layers.Sequential:
     """Images (N, H, W, C) → the logit of D, (N, 1)."""
-    height, width, channels = image
+    height, width_of_image, channels = image
     convolution = partial(layers.Conv2d, kernel_size=5, stride=2, padding=2, rng=rng, init=init)
     return layers.Sequential(
-        convolution(channels, 64),
+        convolution(channels, width),
         layers.LeakyReLU(0.2),
         layers.Dropout(dropout, rng=rng),
-        convolution(64, 128),
+        convolution(width, 2 * width),
         layers.LeakyReLU(0.2),
         layers.Dropout(dropout, rng=rng),
         layers.Flatten(),
-        layers.Linear(height // 4 * (width // 4) * 128, 1, rng=rng, init=init),
+        layers.Linear(height // 4 * (width_of_image // 4) * 2 * width, 1, rng=rng, init=init),
     )
 
 
 def build(image: ImageShape, recipe: Recipe, rng: np.random.Generator) -> GAN:
     """Both networks with their first weights. Raises ArgumentError when the images can not be halved twice."""
     check_image("dcgan", image)
-    g, d = generator(image, recipe.latent, rng), discriminator(image, recipe.dropout, rng)
+    g = generator(image, recipe.latent, recipe.width, rng)
+    d = discriminator(image, recipe.width, recipe.dropout, rng)
     return GAN(g, stretching_nothing(d, rng) if recipe.spectral_norm else d, image)
 
 

@@ -48,7 +48,7 @@ class Recipe:
     other: str | None = None  # domain B, images of the same size; none: the second half of A's, changed
     change: Literal["outline", "thicker", "turned"] = "thicker"  # what makes B's images, unless --other gives them
     size: int | None = None  # pictures of a folder are brought to size × size
-    width: int = 64  # channels of the generators' first maps
+    width: int = 64  # channels of all networks' first maps
     cycle: float = 10.0  # weight of the way there and back
     dropout: float = 0.3  # share of the discriminators' features that is dropped in training
     epochs: int = 6  # passes over the training images of both domains
@@ -97,7 +97,9 @@ class DiscoGAN(layers.Module):
         super().__init__()
         check_image("discogan", image)
         self.generators = layers.ModuleDict({way: translator(image[2], recipe.width, rng) for way in ("ab", "ba")})
-        self.discriminators = layers.ModuleDict({of: discriminator(image, recipe.dropout, rng) for of in ("a", "b")})
+        self.discriminators = layers.ModuleDict(
+            {of: discriminator(image, recipe.width, recipe.dropout, rng) for of in ("a", "b")}
+        )
         self.register_buffer("image", np.array(image))
 
 

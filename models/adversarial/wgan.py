@@ -63,7 +63,7 @@ class Recipe:
 def build(image: ImageShape, recipe: Recipe, rng: np.random.Generator) -> GAN:
     """Those of dcgan.py; D's logit, without dropout, is C. Raises ArgumentError when images can not be halved twice."""
     dcgan.check_image("wgan", image)
-    return GAN(dcgan.generator(image, recipe.latent, rng), dcgan.discriminator(image, 0.0, rng), image)
+    return GAN(dcgan.generator(image, recipe.latent, 64, rng), dcgan.discriminator(image, 64, 0.0, rng), image)
 
 
 # ---------------------------------------------------------------- training

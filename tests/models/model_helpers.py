@@ -20,6 +20,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "pix2pix": {"width": 4},
     "discogan": {"width": 4},
     "wgan": {"critic_steps": 2},
+    "cgan": {"width": 8},
     "wgan_gp": {"width": 4, "critic_steps": 2},
     "char_rnn": {"hidden": 32},
     "gpt": {"layers": 2, "dim": 32, "context": 16},
