@@ -82,7 +82,7 @@ def quality_table(kept: list[dict[str, Any]]) -> str:
 def with_spread(name: str, results: dict[str, Any]) -> str:
     """A figure, and its deviation over sets of samples."""
     spread = results.get(f"{name}_spread")
-    return figure(name, results[name]) + (f" ± {spread:.2g}" if spread else "")
+    return figure(name, results[name]) + (f" ± {figure(name, spread)}" if spread else "")
 
 
 def save_side_by_side(measured: list[dict[str, Any]]) -> None:
