@@ -25,7 +25,7 @@ import minigen as mg
 from minigen import data, layers, optim, plots
 from minigen.autograd import Tensor
 from minigen.models.adversarial import dcgan
-from minigen.models.parts.game import GAN, discriminator_loss, generator_loss, mean_d, noise
+from minigen.models.parts.game import GAN, discriminator_loss, generator_loss, mean_d, noise, restored
 from minigen.models.parts.game import preprocessing as preprocessing
 from minigen.models.parts.images import ClassRequest as Request
 from minigen.models.parts.images import Drawn, ImageShape, asked, saved_shape
@@ -166,9 +166,7 @@ def train(recipe: Recipe, run: Run) -> None:
 def load(run: RunFolder) -> CGAN:
     """Both networks of a run, as they were saved last."""
     classes = int(run.saved()["model"]["classes"])
-    model = CGAN(saved_shape(run), classes, run.load_recipe(Recipe), mg.random.generator(0))
-    run.load_weights(model, averaged=model.generator)
-    return model
+    return restored(CGAN(saved_shape(run), classes, run.load_recipe(Recipe), mg.random.generator(0)), run)
 
 
 # ---------------------------------------------------------------- sampling and evaluation

@@ -29,7 +29,16 @@ import minigen as mg
 from minigen import data, layers
 from minigen.errors import ArgumentError
 from minigen.models.adversarial.gan import play
-from minigen.models.parts.game import GAN, Objective, draw, measure, noise, require_smoothing, stretching_nothing
+from minigen.models.parts.game import (
+    GAN,
+    Objective,
+    draw,
+    measure,
+    noise,
+    require_smoothing,
+    restored,
+    stretching_nothing,
+)
 from minigen.models.parts.game import preprocessing as preprocessing
 from minigen.models.parts.images import ImageShape, Request, saved_shape
 from minigen.models.parts.options import require_decay, require_positive
@@ -140,9 +149,7 @@ def train(recipe: Recipe, run: Run) -> None:
 
 def load(run: RunFolder) -> GAN:
     """Both networks of a run, as they were saved last."""
-    model = build(saved_shape(run), run.load_recipe(Recipe), mg.random.generator(0))
-    run.load_weights(model, averaged=model.generator)
-    return model
+    return restored(build(saved_shape(run), run.load_recipe(Recipe), mg.random.generator(0)), run)
 
 
 # ---------------------------------------------------------------- sampling and evaluation

@@ -38,6 +38,7 @@ from minigen.models.parts.game import (
     noise,
     referee,
     require_smoothing,
+    restored,
     stretching_nothing,
 )
 from minigen.models.parts.game import preprocessing as preprocessing
@@ -168,9 +169,7 @@ def play(
 
 def load(run: RunFolder) -> GAN:
     """Both networks of a run, as they were saved last."""
-    model = build(saved_shape(run), run.load_recipe(Recipe), mg.random.generator(0))
-    run.load_weights(model, averaged=model.generator)
-    return model
+    return restored(build(saved_shape(run), run.load_recipe(Recipe), mg.random.generator(0)), run)
 
 
 # ---------------------------------------------------------------- sampling and evaluation

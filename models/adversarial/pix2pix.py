@@ -27,7 +27,7 @@ import minigen as mg
 from minigen import data, layers, optim, plots
 from minigen.autograd import Tensor
 from minigen.models.adversarial.dcgan import check_image
-from minigen.models.parts.game import GAN, discriminator_loss, generator_loss, mean_d
+from minigen.models.parts.game import GAN, discriminator_loss, generator_loss, mean_d, restored
 from minigen.models.parts.game import preprocessing as preprocessing
 from minigen.models.parts.images import Drawn, ImageShape, saved_shape
 from minigen.models.parts.modes import evaluating
@@ -177,9 +177,7 @@ def train(recipe: Recipe, run: Run) -> None:
 
 def load(run: RunFolder) -> GAN:
     """Both networks of a run, as they were saved last."""
-    model = build(saved_shape(run), run.load_recipe(Recipe), mg.random.generator(0))
-    run.load_weights(model, averaged=model.generator)
-    return model
+    return restored(build(saved_shape(run), run.load_recipe(Recipe), mg.random.generator(0)), run)
 
 
 # ---------------------------------------------------------------- translating and evaluation

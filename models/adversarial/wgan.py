@@ -28,7 +28,7 @@ import minigen as mg
 from minigen import data, optim, plots
 from minigen.autograd import Tensor
 from minigen.models.adversarial import dcgan
-from minigen.models.parts.game import GAN, draw, measure, noise, referee
+from minigen.models.parts.game import GAN, draw, measure, noise, referee, restored
 from minigen.models.parts.game import preprocessing as preprocessing
 from minigen.models.parts.images import ImageShape, Request, saved_shape
 from minigen.models.parts.options import averaging, require_decay, require_positive
@@ -143,9 +143,7 @@ def play(
 
 def load(run: RunFolder) -> GAN:
     """Both networks of a run, as they were saved last."""
-    model = build(saved_shape(run), run.load_recipe(Recipe), mg.random.generator(0))
-    run.load_weights(model, averaged=model.generator)
-    return model
+    return restored(build(saved_shape(run), run.load_recipe(Recipe), mg.random.generator(0)), run)
 
 
 # ---------------------------------------------------------------- sampling and evaluation

@@ -26,7 +26,7 @@ from minigen import data, layers, optim
 from minigen.autograd import Tensor
 from minigen.models.adversarial.dcgan import check_image
 from minigen.models.adversarial.wgan import play
-from minigen.models.parts.game import GAN, draw, measure, noise
+from minigen.models.parts.game import GAN, draw, measure, noise, restored
 from minigen.models.parts.game import preprocessing as preprocessing
 from minigen.models.parts.images import ImageShape, Request, saved_shape
 from minigen.models.parts.options import require_decay, require_positive
@@ -139,9 +139,7 @@ def train(recipe: Recipe, run: Run) -> None:
 
 def load(run: RunFolder) -> GAN:
     """Both networks of a run, as they were saved last."""
-    model = build(saved_shape(run), run.load_recipe(Recipe), mg.random.generator(0))
-    run.load_weights(model, averaged=model.generator)
-    return model
+    return restored(build(saved_shape(run), run.load_recipe(Recipe), mg.random.generator(0)), run)
 
 
 # ---------------------------------------------------------------- sampling and evaluation

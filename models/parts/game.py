@@ -4,7 +4,7 @@ A generator G turns noise z into an image, a discriminator D gives the logit of 
 the data. Goodfellow et al. (2014), https://arxiv.org/abs/1406.2661; the steps of both are in adversarial/gan.py.
 """
 
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -28,6 +28,8 @@ class GAN(layers.Module):
         self.discriminator = discriminator
         self.register_buffer("image", np.array(image))  # so that a checkpoint alone can be sampled from
 
+
+Players = TypeVar("Players", bound=GAN)
 
 # ---------------------------------------------------------------- the losses
 
@@ -84,6 +86,12 @@ def stretching_nothing(network: layers.Sequential, rng: np.random.Generator) -> 
         if isinstance(layer, (layers.Linear, layers.Conv2d)):
             layers.spectral_norm(layer, rng=rng)
     return network
+
+
+def restored(model: Players, run: RunFolder) -> Players:
+    """Both networks with the weights that a run saved last; G with the averaged ones where there are some."""
+    run.load_weights(model, averaged=model.generator)
+    return model
 
 
 # ---------------------------------------------------------------- noise, and what becomes of it
