@@ -41,6 +41,7 @@ from minigen.models.parts.labels import labelled
 from minigen.models.parts.latent import Binarization, binarized, convolutional, given, mlp, save_pictures
 from minigen.models.parts.options import ScheduleName, averaging, require_decay, require_positive, scheduling, stopping
 from minigen.models.parts.quality import quality
+from minigen.models.parts.reader import reader_of
 from minigen.training import Run, RunFolder, Steps
 
 
@@ -197,6 +198,7 @@ def train(recipe: Recipe, run: Run) -> None:
     Where a figure decides (--patience, --schedule plateau) every twelfth training image is held out for it.
     """
     rng = mg.random.generator(recipe.seed)
+    reader_of(recipe.data)  # which measures the samples at the end, and is missed better now
     images, test = (read(recipe, split) for split in ("train", "test"))
     held_out = None
     if recipe.patience is not None or recipe.schedule == "plateau":

@@ -36,6 +36,7 @@ from minigen.models.parts.images import Drawn, ImageShape, asked, saved_shape
 from minigen.models.parts.modes import evaluating
 from minigen.models.parts.options import ScheduleName, averaging, require_decay, require_positive, scheduling
 from minigen.models.parts.quality import quality
+from minigen.models.parts.reader import reader_of
 from minigen.models.parts.transformer import blocks, initialize
 from minigen.training import Run, RunFolder, Steps
 
@@ -170,6 +171,7 @@ def description(model: VQVAE, words: Tensor, y: np.ndarray) -> Tensor:
 def train(recipe: Recipe, run: Run) -> None:
     """Minimise L, and beside it the prior's nats, by Adam, and fill the run folder."""
     rng = mg.random.generator(recipe.seed)
+    reader_of(recipe.data)  # which measures the samples at the end, and is missed better now
     images, test = (data.load(recipe.data, split, size=recipe.size) for split in ("train", "test"))
     classes = 0 if images.labels is None else len(images.classes)
     model = VQVAE(images.image_shape, classes, recipe, rng)

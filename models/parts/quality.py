@@ -14,7 +14,7 @@ import minigen as mg
 from minigen import data, layers, metrics, optim, plots
 from minigen.models.parts.images import Drawn, closeness, neighbours
 from minigen.models.parts.labels import validation
-from minigen.models.parts.reader import CLASSES, READERS, Seen, look
+from minigen.models.parts.reader import CLASSES, Seen, look, reader_of
 from minigen.training import RunFolder
 
 COUNT = 10_000  # samples, and test images, that are compared
@@ -28,8 +28,8 @@ def quality(draw: Callable[[int, np.random.Generator], Drawn], run: RunFolder) -
 
     Draws a sheet of samples, each over its nearest training image, into the run's folder.
     """
-    name = run.recipe["data"].lower().replace("_", "-")
-    if name not in READERS:
+    name = reader_of(run.recipe["data"])
+    if name is None:
         return {}
     sets = [draw(COUNT, mg.random.generator(seed)) for seed in range(SEEDS)]
     shown = sets[0].images[:50]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 import minigen as mg
-from minigen import data, layers
+from minigen import layers
 from minigen.catalog import SHIPPED
 from minigen.errors import DataError
 
@@ -36,10 +36,16 @@ class Seen(NamedTuple):
         return self.probabilities.argmax(1)
 
 
-def reader_of(images: data.ImageDataset) -> str | None:
-    """The name of the reader of a data set's images; None when there is none."""
-    name = images.name.rpartition(" ")[0]
-    return name if name in READERS else None
+def reader_of(source: str) -> str | None:
+    """The name of the reader of a data set, as recipes call it; None when there is none.
+
+    Raises DataError when its weights are not those that were shipped: better before a training than after.
+    """
+    name = source.lower().replace("_", "-")
+    if name not in READERS:
+        return None
+    reader(name)
+    return name
 
 
 @cache

@@ -18,7 +18,7 @@ import numpy as np
 from minigen import data, layers, metrics
 from minigen.files import write_atomic
 from minigen.models.parts.images import Drawn, closeness
-from minigen.models.parts.reader import CLASSES, READERS, look
+from minigen.models.parts.reader import CLASSES, look, reader_of
 from minigen.training import Run
 from minigen.training.progress import say
 
@@ -51,6 +51,7 @@ class Referee:
     ) -> None:
         self.run, self.players, self.draw, self.judge, self.border = run, players, draw, judge, border
         self.images, self.held_out = (dataclasses.replace(part, range=(0, 1)) for part in (images, held_out))
+        self.reader = reader_of(run.recipe["data"])
         self.digests = {name: digest(player) for name, player in players.items()}
         self.looks: list[Look] | None = None  # those before; read at the first look, when a run has been restored
 
@@ -59,9 +60,8 @@ class Referee:
         (samples, asked), known, unknown = self.draw(COUNT), self.images[:COUNT], self.held_out[:COUNT]
         finite = bool(np.isfinite(samples).all())
         figures: dict[str, float] = {"diversity": spread(samples) / max(spread(known[0]), 1e-12)}
-        source = self.run.recipe["data"].lower().replace("_", "-")
-        if source in READERS and finite:
-            balance = metrics.class_balance(look(source, samples).labels, CLASSES, SHARE)
+        if self.reader is not None and finite:
+            balance = metrics.class_balance(look(self.reader, samples).labels, CLASSES, SHARE)
             figures |= {"classes": float(balance.covered), "class_entropy": balance.entropy}
         if finite:
             figures["nearest"] = closeness(samples[:COPIES], unknown[0][:COPIES], self.images)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from model_helpers import trained
 
 from minigen import data, metrics
 from minigen.benchmarks.metric_check import known_sets
@@ -103,6 +104,10 @@ def test_an_altered_reader_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     reader.reader.cache_clear()
     with pytest.raises(DataError, match="missing or altered; install minigen again"):
         reader.reader("mnist")
+    for name in ("vae", "vq_vae", "gan", "cgan", "wgan", "pix2pix", "discogan"):  # before the first step
+        with pytest.raises(DataError, match="missing or altered; install minigen again"):
+            trained(name, tmp_path / name, max_steps=1)
+        assert not (tmp_path / name / "metrics.csv").exists()
 
 
 @pytest.mark.parametrize(
