@@ -19,5 +19,6 @@ assert minigen.data.shakespeare().startswith("CHORUS:")
 '
 venv/bin/minigen info
 venv/bin/minigen train vae --dry-run
+venv/bin/minigen sample cgan --class 7 -n 4
 venv/bin/minigen bench tiny_mlp_b8 --quick --peers
 echo "wheel-check: the wheel works in an empty environment"

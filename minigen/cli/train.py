@@ -137,7 +137,7 @@ def two_steps(module: ModuleType, model: str, recipe: Any) -> Any:
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         run = Run.create(Path(folder) / "run", model, recipe)
         run.kept = False
-        train_and_evaluate(module, recipe, run)
+        module.train(recipe, run)
         return module.load(run)
 
 
