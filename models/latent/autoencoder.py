@@ -11,8 +11,8 @@ where p is a Bernoulli for every pixel, a grey level taken as a probability, and
 (--noise 0.5, its deviation) or a share of the pixels set to 0 (--mask 0.3). With noise the code can not be a copy, even
 where it is as large as the image: what is learned is what images have in common.
 
-What to expect on MNIST: after the 20 epochs of the default recipe the mean squared error of a pixel on test images is
-about 0.004. There is no prior on z: walks between images work, points drawn at random do not (vae.py mends that).
+What to expect on MNIST: images come back readable after an epoch, and noise of deviation 0.4 is taken out to an eighth
+of its square. There is no prior on z: walks between images work, points drawn at random do not (vae.py mends that).
 """
 
 import math

@@ -13,14 +13,13 @@ import minigen as mg
 from minigen import data, plots
 from minigen.catalog import load_model
 from minigen.cli import main
-from minigen.cli.train import train_and_evaluate
 from minigen.config import config
 from minigen.errors import ArgumentError, MinigenError
 from minigen.models.latent import vae
 from minigen.models.parts.images import hold_out
 from minigen.models.vision import classifier
 from minigen.random import generator
-from minigen.training import Run, checkpoint
+from minigen.training import checkpoint
 from minigen.training import steps as training_steps
 
 
@@ -119,9 +118,7 @@ def test_few_test_images(name: str, count: int, tmp_path: Path):
     images = generator(0).integers(0, 256, (10 * count, 12, 12), np.uint8)
     np.savez(tmp_path / "few.npz", images=images, labels=np.zeros(10 * count, np.int64))
     assert len(data.load(tmp_path / "few.npz", "test")) == count
-    recipe = load_model(name).Recipe(data=str(tmp_path / "few.npz"), batch_size=4, max_steps=2)
-    run = Run.create(tmp_path / "run", name, recipe)
-    train_and_evaluate(load_model(name), recipe, run)
+    run = trained(name, tmp_path / "run", data=str(tmp_path / "few.npz"), batch_size=4, max_steps=2)
     assert (run.path / "interpolation.png").exists() == (name in ("vae", "autoencoder") and count > 1)
 
 
