@@ -49,6 +49,7 @@ RUNS = (  # the quick ones first
     f"vae --k 5 {BURDA} --epochs 250",
     "sequential_mnist --by pixel --batch-size 64",
     "sequential_mnist --by permuted --batch-size 64",
+    "classifier --data fashion-mnist --epochs 12",  # last, as its data is not in the package
 )
 
 

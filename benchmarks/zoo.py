@@ -21,7 +21,6 @@ PAGE = ROOT / "docs" / "zoo.md"
 SIDE_BY_SIDE = ROOT / "docs" / "images" / "side_by_side.png"
 QUALITY = ("fid", "kid", "precision", "recall", "density", "coverage", "class_entropy", "least_class", "nearest")
 QUALITY += ("learned",)
-SAMPLES = 16  # of each model, in the picture
 
 
 def main() -> None:
@@ -86,7 +85,7 @@ def with_spread(name: str, results: dict[str, Any]) -> str:
 
 
 def save_side_by_side(measured: list[dict[str, Any]]) -> None:
-    """Draw the first samples of each model in a row, with its figures under it."""
+    """Draw the last sheet of each model, with its figures under it."""
     from PIL import Image
 
     pictures, captions = [], []

@@ -59,6 +59,11 @@ def flag_of(field: str) -> str:
     return f"-{field}" if len(field) == 1 else f"--{field.rstrip('_').replace('_', '-')}"
 
 
+def spellings(field: str) -> list[str]:
+    """How the flag of one field may be written: k → -k and --k."""
+    return [flag_of(field), f"--{field}"] if len(field) == 1 else [flag_of(field)]
+
+
 def add_fields(parser: argparse.ArgumentParser, kind: type, title: str) -> None:
     """Add one flag for each field of the dataclass `kind`; those not given are absent from the namespace.
 
@@ -67,17 +72,17 @@ def add_fields(parser: argparse.ArgumentParser, kind: type, title: str) -> None:
     group = parser.add_argument_group(title)
     types_, comments = typing.get_type_hints(kind), field_comments(kind)
     for field in dataclasses.fields(kind):
-        wanted, flag = without_none(types_[field.name]), flag_of(field.name)
+        wanted, names = without_none(types_[field.name]), spellings(field.name)
         default = "none" if field.default is None or field.default == "" else field.default
         help_text = f"{comments.get(field.name, '')} (default: {default})".strip().replace("%", "%%")
         common: dict[str, Any] = {"dest": field.name, "default": argparse.SUPPRESS, "help": help_text}
         if wanted is bool:
-            group.add_argument(flag, action=argparse.BooleanOptionalAction, **common)
+            group.add_argument(*names, action=argparse.BooleanOptionalAction, **common)
         elif typing.get_origin(wanted) is typing.Literal:
-            group.add_argument(flag, choices=typing.get_args(wanted), **common)
+            group.add_argument(*names, choices=typing.get_args(wanted), **common)
         else:
             metavar = {int: "N", float: "X"}.get(wanted, "TEXT")
-            group.add_argument(flag, type=converter(wanted), metavar=metavar, **common)
+            group.add_argument(*names, type=converter(wanted), metavar=metavar, **common)
 
 
 def given_fields(namespace: argparse.Namespace, kind: type) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def save_pictures(
 
     encode(model, x, y) → z (N, latent), decode(model, z, y) → images in [0, 1]; y is None unless `told`.
     """
-    images, labels = test[:50][0], test.labels[:50] if told and test.labels is not None else None
+    images, labels = in_part(test, 50, told)
     z = encode(model, images, labels)
     title = f"{run.model} · test images, each over its reconstruction"
     plots.save_reconstructions(run.path / "reconstructions.png", images, decode(model, z, labels), title=title)

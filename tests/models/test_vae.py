@@ -14,6 +14,7 @@ from minigen.errors import ArgumentError
 from minigen.models.latent import vae
 from minigen.models.parts import latent
 from minigen.random import generator
+from minigen.training import RunFolder
 
 IMAGE = (4, 4, 1)
 
@@ -89,6 +90,13 @@ def test_each_option_trains_and_resumes_to_the_bit(fields: dict, digits: str, tm
     assert main(["train", "--resume", str(tmp_path / "parts"), "--max-steps", "30"]) == 0
     assert (tmp_path / "parts" / "checkpoint.safetensors").read_bytes() == whole.checkpoint_path.read_bytes()
     assert ("bits_per_dimension" in whole.results) == (fields.get("likelihood") == "gaussian")
+
+
+def test_the_number_of_samples_is_a_flag_in_both_spellings(digits: str, tmp_path: Path):
+    for i, flag in enumerate(("--k", "-k")):
+        flags = ["--data", digits, flag, "3", "--max-steps", "1", "--hidden", "8", "--out", str(tmp_path / str(i))]
+        assert main(["train", "vae", *flags]) == 0
+        assert RunFolder.open(tmp_path / str(i)).recipe["k"] == 3
 
 
 def test_more_samples_bound_more_tightly(digits: str, tmp_path: Path, capsys: pytest.CaptureFixture):
