@@ -4,6 +4,7 @@
 # PyTorch is optional (the extra `bench`), and so is this file.
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import nn
@@ -23,16 +24,15 @@ def made(model: nn.Module, compiled: bool) -> nn.Module:
     return model
 
 
-def gan_step(g: nn.Module, d: nn.Module, x: torch.Tensor, lr: float, beta1: float) -> Step:
-    """The discriminator on real and detached generated images, then the generator through it."""
-    batch = len(x)
+def gan_step(g: nn.Module, d: nn.Module, lr: float, beta1: float) -> Callable[[torch.Tensor], float]:
+    """Of a batch of images: the discriminator on them and on detached samples, then the generator through it."""
     g_optimizer = torch.optim.Adam(g.parameters(), lr, betas=(beta1, 0.999))
     d_optimizer = torch.optim.Adam(d.parameters(), lr, betas=(beta1, 0.999))
-    real, fake = torch.ones(batch, 1), torch.zeros(batch, 1)
     loss = nn.BCEWithLogitsLoss()
 
-    def step() -> float:
-        images = g(torch.randn(batch, 100))
+    def step(x: torch.Tensor) -> float:
+        real, fake = torch.ones(len(x), 1), torch.zeros(len(x), 1)
+        images = g(torch.randn(len(x), 100))
         d_optimizer.zero_grad()
         d_loss = loss(d(x), real) + loss(d(images.detach()), fake)
         d_loss.backward()
@@ -52,11 +52,11 @@ def gan_mlp(batch: int, compiled: bool) -> Step:
         nn.Linear(100, 256), nn.LeakyReLU(0.2), nn.Linear(256, 512), nn.LeakyReLU(0.2), nn.Linear(512, 784), nn.Tanh()
     )
     d = nn.Sequential(nn.Linear(784, 512), nn.LeakyReLU(0.2), nn.Linear(512, 256), nn.LeakyReLU(0.2), nn.Linear(256, 1))
-    return gan_step(made(g, compiled), made(d, compiled), torch.rand(batch, 784), 2e-4, 0.9)
+    return partial(gan_step(made(g, compiled), made(d, compiled), 2e-4, 0.9), torch.rand(batch, 784))
 
 
-def dcgan(batch: int, compiled: bool) -> Step:
-    """DCGAN on 1×28×28 images."""
+def dcgan_players() -> tuple[nn.Module, nn.Module]:
+    """G and D of DCGAN on 1×28×28 images, with the weights that PyTorch starts from."""
     g = nn.Sequential(
         nn.Linear(100, 7 * 7 * 128, bias=False),
         nn.BatchNorm1d(7 * 7 * 128),
@@ -81,7 +81,13 @@ def dcgan(batch: int, compiled: bool) -> Step:
         nn.Flatten(),
         nn.Linear(7 * 7 * 128, 1),
     )
-    return gan_step(made(g, compiled), made(d, compiled), torch.rand(batch, 1, 28, 28), 1e-4, 0.5)
+    return g, d
+
+
+def dcgan(batch: int, compiled: bool) -> Step:
+    """DCGAN on 1×28×28 images."""
+    g, d = dcgan_players()
+    return partial(gan_step(made(g, compiled), made(d, compiled), 1e-4, 0.5), torch.rand(batch, 1, 28, 28))
 
 
 class VAE(nn.Module):
