@@ -40,7 +40,7 @@ from minigen.models.parts.images import Drawn, ImageShape, asked, hold_out, save
 from minigen.models.parts.labels import labelled
 from minigen.models.parts.latent import Binarization, binarized, convolutional, given, mlp, save_pictures
 from minigen.models.parts.options import ScheduleName, averaging, require_decay, require_positive, scheduling, stopping
-from minigen.models.parts.quality import quality
+from minigen.models.parts.quality import glance, quality
 from minigen.models.parts.reader import reader_of
 from minigen.training import Run, RunFolder, Steps
 
@@ -198,7 +198,7 @@ def train(recipe: Recipe, run: Run) -> None:
     Where a figure decides (--patience, --schedule plateau) every twelfth training image is held out for it.
     """
     rng = mg.random.generator(recipe.seed)
-    reader_of(recipe.data)  # which measures the samples at the end, and is missed better now
+    reader = reader_of(recipe.data)  # which measures the samples
     images, test = (read(recipe, split) for split in ("train", "test"))
     held_out = None
     if recipe.patience is not None or recipe.schedule == "plateau":
@@ -254,6 +254,7 @@ def train(recipe: Recipe, run: Run) -> None:
                     figures = {
                         f"test_{name}": value for name, value in measure(model, test, recipe.binarization).items()
                     }
+                    figures |= glance(reader, lambda n: draw(model, n, mg.random.generator(recipe.seed)))
                     if held_out is not None:
                         figures[watch] = measure(model, held_out, recipe.binarization)["negative_elbo"]
                 steps.record(**figures)

@@ -35,7 +35,7 @@ from minigen.models.parts.images import ClassRequest as Request
 from minigen.models.parts.images import Drawn, ImageShape, asked, saved_shape
 from minigen.models.parts.modes import evaluating
 from minigen.models.parts.options import ScheduleName, averaging, require_decay, require_positive, scheduling
-from minigen.models.parts.quality import quality
+from minigen.models.parts.quality import glance, quality
 from minigen.models.parts.reader import reader_of
 from minigen.models.parts.transformer import blocks, initialize
 from minigen.training import Run, RunFolder, Steps
@@ -171,7 +171,7 @@ def description(model: VQVAE, words: Tensor, y: np.ndarray) -> Tensor:
 def train(recipe: Recipe, run: Run) -> None:
     """Minimise L, and beside it the prior's nats, by Adam, and fill the run folder."""
     rng = mg.random.generator(recipe.seed)
-    reader_of(recipe.data)  # which measures the samples at the end, and is missed better now
+    reader = reader_of(recipe.data)  # which measures the samples
     images, test = (data.load(recipe.data, split, size=recipe.size) for split in ("train", "test"))
     classes = 0 if images.labels is None else len(images.classes)
     model = VQVAE(images.image_shape, classes, recipe, rng)
@@ -199,7 +199,9 @@ def train(recipe: Recipe, run: Run) -> None:
             steps.log(every=50, loss=loss, reconstruction=reconstruction, prior=prior)
             with steps.averaged():
                 if steps.check_due:
-                    steps.record(**{f"test_{name}": value for name, value in measure(model, test).items()})
+                    figures = {f"test_{name}": value for name, value in measure(model, test).items()}
+                    figures |= glance(reader, lambda n: draw(model, n, mg.random.generator(recipe.seed)).images)
+                    steps.record(**figures)
                 if steps.sample_due:
                     sheet = draw(model, 64, mg.random.generator(recipe.seed)).images
                     plots.save_grid(steps.picture_path(), sheet, title=steps.title)

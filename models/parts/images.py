@@ -72,10 +72,7 @@ def saved_shape(run: RunFolder) -> ImageShape:
 
 def neighbours(samples: np.ndarray, images: data.ImageDataset) -> np.ndarray:
     """The nearest of the images to each sample, in pixels."""
-    rows = samples.reshape(len(samples), -1)
-    found = [metrics.nearest(rows, x.reshape(len(x), -1)) for x, *_ in data.DataLoader(images, 5000)]
-    block = np.argmin([distances for distances, _ in found], axis=0)
-    return images[np.array([5000 * b + found[b][1][i] for i, b in enumerate(block)])][0]
+    return images[nearest(samples, images)[1]][0]
 
 
 def closeness(samples: np.ndarray, held_out: np.ndarray, images: data.ImageDataset) -> float:
@@ -83,9 +80,15 @@ def closeness(samples: np.ndarray, held_out: np.ndarray, images: data.ImageDatas
 
     Distances are in pixels, far below 1 is copied.
     """
-    medians = []
-    for queries in (samples, held_out):
-        rows = queries.reshape(len(queries), -1)
-        blocks = [metrics.nearest(rows, x.reshape(len(x), -1))[0] for x, *_ in data.DataLoader(images, 5000)]
-        medians.append(np.median(np.min(blocks, axis=0)))
-    return float(medians[0] / max(medians[1], 1e-12))
+    ours, theirs = (np.median(nearest(queries, images)[0]) for queries in (samples, held_out))
+    return float(ours / max(theirs, 1e-12))
+
+
+def nearest(samples: np.ndarray, images: data.ImageDataset) -> tuple[np.ndarray, np.ndarray]:
+    """The distance in pixels of each sample to the nearest of the images (N,), and that one's position (N,)."""
+    rows, block = samples.reshape(len(samples), -1), 5000  # images at a time
+    found = [metrics.nearest(rows, x.reshape(len(x), -1)) for x, *_ in data.DataLoader(images, block)]
+    distances, places = (np.stack(parts) for parts in zip(*found, strict=True))
+    best = distances.argmin(0)
+    at = best, np.arange(len(rows))
+    return distances[at], block * best + places[at]

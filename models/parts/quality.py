@@ -19,6 +19,7 @@ from minigen.training import RunFolder
 
 COUNT = 10_000  # samples, and test images, that are compared
 SEEDS = 3  # sets of samples
+GLANCE = 500  # samples that are looked at during a training
 NEAREST = 500  # of a set that are held against every training image
 SHARE = 0.01  # of the samples that a class has at least, to count as covered
 
@@ -64,6 +65,27 @@ def judged(name: str, sets: Sequence[Drawn]) -> dict[str, float]:
     if first.asked is not None:
         figures["asked"] = float(np.mean([(a.labels == b.asked).mean() for a, b in zip(seen, sets, strict=True)]))
     return figures
+
+
+def glance(name: str | None, draw: Callable[[int], np.ndarray]) -> dict[str, float]:
+    """`distances` of what `draw(n)` gives; none without a reader."""
+    return {} if name is None else distances(name, look(name, draw(GLANCE)))
+
+
+def distances(name: str, seen: Seen) -> dict[str, float]:
+    """Fréchet and kernel distance of GLANCE samples to as many test images, to follow a training by.
+
+    The first is far above that of COUNT samples; the second is not, only less sure.
+    """
+    real = first_features(name)
+    distance, _ = metrics.kernel_distance(real, seen.features, mg.random.generator(0), subsets=1, size=GLANCE)
+    return {f"fid_{GLANCE}": metrics.frechet_distance(real, seen.features), f"kid_{GLANCE}": distance}
+
+
+@cache
+def first_features(name: str) -> np.ndarray:
+    """The features of the first GLANCE test images."""
+    return look(name, data.load(name, "test")[:GLANCE][0]).features
 
 
 @cache

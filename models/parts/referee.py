@@ -18,13 +18,14 @@ import numpy as np
 from minigen import data, layers, metrics
 from minigen.files import write_atomic
 from minigen.models.parts.images import Drawn, closeness
+from minigen.models.parts.quality import GLANCE, distances
 from minigen.models.parts.reader import CLASSES, look, reader_of
 from minigen.training import Run
 from minigen.training.progress import say
 
-COUNT = 500  # samples, and images, that are looked at
 COPIES = 100  # of them that are held against every training image
 SHARE = 0.01  # of the samples that a class has at least, to count as covered
+COUNT = GLANCE  # samples, and images, that are looked at
 PARTS = ("real", "fake", "held_out")  # training images, samples, and held-out images
 FILE = "alarms.txt"  # in the run folder: what was said
 
@@ -61,8 +62,10 @@ class Referee:
         finite = bool(np.isfinite(samples).all())
         figures: dict[str, float] = {"diversity": spread(samples) / max(spread(known[0]), 1e-12)}
         if self.reader is not None and finite:
-            balance = metrics.class_balance(look(self.reader, samples).labels, CLASSES, SHARE)
+            seen = look(self.reader, samples)
+            balance = metrics.class_balance(seen.labels, CLASSES, SHARE)
             figures |= {"classes": float(balance.covered), "class_entropy": balance.entropy}
+            figures |= distances(self.reader, seen)
         if finite:
             figures["nearest"] = closeness(samples[:COPIES], unknown[0][:COPIES], self.images)
         figures |= self.accuracies(known, (samples, asked), unknown)

@@ -122,3 +122,18 @@ def test_an_altered_reader_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_what_a_reader_can_not_read(images: np.ndarray, message: str):
     with pytest.raises(DataError, match=message):
         reader.look("mnist", images)
+
+
+def test_a_glance_orders_samples_by_their_distance():
+    test = data.mnist("test")
+    at_real, at_noisy = (
+        quality.glance("mnist", lambda n, level=level: np.clip(test[500 : 500 + n][0] + level * noise(n), 0, 1))
+        for level in (0, 0.2)
+    )
+    assert abs(at_real["kid_500"]) < 0.01 < 20 * abs(at_real["kid_500"]) < at_noisy["kid_500"]
+    assert at_real["fid_500"] < 0.2 * at_noisy["fid_500"]
+    assert quality.glance(None, noise) == {}
+
+
+def noise(n: int) -> np.ndarray:
+    return generator(0).standard_normal((n, 28, 28, 1), dtype=np.float32)
