@@ -6,7 +6,7 @@ global state and no backend is touched. Every `save_…` writes a PNG and raises
 
 from minigen.plots.charts import save_confusion, save_curves
 from minigen.plots.comparison import save_ratios, save_scaling, save_times
-from minigen.plots.film import save_film, save_strip
+from minigen.plots.film import save_animation, save_film, save_strip
 from minigen.plots.latent import save_latent_map
 from minigen.plots.runs import save_runs
 from minigen.plots.sheets import image_grid, save_grid, save_interpolation, save_reconstructions
@@ -17,6 +17,7 @@ __all__ = [
     "save_grid",
     "save_reconstructions",
     "save_interpolation",
+    "save_animation",
     "save_film",
     "save_strip",
     "save_curves",

@@ -9,10 +9,11 @@ import numpy as np
 from minigen.errors import ArgumentError
 from minigen.files import write_atomic
 from minigen.plots.canvas import write_png
+from minigen.plots.sheets import enlargement, image_grid
 
 FRAMES = 48  # of a film at most, evenly spread over the training
 MOMENTS = 6  # of a strip
-DURATION, LAST = 150, 1500  # milliseconds that a frame is shown, and the last one
+DURATION, LAST = 150, 1500  # milliseconds that a frame of a film is shown, and the last one
 
 
 def save_film(path: str | Path, sheets: Sequence[Path]) -> None:
@@ -21,8 +22,33 @@ def save_film(path: str | Path, sheets: Sequence[Path]) -> None:
     Sheets of another size than the last one's are left out. Raises ArgumentError without any, RunError when the disk
     refuses.
     """
-    frames = chosen(sheets, FRAMES, "save_film")
-    durations = [DURATION] * (len(frames) - 1) + [LAST]
+    write_gif(path, chosen(sheets, FRAMES, "save_film"), DURATION)
+
+
+def save_animation(
+    path: str | Path,
+    frames: Sequence[np.ndarray],
+    columns: int | None = None,
+    range: tuple[float, float] = (0.0, 1.0),
+    duration: int = 100,
+) -> None:
+    """Write sheets of images (N, H, W, C), one a frame of so many milliseconds, as an animated GIF that repeats.
+
+    columns, range: as `image_grid` has them. Raises ArgumentError without any, ShapeError, DataError, RunError.
+    """
+    from PIL import Image
+
+    if not len(frames):
+        raise ArgumentError("save_animation: no frames; pass one batch of images for each")
+    sheets = [image_grid(frame, columns, range) for frame in frames]
+    larger = max(enlargement(sheets[0]) // 2, 1)  # half as large as a sheet that is looked at for long
+    sheets = [sheet.repeat(larger, 0).repeat(larger, 1) for sheet in sheets]
+    write_gif(path, [Image.fromarray(sheet[..., 0] if sheet.shape[2] == 1 else sheet) for sheet in sheets], duration)
+
+
+def write_gif(path: str | Path, frames: list, duration: int) -> None:
+    """Write images as an animated GIF that repeats, each shown for `duration`, the last one for LAST."""
+    durations = [duration] * (len(frames) - 1) + [LAST]
     buffer = io.BytesIO()
     frames[0].save(
         buffer, format="GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0, optimize=False

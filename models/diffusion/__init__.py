@@ -1,0 +1,1 @@
+"""Models that make images out of noise in many small steps."""
