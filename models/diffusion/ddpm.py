@@ -27,7 +27,7 @@ What to expect on MNIST: digits after the first epoch; the loss falls little aft
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -36,12 +36,13 @@ import minigen as mg
 from minigen import data, optim, plots
 from minigen.autograd import Tensor
 from minigen.errors import ArgumentError
-from minigen.models.parts.images import ClassRequest, Drawn, ImageShape, asked, saved_shape
+from minigen.models.parts.images import ClassRequest, Drawn, asked, saved_shape
 from minigen.models.parts.modes import evaluating
 from minigen.models.parts.options import averaging, require_decay, require_positive, scheduling
 from minigen.models.parts.quality import glance, quality
 from minigen.models.parts.reader import reader_of
 from minigen.models.parts.unet import UNet, require_width
+from minigen.models.parts.walks import Sampling, check_fits, draw, in_turn, restored, save_pictures, told
 from minigen.training import Run, RunFolder, Steps
 
 
@@ -69,31 +70,28 @@ class Recipe:
         require_positive(self, "size", "width", "noise_steps", "epochs", "batch_size", "lr", "max_steps")
         require_decay(self.ema)
         require_width(self.width)
+        if self.noise_steps < Asked.steps:
+            raise ArgumentError(
+                f"noise-steps is {self.noise_steps}; use {Asked.steps}, in which samples are drawn, or more"
+            )
         if not 0 <= self.untold < 1:
             raise ArgumentError(f"untold is {self.untold}; use a share from 0 up to 1, such as 0.1")
 
 
 @dataclass(frozen=True)
-class Sampling:
+class Asked(Sampling):
     """How samples are drawn."""
 
-    steps: int = 25  # of the network; at most as many as noise was added in
-    guidance: float = 1.0  # above 1 the class counts for more than it does in the data
     sampler: Literal["ddim", "ancestral"] = "ddim"  # ancestral: noise is added on the way, too
-
-    def __post_init__(self) -> None:
-        require_positive(self, "steps")
-        if not math.isfinite(self.guidance):
-            raise ArgumentError(f"guidance is {self.guidance}; use a number, such as 2")
 
 
 @dataclass(frozen=True)
-class Request(Sampling, ClassRequest):
+class Request(Asked, ClassRequest):
     """What can be asked of a run."""
 
 
 @dataclass(frozen=True)
-class Evaluation(Sampling):
+class Evaluation(Asked):
     """How a run is measured."""
 
 
@@ -126,6 +124,24 @@ class Noise:
         found = signal * x - noise * guess if self.prediction == "v" else (x - noise * guess) / signal
         return mg.clip(found, -1.0, 1.0)
 
+    def walk(
+        self, model: UNet, x: Tensor, y: np.ndarray | None, wanted: Asked, rng: np.random.Generator
+    ) -> Iterator[Tensor]:
+        """From noise x (N, H, W, C) to images in [-1, 1]: what x is after each of the steps that are wanted."""
+        times = np.linspace(self.steps, 0, wanted.steps + 1).round().astype(int)
+        for t, s in itertools.pairwise(times):
+            time, signal, level = self.at(np.full(len(x), t))
+            found = self.image(x, model.guided(x, time, y, wanted.guidance), signal, level)
+            eps = (x - signal * found) / level
+            variance = 0.0
+            if wanted.sampler == "ancestral":
+                fallen = 1 - (self.signal[t] / self.signal[s]) ** 2
+                variance = float((self.noise[s] / self.noise[t]) ** 2 * fallen)
+            x = float(self.signal[s]) * found + math.sqrt(max(self.noise[s] ** 2 - variance, 0.0)) * eps
+            if variance:
+                x = x + math.sqrt(variance) * mg.randn(*x.shape, rng=rng)
+            yield x
+
 
 def objective(
     model: UNet,
@@ -142,15 +158,6 @@ def objective(
     return mg.mse_loss(model(signal * x + level * eps, times, y), target)
 
 
-class DDPM(UNet):
-    """The network, and the numbers that a checkpoint alone can be sampled from by."""
-
-    def __init__(self, image: ImageShape, classes: int, recipe: Recipe, rng: np.random.Generator) -> None:
-        super().__init__(image, classes, recipe.width, rng)
-        self.register_buffer("image", np.array(image))
-        self.register_buffer("classes", np.array(classes))
-
-
 # ---------------------------------------------------------------- training
 
 
@@ -160,7 +167,7 @@ def train(recipe: Recipe, run: Run) -> None:
     reader = reader_of(recipe.data)  # which measures the samples
     images, test = (data.load(recipe.data, split, range=(-1, 1), size=recipe.size) for split in ("train", "test"))
     classes = len(images.classes) if recipe.conditional and images.labels is not None else 0
-    model, noise = DDPM(images.image_shape, classes, recipe, rng), Noise(recipe)
+    model, noise = UNet(images.image_shape, classes, recipe.width, rng), Noise(recipe)
     optimizer = optim.Adam(model.parameters(), lr=recipe.lr)
     loader = data.DataLoader(images, recipe.batch_size, shuffle=True, rng=rng, drop_last=True)
     schedule = scheduling(recipe.schedule, optimizer, recipe.epochs * len(loader))
@@ -177,14 +184,13 @@ def train(recipe: Recipe, run: Run) -> None:
     state = {"model": model, "optimizer": optimizer, "loader": loader, "rng": rng, "schedule": schedule}
     state |= {"ema": averaging(model, recipe.ema)}
     limits = {"epochs": recipe.epochs, "max_steps": recipe.max_steps}
-    few = Sampling(min(25, noise.steps))
 
     def drawn(n: int) -> np.ndarray:
-        return draw(model, noise, n, mg.random.generator(recipe.seed), few)
+        return draw(model, noise.walk, n, mg.random.generator(recipe.seed), Asked())
 
     with Steps(run, loader, state, **limits, held_out=test) as steps:
         for x, *labels in steps:
-            y = np.where(rng.random(len(x)) < recipe.untold, classes, labels[0]) if classes else None
+            y = told(model, labels, recipe.untold, rng)
             loss = step(x, y, *noise.at(rng.integers(1, noise.steps + 1, len(x))))
             steps.log(every=50, loss=loss)
             with steps.averaged():
@@ -195,12 +201,9 @@ def train(recipe: Recipe, run: Run) -> None:
                     plots.save_grid(steps.picture_path(), sheet, columns=classes or None, title=steps.title)
 
 
-def load(run: RunFolder) -> DDPM:
+def load(run: RunFolder) -> UNet:
     """The network of a run, as it was saved last."""
-    classes = int(run.saved()["model"]["classes"])
-    model = DDPM(saved_shape(run), classes, run.load_recipe(Recipe), mg.random.generator(0))
-    run.load_weights(model, averaged=model)
-    return model
+    return restored(run, run.load_recipe(Recipe).width)
 
 
 def preprocessing(run: RunFolder) -> data.Preprocessing:
@@ -211,69 +214,21 @@ def preprocessing(run: RunFolder) -> data.Preprocessing:
 # ---------------------------------------------------------------- sampling
 
 
-def walk(
-    model: DDPM, noise: Noise, x: Tensor, y: np.ndarray | None, wanted: Sampling, rng: np.random.Generator
-) -> Iterator[Tensor]:
-    """From noise x (N, H, W, C) to images in [-1, 1]: what x is after each step."""
-    times = np.linspace(noise.steps, 0, wanted.steps + 1).round().astype(int)
-    for t, s in itertools.pairwise(times):
-        share, signal, level = noise.at(np.full(len(x), t))
-        found = noise.image(x, model.guided(x, share, y, wanted.guidance), signal, level)
-        eps = (x - signal * found) / level
-        (kept, free), (kept_then, free_then) = (
-            (noise.signal[at] ** 2, noise.noise[at] ** 2) for at in (int(t), int(s))
-        )
-        sigma = math.sqrt(free_then / free * (1 - kept / kept_then)) if wanted.sampler == "ancestral" else 0.0
-        x = math.sqrt(kept_then) * found + math.sqrt(max(free_then - sigma**2, 0.0)) * eps
-        if sigma:
-            x = x + sigma * mg.randn(*x.shape, rng=rng)
-        yield x
-
-
-def draw(
-    model: DDPM,
-    noise: Noise,
-    n: int,
-    rng: np.random.Generator,
-    wanted: Sampling = Sampling(),
-    y: np.ndarray | None = None,
-) -> np.ndarray:
-    """n images (n, H, W, C) in [0, 1], of classes y (n,), or of all in turn; in batches of 250."""
-    if y is None and int(model.classes):
-        y = np.arange(n) % int(model.classes)
-    batches = []
-    with evaluating(model):
-        for i in range(0, n, 250):
-            x = mg.randn(min(250, n - i), *model.image, rng=rng)
-            told = None if y is None else y[i : i + 250]
-            *_, x = walk(model, noise, x, told, wanted, rng)
-            batches.append(x.numpy())
-    return np.concatenate(batches) * 0.5 + 0.5
-
-
 def sample(run: RunFolder, request: Request, rng: np.random.Generator) -> np.ndarray:
     """n images, (n, H, W, C) in [0, 1], of the class that is asked for."""
-    check_fits(run, request)
-    y = asked(request.class_, request.n, run.data["classes"]) if knows_classes(run) else None
-    return draw(load(run), Noise(run.load_recipe(Recipe)), request.n, rng, request, y)
+    model, noise = load(run), Noise(run.load_recipe(Recipe))
+    check_fits(model, request, request.class_)
+    require_steps(request, noise)
+    y = asked(request.class_, request.n, run.data["classes"]) if int(model.classes) else None
+    return draw(model, noise.walk, request.n, rng, request, y)
 
 
-def knows_classes(run: RunFolder) -> bool:
-    """Whether the network of a run was told classes."""
-    return bool(run.saved()["model"]["classes"])
-
-
-def check_fits(run: RunFolder, wanted: Sampling) -> None:
-    """Raises ArgumentError when the network of a run can not be asked so."""
-    recipe = run.load_recipe(Recipe)
-    if wanted.steps > recipe.noise_steps:
+def require_steps(wanted: Asked, noise: Noise) -> None:
+    """Raises ArgumentError when more steps are wanted than noise was added in."""
+    if wanted.steps > noise.steps:
         raise ArgumentError(
-            f"steps is {wanted.steps}, but the run was trained on {recipe.noise_steps:,} of noise; ask for fewer"
+            f"steps is {wanted.steps}, but the run was trained on {noise.steps:,} of noise; ask for that many at most"
         )
-    if knows_classes(run):
-        return
-    if wanted.guidance != 1 or getattr(wanted, "class_", None) is not None:
-        raise ArgumentError("the run knows no classes to be asked for or guided by; train one on labelled images")
 
 
 # ---------------------------------------------------------------- evaluation
@@ -282,21 +237,19 @@ def check_fits(run: RunFolder, wanted: Sampling) -> None:
 def evaluate(run: RunFolder, wanted: Evaluation = Evaluation()) -> dict[str, float]:
     """How good samples are, as many of each class, and the bound of the likelihood; draws how noise becomes images."""
     recipe = run.load_recipe(Recipe)
-    if wanted == Evaluation():
-        wanted = Evaluation(min(wanted.steps, recipe.noise_steps))
-    check_fits(run, wanted)
     model, noise = load(run), Noise(recipe)
+    check_fits(model, wanted)
+    require_steps(wanted, noise)
     test = data.load(recipe.data, "test", range=(-1, 1), size=recipe.size)
-    save_pictures(run, model, noise, wanted)
+    save_pictures(run, model, noise.walk, wanted, tuple(n for n in (1, 2, 5, 10, 25, 50, 100) if n <= noise.steps))
 
     def drawn(n: int, rng: np.random.Generator) -> Drawn:
-        y = np.arange(n) % int(model.classes) if int(model.classes) else None
-        return Drawn(draw(model, noise, n, rng, wanted, y), y)
+        return Drawn(draw(model, noise.walk, n, rng, wanted), in_turn(model, n))
 
     return {"test_loss": measure(model, noise, test), **bound(model, noise, test)} | quality(drawn, run)
 
 
-def measure(model: DDPM, noise: Noise, test: data.ImageDataset, count: int = 1000) -> float:
+def measure(model: UNet, noise: Noise, test: data.ImageDataset, count: int = 1000) -> float:
     """L over the first `count` images, by the same times and noise every time."""
     rng, (x, *y) = mg.random.generator(0), test[:count]
     t, eps = rng.integers(1, noise.steps + 1, len(x)), rng.standard_normal(x.shape, dtype=np.float32)
@@ -310,7 +263,7 @@ def measure(model: DDPM, noise: Noise, test: data.ImageDataset, count: int = 100
     return total / len(x)
 
 
-def bound(model: DDPM, noise: Noise, test: data.ImageDataset, draws: int = 5) -> dict[str, float]:
+def bound(model: UNet, noise: Noise, test: data.ImageDataset, draws: int = 5) -> dict[str, float]:
     """-ELBO of the images on 256 levels, in bits per dimension (Ho et al., equation 5), and its three parts.
 
     prior: KL(q(x_T|x_0) ‖ N(0, I)). steps: Σ_t KL(q(x_t-1|x_t, x_0) ‖ p(x_t-1|x_t)) from t = 2 on, of which each image
@@ -350,19 +303,3 @@ def level_logs(x: np.ndarray, mean: np.ndarray, deviation: float) -> np.ndarray:
     upper, lower = (0.5 * (1 + mg.erf(mg.tensor(edge)).numpy()) for edge in edges)
     upper, lower = np.where(x > 0.999, 1.0, upper), np.where(x < -0.999, 0.0, lower)
     return np.log(np.maximum(upper - lower, 1e-12))
-
-
-def save_pictures(run: RunFolder, model: DDPM, noise: Noise, wanted: Sampling) -> None:
-    """Draw a film of noise that becomes a sheet of samples, and what few and many steps make of the same noise."""
-    classes = int(model.classes)
-    n, side = (10 * classes, classes) if classes else (64, 8)
-    rng, y = mg.random.generator(0), np.arange(n) % classes if classes else None
-    with evaluating(model):
-        x = mg.randn(n, *model.image, rng=rng)
-        frames = [x, *walk(model, noise, x, y, wanted, rng)]
-        plots.save_animation(run.path / "denoising.gif", [frame.numpy() for frame in frames], side, (-1, 1))
-        counts = [steps for steps in (1, 2, 5, 10, 25, 50, 100) if steps <= noise.steps]
-        few, told = x[:side], None if y is None else y[:side]
-        rows = [[*walk(model, noise, few, told, replace(wanted, steps=steps), rng)][-1].numpy() for steps in counts]
-    title = f"ddpm · the same noise in {', '.join(map(str, counts))} steps"
-    plots.save_grid(run.path / "steps.png", np.concatenate(rows), side, (-1, 1), title)

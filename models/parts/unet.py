@@ -41,8 +41,12 @@ class Residual(layers.Module):
 class UNet(layers.Module):
     """Images in noise x (N, H, W, C), times t (N,) from 0 to 1, and classes y (N,) → what it says of them, as x.
 
-    classes: how many there are; 0: none is told. Class number `classes` stands for "not told".
+    classes: how many there are; 0: none is told. Class number `classes` stands for "not told". Raises ArgumentError
+    for images that can not be halved twice.
     """
+
+    image: np.ndarray
+    classes: np.ndarray
 
     def __init__(self, image: ImageShape, classes: int, width: int, rng: np.random.Generator) -> None:
         super().__init__()
@@ -54,7 +58,6 @@ class UNet(layers.Module):
             )
         a, b, c = width, 2 * width, 4 * width
         self.times = layers.Sequential(Linear(TIME, TIME, rng=rng), layers.SiLU(), Linear(TIME, TIME, rng=rng))
-        self.unknown = classes
         self.of_class = layers.Embedding(classes + 1, TIME, rng=rng) if classes else None
         self.first = Conv2d(channels, a, 3, padding=1, rng=rng)
         self.down_1, self.half_1 = Residual(a, a, rng), Conv2d(a, a, 3, 2, 1, rng=rng)
@@ -64,12 +67,15 @@ class UNet(layers.Module):
         self.up_2, self.up_1 = Residual(c + b, b, rng), Residual(b + a, a, rng)
         self.norm = GroupNorm(GROUPS, a)
         self.last = Conv2d(a, channels, 3, padding=1, rng=rng, init=nothing)
+        # So that a checkpoint alone can be sampled from.
+        self.register_buffer("image", np.array(image))
+        self.register_buffer("classes", np.array(classes))
 
     def forward(self, x: Tensor, t: Tensor, y: np.ndarray | Tensor | None = None) -> Tensor:
         """What the network says of x, of the same shape."""
         told = self.times(waves(t))
         if self.of_class is not None:
-            told = told + self.of_class(np.full(len(x), self.unknown) if y is None else y)
+            told = told + self.of_class(np.full(len(x), int(self.classes)) if y is None else y)
         a = self.down_1(self.first(x), told)
         b = self.down_2(self.half_1(a), told)
         h = self.middle_1(self.half_2(b), told)
@@ -88,7 +94,7 @@ class UNet(layers.Module):
         """
         if y is None or guidance == 1:
             return self(x, t, y)
-        told = np.concatenate([y, np.full_like(y, self.unknown)])
+        told = np.concatenate([y, np.full_like(y, int(self.classes))])
         with_class, without = self(mg.concatenate([x, x]), mg.concatenate([t, t]), told).split(len(x))
         return without + guidance * (with_class - without)
 
