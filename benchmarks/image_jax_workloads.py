@@ -170,7 +170,7 @@ def predicted_noise(p: Params, x: jax.Array, embedded: jax.Array) -> jax.Array:
 def unet(batch: int) -> Step:
     """A step of diffusion: the noise of images at random times is predicted."""
     p_key, x_key = random.split(random.key(0))
-    frequencies = jnp.arange(1, TIME // 2 + 1) * 0.5
+    frequencies = 1000.0 * 10_000.0 ** (-2 * jnp.arange(TIME // 2) / TIME)
 
     def loss(p: Params, key: jax.Array, x: jax.Array) -> jax.Array:
         noise_key, share_key = random.split(key)

@@ -138,7 +138,7 @@ def unet(batch: int, compiled: bool) -> Step:
     """A step of diffusion: the noise of images at random times is predicted."""
     model, x = UNet(), torch.rand(batch, 1, 28, 28)
     made(model, compiled)
-    frequencies = torch.arange(1, TIME // 2 + 1) * 0.5
+    frequencies = 1000.0 * 10_000.0 ** (-2 * torch.arange(TIME // 2) / TIME)
 
     def loss() -> torch.Tensor:
         noise, share = torch.randn(batch, 1, 28, 28), torch.rand(batch, 1)

@@ -8,6 +8,7 @@ from minigen.plots.charts import save_confusion, save_curves
 from minigen.plots.comparison import save_ratios, save_scaling, save_times
 from minigen.plots.film import save_animation, save_film, save_strip
 from minigen.plots.latent import save_latent_map
+from minigen.plots.paths import save_paths
 from minigen.plots.runs import save_runs
 from minigen.plots.sheets import image_grid, save_grid, save_interpolation, save_reconstructions
 from minigen.plots.words import save_word_map
@@ -24,6 +25,7 @@ __all__ = [
     "save_runs",
     "save_confusion",
     "save_latent_map",
+    "save_paths",
     "save_word_map",
     "save_times",
     "save_scaling",

@@ -119,6 +119,11 @@ class Noise:
         signal, noise = map(mg.tensor, shares)
         return mg.tensor((t / self.steps).astype(np.float32)), signal, noise
 
+    def weight(self, t: np.ndarray) -> np.ndarray:
+        """½ (SNR_t-1 - SNR_t) of times t from 2 on, SNR = ᾱ / (1 - ᾱ): what |x_0 - x̂_0|² costs there in nats."""
+        ratio = (self.signal[1:] / self.noise[1:]) ** 2
+        return 0.5 * (ratio[t - 2] - ratio[t - 1])
+
     def image(self, x: Tensor, guess: Tensor, signal: Tensor, noise: Tensor) -> Tensor:
         """x̂_0 in [-1, 1], from x_t and what the network said of it."""
         found = signal * x - noise * guess if self.prediction == "v" else (x - noise * guess) / signal
@@ -267,11 +272,10 @@ def bound(model: UNet, noise: Noise, test: data.ImageDataset, draws: int = 5) ->
     """-ELBO of the images on 256 levels, in bits per dimension (Ho et al., equation 5), and its three parts.
 
     prior: KL(q(x_T|x_0) ‖ N(0, I)). steps: Σ_t KL(q(x_t-1|x_t, x_0) ‖ p(x_t-1|x_t)) from t = 2 on, of which each image
-    has `draws`, evenly spread, and which is ½ (SNR_t-1 - SNR_t) |x_0 - x̂_0|² for p of q's variance, SNR = ᾱ / (1 - ᾱ).
-    pixels: -log p(x_0|x_1), each level's share of N(x̂_0, β_1) (section 3.3).
+    has `draws`, evenly spread; p has q's variance. pixels: -log p(x_0|x_1), each level's share of N(x̂_0, β_1)
+    (section 3.3).
     """
     rng, last, kept = mg.random.generator(0), noise.steps, noise.signal**2
-    ratio = np.append(np.inf, kept[1:] / noise.noise[1:] ** 2)
     sums = {"prior": 0.0, "steps": 0.0, "pixels": 0.0}
 
     def found(x: np.ndarray, y: np.ndarray | None, t: np.ndarray) -> np.ndarray:
@@ -287,7 +291,7 @@ def bound(model: UNet, noise: Noise, test: data.ImageDataset, draws: int = 5) ->
             for j in range(draws if last > 1 else 0):
                 t = 2 + ((j + rng.random(len(x))) / draws * (last - 1)).astype(int)
                 gaps = ((x - found(x, y, t)) ** 2).reshape(len(x), -1).sum(1)
-                sums["steps"] += (last - 1) / draws * (0.5 * (ratio[t - 1] - ratio[t]) * gaps).sum()
+                sums["steps"] += (last - 1) / draws * (noise.weight(t) * gaps).sum()
             sums["pixels"] -= level_logs(x, found(x, y, np.ones(len(x), int)), noise.noise[1]).sum()
     dimensions = len(test) * math.prod(test.image_shape)
     parts = {f"bits_{name}": value / dimensions / math.log(2) for name, value in sums.items()}

@@ -22,6 +22,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "dcgan": {"width": 8},
     "wgan": {"width": 4, "critic_steps": 2},
     "cgan": {"width": 8},
+    "ddpm": {"width": 8, "noise_steps": 25},
+    "flow_matching": {"width": 8},
     "wgan_gp": {"width": 4, "critic_steps": 2},
     "char_rnn": {"hidden": 32},
     "gpt": {"layers": 2, "dim": 32, "context": 16},
