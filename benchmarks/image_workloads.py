@@ -3,7 +3,6 @@
 The same steps are in `image_torch_workloads.py` and `image_jax_workloads.py`; the others in `workloads.py`.
 """
 
-
 import minigen as mg
 from minigen import layers, optim
 from minigen.benchmarks.workloads import Step, training, uniform
