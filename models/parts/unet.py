@@ -12,13 +12,13 @@ from minigen import layers
 from minigen.autograd import Tensor
 from minigen.errors import ArgumentError
 from minigen.layers import Conv2d, GroupNorm, Linear
+from minigen.models.parts.first_weights import zeroed
 from minigen.models.parts.images import ImageShape
 
 GROUPS = 8  # of channels, which are normalised together
 HEADS = 4
 TIME = 64  # numbers that the time and the class are told in
 FREQUENCIES = mg.tensor((1000.0 * 10_000.0 ** (-2 * np.arange(TIME // 2) / TIME)).astype(np.float32))
-nothing = layers.init.constant  # a layer that adds nothing at first
 
 
 class Residual(layers.Module):
@@ -28,7 +28,7 @@ class Residual(layers.Module):
         super().__init__()
         self.norm, self.conv = GroupNorm(GROUPS, channels), Conv2d(channels, out, 3, padding=1, rng=rng)
         self.told = Linear(TIME, out, rng=rng)
-        self.norm_2, self.conv_2 = GroupNorm(GROUPS, out), Conv2d(out, out, 3, padding=1, rng=rng, init=nothing)
+        self.norm_2, self.conv_2 = GroupNorm(GROUPS, out), zeroed(Conv2d(out, out, 3, padding=1, rng=rng))
         self.skip = None if channels == out else Conv2d(channels, out, 1, rng=rng)
 
     def forward(self, x: Tensor, told: Tensor) -> Tensor:
@@ -66,7 +66,7 @@ class UNet(layers.Module):
         self.attention_norm, self.attention = GroupNorm(GROUPS, c), layers.MultiHeadAttention(c, HEADS, rng=rng)
         self.up_2, self.up_1 = Residual(c + b, b, rng), Residual(b + a, a, rng)
         self.norm = GroupNorm(GROUPS, a)
-        self.last = Conv2d(a, channels, 3, padding=1, rng=rng, init=nothing)
+        self.last = zeroed(Conv2d(a, channels, 3, padding=1, rng=rng))
         # So that a checkpoint alone can be sampled from.
         self.register_buffer("image", np.array(image))
         self.register_buffer("classes", np.array(classes))

@@ -24,6 +24,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "cgan": {"width": 8},
     "ddpm": {"width": 8, "noise_steps": 25},
     "flow_matching": {"width": 8},
+    "real_nvp": {"width": 8, "blocks": 1, "couplings": 2},
     "pixel_cnn": {"channels": 4, "depth": 2},
     "wgan_gp": {"width": 4, "critic_steps": 2},
     "char_rnn": {"hidden": 32},
