@@ -63,7 +63,8 @@ def main(argv: list[str] | None = None) -> int:
     except (MinigenError, OSError, MemoryError) as error:
         if config.debug:
             traceback.print_exc()
-        complain(f"error: {str(error) or type(error).__name__}")
+        mend = "; ask for less at once: fewer images, smaller batches or networks" * isinstance(error, MemoryError)
+        complain(f"error: {str(error) or type(error).__name__}{mend}")
         return 2 if isinstance(error, ArgumentError) else 1
     finally:
         if startup.is_command():

@@ -12,8 +12,8 @@ from types import ModuleType
 
 from minigen import flags, plots
 from minigen.catalog import first_line, is_shipped, load_model, model_names, open_run
-from minigen.cli.tested import data_changed
-from minigen.errors import ArgumentError
+from minigen.cli.tested import data_changed, tested_digest
+from minigen.errors import ArgumentError, DataError, ShapeError
 from minigen.files import write_atomic
 from minigen.random import generator
 from minigen.training import RunFolder
@@ -31,7 +31,7 @@ def sample(argv: list[str]) -> int:
     run = opened(folder)
     module = load_model(run.model)
     if not hasattr(module, "Request"):
-        raise ArgumentError(f"{folder} holds a {run.model}, which draws no samples; try: minigen eval {folder}")
+        raise ArgumentError(f"{folder} holds a run of {run.model}, which draws no samples; try: minigen eval {folder}")
     parser = flags.Parser(prog=f"minigen sample {folder}", description=f"{first_line(sample)} Here: {run.model}.")
     place = "a file for the text, which is shown in any case"
     if hasattr(module, "sample"):
@@ -126,7 +126,15 @@ def evaluate(argv: list[str]) -> int:
         copy = Path("runs") / f"shipped-{run.path.name}"
         shutil.copytree(run.path, copy, dirs_exist_ok=True)
         run = RunFolder.open(copy)
-    numbers = module.evaluate(run, *wanted)
+    try:
+        numbers = module.evaluate(run, *wanted)
+    except (ShapeError, DataError) as error:
+        if tested_digest(run.recipe) is None or not data_changed(run):  # None: they can not be read
+            raise
+        raise DataError(
+            f"{run.recipe.get('data') or run.recipe.get('text')}: these are not the data that the run was measured on "
+            f"after its training, and do not fit it ({error}); put those back"
+        ) from error
     if data_changed(run):
         print("minigen: these are not the data that the run was measured on after its training", file=sys.stderr)
     shown = main_figures(numbers)

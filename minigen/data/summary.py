@@ -55,7 +55,7 @@ def summary(**parts: Sized) -> str:
     if "classes" in found:
         names = found["classes"]
         more = ", …" if len(names) > SHOWN else ""
-        pieces.append(f"{len(names):,} classes: {', '.join(map(shown, names[:SHOWN]))}{more}")
+        pieces.append(f"{len(names):,} class{'es' * (len(names) != 1)}: {', '.join(map(shown, names[:SHOWN]))}{more}")
     if "tokens" in found:
         pieces.append(f"{found['tokens']:,} tokens")
     return f"{found['name']}: " + "; ".join([*pieces, *found.get("notes", ())])

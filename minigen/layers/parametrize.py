@@ -57,7 +57,8 @@ class SpectralNorm(Module):
     def forward(self) -> Tensor:
         """The weight."""
         times = self.n_power_iterations if self.training and not modes.recomputing else 0
-        return self.original / ops.sum(self.original * Tensor(self.iterate(times)))
+        sigma = ops.sum(self.original * Tensor(self.iterate(times)))
+        return self.original / ops.maximum(sigma, self.eps)  # of a weight of 0, too
 
     def extra_repr(self) -> str:
         """Shape of the weight, and n_power_iterations."""

@@ -36,4 +36,7 @@ def real(operation: str, nats: float) -> float:
     """`nats` as a float, NaN and infinity as they are; DTypeError when it is no number."""
     if not is_number(nats):
         raise DTypeError(f"{operation}: nats is {type(nats).__name__}; pass a number")
-    return float(nats)
+    try:
+        return float(nats)
+    except OverflowError:
+        raise DataError(f"{operation}: nats is beyond what a float can hold; pass a smaller number") from None

@@ -29,14 +29,13 @@ def class_score(probabilities: Any, splits: int = 10) -> tuple[float, float]:
     Salimans et al. 2016, section 4; with others it has a scale of its own. Raises ShapeError, DataError, ArgumentError.
     """
     splits = check_count("class_score", "splits", splits)
-    p = rows("class_score", "probabilities", probabilities, splits)
+    p = rows("class_score", "probabilities", probabilities, splits).astype(np.float64)
     if (p < 0).any() or abs(p.sum(1) - 1).max() > 1e-3:
         raise DataError("class_score: probabilities are negative, or do not add up to 1; pass softmax(logits)")
     scores = []
     for part in np.array_split(p, splits):
-        marginal = part.mean(0)
-        ratio = np.divide(part, marginal, out=np.ones_like(part), where=part > 0)
-        scores.append(np.exp((part * np.log(ratio)).sum(1).mean()))
+        logs, marginal = (np.log(np.maximum(q, np.finfo(np.float64).tiny)) for q in (part, part.mean(0)))
+        scores.append(np.exp((part * (logs - marginal)).sum(1).mean()))
     return float(np.mean(scores)), float(np.std(scores))
 
 

@@ -3,12 +3,14 @@
 Both are measures of the features as much as of the images: figures compare only where the same network made them.
 """
 
+import math
 from typing import Any
 
 import numpy as np
 
 from minigen.checks import check_count
-from minigen.metrics.samples import row_pair
+from minigen.errors import DataError, ShapeError
+from minigen.metrics.samples import centred, row_pair
 from minigen.random import check_rng
 
 
@@ -20,13 +22,27 @@ def frechet_distance(real: Any, fake: Any) -> float:
     are those of an Inception network); Dowson & Landau 1982.
     Raises ShapeError for too few samples, DataError for NaN or infinity.
     """
-    a, b = row_pair("frechet_distance", real, fake, 2)
+    a, b, scale = centred("frechet_distance", real, fake, 2)
+    features, samples = a.shape[1], min(len(a), len(b))
+    if samples <= features:
+        raise ShapeError(
+            f"frechet_distance: {samples} samples of {features} features, too few for a covariance; pass more samples "
+            "than features"
+        )
     root = square_root(np.cov(a, rowvar=False).reshape(a.shape[1], -1))
     other = np.cov(b, rowvar=False).reshape(b.shape[1], -1)
     # (S T)^½ and (S^½ T S^½)^½ have the same trace, and the second is of a symmetric matrix.
     shared = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ other @ root), 0)).sum()
     shift = a.mean(0) - b.mean(0)
-    return float(max(shift @ shift + np.trace(root @ root) + np.trace(other) - 2 * shared, 0.0))
+    distance = float(max(shift @ shift + np.trace(root @ root) + np.trace(other) - 2 * shared, 0.0))
+    return finite("frechet_distance", distance * scale * scale)
+
+
+def finite(operation: str, value: float) -> float:
+    """The value itself. Raises DataError when features were too large for it."""
+    if not math.isfinite(value):
+        raise DataError(f"{operation}: features are too large, so that the result is {value}; scale them down")
+    return value
 
 
 def square_root(matrix: np.ndarray) -> np.ndarray:
@@ -52,11 +68,13 @@ def kernel_distance(
     subsets, size = check_count(name, "subsets", subsets), check_count(name, "size", size, 2)
     a, b, rng = *row_pair(name, real, fake, 2), check_rng(rng, name)
     n = min(size, len(a), len(b))
-    values = [
-        discrepancy(a[rng.choice(len(a), n, replace=False)], b[rng.choice(len(b), n, replace=False)])
-        for _ in range(subsets)
-    ]
-    return float(np.mean(values)), float(np.std(values))
+    with np.errstate(over="ignore", invalid="ignore"):  # which `finite` tells
+        values = [
+            discrepancy(a[rng.choice(len(a), n, replace=False)], b[rng.choice(len(b), n, replace=False)])
+            for _ in range(subsets)
+        ]
+        spread = float(np.std(values))
+    return finite(name, float(np.mean(values))), finite(name, spread)
 
 
 def discrepancy(a: np.ndarray, b: np.ndarray) -> float:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigen.checks import check_count
-from minigen.metrics.samples import BLOCK, row_pair, squared_distances
+from minigen.metrics.samples import BLOCK, centred, squared_distances
 
 
 class Precision(NamedTuple):
@@ -35,7 +35,7 @@ def precision_recall(real: Any, fake: Any, k: int = 3) -> Precision:
     Raises ShapeError for too few samples, DataError for NaN, ArgumentError.
     """
     k = check_count("precision_recall", "k", k)
-    a, b = row_pair("precision_recall", real, fake, k + 1)
+    a, b, _ = centred("precision_recall", real, fake, k + 1)
     ((precise, _),), ((recalled, _),) = counted(b, a, *radii(a, k)), counted(a, b, *radii(b, k))
     return Precision(float((precise > 0).mean()), float((recalled > 0).mean()))
 
@@ -47,7 +47,7 @@ def density_coverage(real: Any, fake: Any, k: int = 5) -> Density:
     2020, equations 3 and 4. Raises as `precision_recall`.
     """
     k = check_count("density_coverage", "k", k)
-    a, b = row_pair("density_coverage", real, fake, k + 1)
+    a, b, _ = centred("density_coverage", real, fake, k + 1)
     ((around, inside),) = counted(b, a, *radii(a, k))
     return Density(float(around.mean() / k), float((inside > 0).mean()))
 
@@ -58,7 +58,7 @@ def precision_recall_density_coverage(
     """`precision_recall(real, fake, k)` and `density_coverage(real, fake, density_k)` by the same distances."""
     name = "precision_recall_density_coverage"
     k, density_k = check_count(name, "k", k), check_count(name, "density_k", density_k)
-    a, b = row_pair(name, real, fake, max(k, density_k) + 1)
+    a, b, _ = centred(name, real, fake, max(k, density_k) + 1)
     near, far = radii(a, k, density_k)
     (around, _), (around_far, inside_far) = counted(b, a, near, far)
     ((recalled, _),) = counted(a, b, *radii(b, k))
@@ -73,13 +73,13 @@ def nearest(queries: Any, images: Any) -> tuple[np.ndarray, np.ndarray]:
 
     Samples that lie nearer to training images than held-out images do are copies.
     """
-    a, b = row_pair("nearest", images, queries, 1)
+    a, b, scale = centred("nearest", images, queries, 1)
     distances, indices = np.full(len(b), np.inf), np.zeros(len(b), np.int64)
     for start in range(0, len(a), BLOCK):
         found = squared_distances(b, a[start : start + BLOCK])
         nearer = found.min(1) < distances
         distances[nearer], indices[nearer] = found.min(1)[nearer], found.argmin(1)[nearer] + start
-    return np.sqrt(distances), indices
+    return np.linalg.norm(b - a[indices], axis=1) * scale, indices  # that of one to itself is 0, without rounding
 
 
 def blocks(x: np.ndarray) -> list[np.ndarray]:

@@ -31,6 +31,23 @@ def row_pair(operation: str, real: Any, fake: Any, least: int) -> tuple[np.ndarr
     return a.astype(np.float64, copy=False), b.astype(np.float64, copy=False)
 
 
+def centred(operation: str, real: Any, fake: Any, least: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """`row_pair` around the mean of the real ones, over the largest number in both, and that number.
+
+    Differences stay what they are, but for the factor; their squares neither cancel nor overflow. Raises DataError for
+    numbers whose differences are beyond a float.
+    """
+    a, b = row_pair(operation, real, fake, least)
+    with np.errstate(over="ignore", invalid="ignore"):
+        largest = max(float(np.abs(a).max()), float(np.abs(b).max()))
+        center = (a / (largest or 1.0)).mean(0) * largest
+        a, b = a - center, b - center
+        scale = max(float(np.abs(a).max()), float(np.abs(b).max())) or 1.0
+    if not np.isfinite(scale):
+        raise DataError(f"{operation}: features differ by more than a float can hold; scale them down")
+    return a / scale, b / scale, scale
+
+
 def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """|a_i - b_j|² (N, M), at least 0, of rows (N, D) and (M, D)."""
     distances = a @ (-2 * b.T)  # in place from here on: memory is what this waits for

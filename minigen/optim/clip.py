@@ -57,6 +57,7 @@ def clip_weights(parameters: Optimizer | Iterable[Tensor], limit: float) -> None
     limit = check_number("clip_weights", "limit", limit, above=0)
     weights = parameters.parameters if isinstance(parameters, Optimizer) else parameters
     for parameter in check_parameters(weights, "clip_weights"):
+        limit = min(limit, float(np.finfo(parameter.dtype).max))
         np.clip(parameter.data, -limit, limit, out=parameter.data)
         parameter.bump_version()
 

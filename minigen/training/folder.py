@@ -91,7 +91,7 @@ class RunFolder:
             )
         for name, value in self.recipe.items():
             if not fits(value, hints[name]):
-                raise RunError(f"{file}: {name} is {value!r}; expected {hints[name]}")
+                raise RunError(f"{file}: {name} is {value!r}; expected {getattr(hints[name], '__name__', hints[name])}")
         if self.checkpoint_path.exists():  # before a model is built by a number that is none of its own
             self.check_recipe(checkpoint.read_origin(self.checkpoint_path))
         return recipe_class(**{name: frozen(value) for name, value in self.recipe.items()})

@@ -181,7 +181,8 @@ class Run(RunFolder):
         rates = {f"{owner.lr:.4g}" for owner in state.values() if isinstance(owner, Optimizer)}
         rate = f" (learning rate {', '.join(sorted(rates))})" if rates else ""
         before = f"the checkpoint of step {self.step} is intact" if self.step else "nothing was saved before"
-        return GradientError(f"training diverged {what}{rate}; {before}; train anew with a lower --lr")
+        mend = "train anew with a lower --lr, or numbers nearer to the recipe's own"
+        return GradientError(f"training diverged {what}{rate}; {before}; {mend}")
 
     def log(self, step: int, **values: Any) -> None:
         """One row of metrics.csv. Log the figures of a step before saving it."""

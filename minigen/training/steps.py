@@ -99,6 +99,7 @@ class Steps:
             say(self.announcement(), sys.stdout)
             self.progress = Progress(self.total, self.step, description=self.run.model, saving=self.run.kept)
             stack.enter_context(self.progress)
+            stack.enter_context(np.errstate(over="ignore", invalid="ignore"))  # which health tells, in words
             self._stack = stack.pop_all()
         self.entered = True
         return self

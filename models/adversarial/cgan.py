@@ -28,10 +28,17 @@ from minigen.models.adversarial import dcgan
 from minigen.models.parts.game import GAN, discriminator_loss, generator_loss, mean_d, noise, restored
 from minigen.models.parts.game import preprocessing as preprocessing
 from minigen.models.parts.images import ClassRequest as Request
-from minigen.models.parts.images import Drawn, ImageShape, asked, saved_shape
-from minigen.models.parts.labels import LONGEST, labelled
+from minigen.models.parts.images import Drawn, ImageShape, asked, class_names, saved_shape
+from minigen.models.parts.labels import LONGEST, complete, labelled
 from minigen.models.parts.modes import evaluating
-from minigen.models.parts.options import averaging, require_decay, require_positive, scheduling
+from minigen.models.parts.options import (
+    averaging,
+    require_batch,
+    require_decay,
+    require_positive,
+    require_share,
+    scheduling,
+)
 from minigen.models.parts.quality import quality
 from minigen.models.parts.referee import COUNT, Referee
 from minigen.training import Run, RunFolder, Steps
@@ -58,6 +65,8 @@ class Recipe:
     def __post_init__(self) -> None:
         require_positive(self, "size", "latent", "width", "epochs", "batch_size", "lr", "max_steps")
         require_decay(self.ema)
+        require_share(self, "dropout")
+        require_batch(self)
 
 
 # ---------------------------------------------------------------- the networks
@@ -109,7 +118,7 @@ class CGAN(GAN):
 def train(recipe: Recipe, run: Run) -> None:
     """Algorithm 1 of the GAN paper with classes, and fill the run folder. One batch of G's serves both steps."""
     rng = mg.random.generator(recipe.seed)
-    images = labelled(recipe.data, "train", recipe.size, range=(-1, 1))
+    images = complete(labelled(recipe.data, "train", recipe.size, range=(-1, 1)))
     held_out = labelled(recipe.data, "test", recipe.size)
     classes = len(images.classes)
     model = CGAN(images.image_shape, classes, recipe, rng)
@@ -174,8 +183,9 @@ def load(run: RunFolder) -> CGAN:
 
 def sample(run: RunFolder, request: Request, rng: np.random.Generator) -> np.ndarray:
     """n images, (n, H, W, C) in [0, 1], of the class that is asked for."""
-    y = asked(request.class_, request.n, run.data["classes"])
-    return draw(load(run), noise(request.n, run.load_recipe(Recipe).latent, rng), y)
+    model = load(run)
+    y = asked(request.class_, request.n, run, int(model.classes))
+    return draw(model, noise(request.n, run.load_recipe(Recipe).latent, rng), y)
 
 
 def draw(model: CGAN, z: Tensor, y: np.ndarray) -> np.ndarray:
@@ -201,7 +211,7 @@ def evaluate(run: RunFolder) -> dict[str, float]:
         y = np.arange(n) % int(model.classes)
         return Drawn(draw(model, noise(n, recipe.latent, rng), y), y)
 
-    names = run.data["classes"]
+    names = class_names(run, int(model.classes))
     sheet = drawn(10 * len(names), mg.random.generator(0)).images
     captions = [name[:LONGEST] for name in names] * 10
     plots.save_grid(

@@ -41,7 +41,7 @@ from minigen.models.parts.game import (
 )
 from minigen.models.parts.game import preprocessing as preprocessing
 from minigen.models.parts.images import ImageShape, Request, saved_shape
-from minigen.models.parts.options import require_decay, require_positive
+from minigen.models.parts.options import require_batch, require_decay, require_positive, require_share
 from minigen.training import Run, RunFolder
 
 
@@ -69,6 +69,8 @@ class Recipe:
     def __post_init__(self) -> None:
         require_positive(self, "size", "latent", "width", "epochs", "batch_size", "lr", "max_steps")
         require_decay(self.ema)
+        require_share(self, "dropout")
+        require_batch(self)
         require_smoothing(self.loss, self.smoothing)
 
 

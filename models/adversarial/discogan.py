@@ -32,7 +32,7 @@ from minigen.models.parts.game import discriminator_loss, generator_loss, mean_d
 from minigen.models.parts.game import preprocessing as preprocessing
 from minigen.models.parts.images import Drawn, ImageShape, saved_shape
 from minigen.models.parts.modes import evaluating
-from minigen.models.parts.options import averaging, require_decay, require_positive
+from minigen.models.parts.options import averaging, require_decay, require_positive, require_share
 from minigen.models.parts.pairs import CHANGES, changed, difference
 from minigen.models.parts.quality import quality
 from minigen.models.parts.referee import Referee
@@ -63,6 +63,7 @@ class Recipe:
     def __post_init__(self) -> None:
         require_positive(self, "size", "width", "cycle", "epochs", "batch_size", "lr", "max_steps")
         require_decay(self.ema)
+        require_share(self, "dropout")
 
 
 # ---------------------------------------------------------------- the networks

@@ -31,7 +31,7 @@ from minigen.models.adversarial import dcgan
 from minigen.models.parts.game import GAN, draw, measure, noise, referee, restored
 from minigen.models.parts.game import preprocessing as preprocessing
 from minigen.models.parts.images import ImageShape, Request, saved_shape
-from minigen.models.parts.options import averaging, require_decay, require_positive
+from minigen.models.parts.options import averaging, require_batch, require_decay, require_positive
 from minigen.training import Run, RunFolder, Steps
 
 
@@ -56,6 +56,7 @@ class Recipe:
         require_positive(self, "size", "latent", "width", "critic_steps", "clip")
         require_positive(self, "epochs", "batch_size", "lr", "max_steps")
         require_decay(self.ema)
+        require_batch(self)
 
 
 # ---------------------------------------------------------------- the networks

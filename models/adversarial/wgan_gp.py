@@ -32,6 +32,8 @@ from minigen.models.parts.images import ImageShape, Request, saved_shape
 from minigen.models.parts.options import require_decay, require_positive
 from minigen.training import Run, RunFolder
 
+TINY = 1e-24  # of a squared norm; its root has a slope
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -116,7 +118,8 @@ def gradient_penalty(critic: layers.Module, real: Tensor, fake: Tensor, rng: np.
     share = mg.rand(len(real), *[1] * (real.ndim - 1), rng=rng, dtype=real.dtype)
     between = (real * share + fake * (1.0 - share)).detach().requires_grad_()
     (gradient,) = mg.grad(critic(between).sum(), between, create_graph=True)
-    norms = mg.sqrt((gradient * gradient).sum(tuple(range(1, real.ndim))))
+    squares = (gradient * gradient).sum(tuple(range(1, real.ndim)))
+    norms = mg.sqrt(mg.maximum(squares, TINY))  # a slope of 0 has no direction to grow in
     return ((norms - 1.0) * (norms - 1.0)).mean()
 
 

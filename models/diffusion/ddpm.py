@@ -37,8 +37,9 @@ from minigen import data, optim, plots
 from minigen.autograd import Tensor
 from minigen.errors import ArgumentError
 from minigen.models.parts.images import ClassRequest, Drawn, asked, saved_shape
+from minigen.models.parts.labels import complete
 from minigen.models.parts.modes import evaluating
-from minigen.models.parts.options import averaging, require_decay, require_positive, scheduling
+from minigen.models.parts.options import averaging, require_decay, require_positive, require_share, scheduling
 from minigen.models.parts.quality import glance, quality
 from minigen.models.parts.reader import reader_of
 from minigen.models.parts.unet import UNet, require_width
@@ -69,13 +70,12 @@ class Recipe:
     def __post_init__(self) -> None:
         require_positive(self, "size", "width", "noise_steps", "epochs", "batch_size", "lr", "max_steps")
         require_decay(self.ema)
+        require_share(self, "untold")
         require_width(self.width)
         if self.noise_steps < Asked.steps:
             raise ArgumentError(
                 f"noise-steps is {self.noise_steps}; use {Asked.steps}, in which samples are drawn, or more"
             )
-        if not 0 <= self.untold < 1:
-            raise ArgumentError(f"untold is {self.untold}; use a share from 0 up to 1, such as 0.1")
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def train(recipe: Recipe, run: Run) -> None:
     rng = mg.random.generator(recipe.seed)
     reader = reader_of(recipe.data)  # which measures the samples
     images, test = (data.load(recipe.data, split, range=(-1, 1), size=recipe.size) for split in ("train", "test"))
-    classes = len(images.classes) if recipe.conditional and images.labels is not None else 0
+    classes = len(complete(images).classes) if recipe.conditional and images.labels is not None else 0
     model, noise = UNet(images.image_shape, classes, recipe.width, rng), Noise(recipe)
     optimizer = optim.Adam(model.parameters(), lr=recipe.lr)
     loader = data.DataLoader(images, recipe.batch_size, shuffle=True, rng=rng, drop_last=True)
@@ -224,7 +224,7 @@ def sample(run: RunFolder, request: Request, rng: np.random.Generator) -> np.nda
     model, noise = load(run), Noise(run.load_recipe(Recipe))
     check_fits(model, request, request.class_)
     require_steps(request, noise)
-    y = asked(request.class_, request.n, run.data["classes"]) if int(model.classes) else None
+    y = asked(request.class_, request.n, run, int(model.classes)) if int(model.classes) else None
     return draw(model, noise.walk, request.n, rng, request, y)
 
 

@@ -37,7 +37,7 @@ from minigen.autograd import Tensor
 from minigen.errors import ArgumentError
 from minigen.models.parts.images import ClassRequest as Request
 from minigen.models.parts.images import Drawn, ImageShape, asked, hold_out, saved_shape
-from minigen.models.parts.labels import labelled
+from minigen.models.parts.labels import complete, labelled
 from minigen.models.parts.latent import Binarization, binarized, convolutional, given, mlp, save_pictures
 from minigen.models.parts.options import ScheduleName, averaging, require_decay, require_positive, scheduling, stopping
 from minigen.models.parts.quality import glance, quality
@@ -268,6 +268,8 @@ def read(recipe: Recipe, split: str) -> data.ImageDataset:
     """The images of a split; with --binarization static as zeros and ones, the same ones every time."""
     load_part = labelled if recipe.conditional else data.load
     images = load_part(recipe.data, split, size=recipe.size)
+    if recipe.conditional and split == "train":
+        complete(images)
     return binarized(images) if recipe.binarization == "static" else images
 
 
@@ -291,7 +293,7 @@ def sample(run: RunFolder, request: Request, rng: np.random.Generator) -> np.nda
     """n images, (n, H, W, C) in [0, 1], of the class that is asked for."""
     model, y = load(run), None
     if run.recipe.get("conditional"):
-        y = asked(request.class_, request.n, run.data["classes"])
+        y = asked(request.class_, request.n, run, int(model.classes))
     elif request.class_ is not None:
         raise ArgumentError(f"--class {request.class_}: the run knows no classes; train one with --conditional")
     return draw(model, request.n, rng, y)

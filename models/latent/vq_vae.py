@@ -24,6 +24,7 @@ levels, is about 110, and many samples are digits already. Of the book about ten
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -33,8 +34,9 @@ from minigen.autograd import Tensor
 from minigen.errors import ArgumentError
 from minigen.models.parts.images import ClassRequest as Request
 from minigen.models.parts.images import Drawn, ImageShape, asked, saved_shape
+from minigen.models.parts.labels import complete
 from minigen.models.parts.modes import evaluating
-from minigen.models.parts.options import ScheduleName, averaging, require_decay, require_positive, scheduling
+from minigen.models.parts.options import averaging, require_decay, require_positive, require_share, scheduling
 from minigen.models.parts.quality import glance, quality
 from minigen.models.parts.reader import reader_of
 from minigen.models.parts.transformer import blocks, initialize
@@ -58,7 +60,7 @@ class Recipe:
     epochs: int = 15  # passes over the training images
     batch_size: int = 128  # images a step
     lr: float = 1e-3  # learning rate of Adam
-    schedule: ScheduleName = "cosine"  # lr over all epochs; cosine: falls to 0; plateau: halved when nothing improves
+    schedule: Literal["constant", "cosine"] = "cosine"  # the learning rate over all epochs; cosine: it falls to 0
     ema: float | None = None  # average the weights, by so much of the old ones a step, such as 0.999
     seed: int = 0  # decides everything random: weights, order of the images, dropout
     max_steps: int | None = None  # stop after so many steps, whatever epochs says
@@ -67,6 +69,9 @@ class Recipe:
         require_positive(self, "size", "codes", "width", "channels", "commitment", "layers", "heads", "dim")
         require_positive(self, "epochs", "batch_size", "lr", "max_steps")
         require_decay(self.ema)
+        require_share(self, "dropout")
+        if self.channels < 2:
+            raise ArgumentError("channels is 1, but the first convolution has half as many; use 2 or more")
         if self.dim % self.heads:
             raise ArgumentError(f"vq_vae: {self.heads} heads can not share a dim of {self.dim}; use a multiple")
 
@@ -173,6 +178,7 @@ def train(recipe: Recipe, run: Run) -> None:
     rng = mg.random.generator(recipe.seed)
     reader = reader_of(recipe.data)  # which measures the samples
     images, test = (data.load(recipe.data, split, size=recipe.size) for split in ("train", "test"))
+    complete(images)
     classes = 0 if images.labels is None else len(images.classes)
     model = VQVAE(images.image_shape, classes, recipe, rng)
     optimizer = optim.Adam(model.parameters(), lr=recipe.lr)
@@ -227,7 +233,7 @@ def sample(run: RunFolder, request: Request, rng: np.random.Generator) -> np.nda
     """n images, (n, H, W, C) in [0, 1], of the class that is asked for."""
     model, y = load(run), None
     if model.classes:
-        y = asked(request.class_, request.n, run.data["classes"])
+        y = asked(request.class_, request.n, run, int(model.classes))
     elif request.class_ is not None:
         raise ArgumentError(f"--class {request.class_}: the run knows no classes; train it on data with labels")
     return draw(model, request.n, rng, y).images

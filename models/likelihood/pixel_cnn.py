@@ -38,10 +38,10 @@ from minigen.errors import ArgumentError
 from minigen.layers import Conv2d
 from minigen.models.parts.images import ClassRequest as Request
 from minigen.models.parts.images import Drawn, ImageShape, asked, saved_shape
-from minigen.models.parts.labels import labelled
+from minigen.models.parts.labels import complete, labelled
 from minigen.models.parts.latent import binarized, given
 from minigen.models.parts.modes import evaluating
-from minigen.models.parts.options import ScheduleName, averaging, require_decay, require_positive, scheduling
+from minigen.models.parts.options import averaging, require_decay, require_positive, scheduling
 from minigen.models.parts.quality import quality
 from minigen.models.parts.reader import reader_of
 from minigen.training import Run, RunFolder, Steps
@@ -62,7 +62,7 @@ class Recipe:
     epochs: int = 12  # passes over the training images
     batch_size: int = 64  # images a step
     lr: float = 1e-3  # learning rate of Adam
-    schedule: ScheduleName = "cosine"  # lr over all epochs; cosine: falls to 0; plateau: halved when nothing improves
+    schedule: Literal["constant", "cosine"] = "cosine"  # the learning rate over all epochs; cosine: it falls to 0
     ema: float | None = 0.999  # average the weights, by so much of the old ones a step, to measure and draw with
     seed: int = 0  # decides everything random: weights, order of the images, binarization
     max_steps: int | None = None  # stop after so many steps, whatever epochs says
@@ -167,7 +167,7 @@ def train(recipe: Recipe, run: Run) -> None:
     state = {"model": model, "optimizer": optimizer, "loader": loader, "rng": rng, "schedule": schedule}
     state |= {"ema": averaging(model, recipe.ema)}
     limits = {"epochs": recipe.epochs, "max_steps": recipe.max_steps}
-    with Steps(run, loader, state, **limits, watch="test_nats", held_out=test) as steps:
+    with Steps(run, loader, state, **limits, held_out=test) as steps:
         for batch in steps:
             steps.log(every=50, nats=step(*given(batch, recipe.binarization, recipe.conditional, rng)))
             with steps.averaged():
@@ -181,6 +181,8 @@ def train(recipe: Recipe, run: Run) -> None:
 def read(recipe: Recipe, split: str) -> data.ImageDataset:
     """The images of a split; with --binarization static as zeros and ones, the same ones every time."""
     images = (labelled if recipe.conditional else data.load)(recipe.data, split, size=recipe.size)
+    if recipe.conditional and split == "train":
+        complete(images)
     return binarized(images) if recipe.binarization == "static" else images
 
 
@@ -204,7 +206,7 @@ def sample(run: RunFolder, request: Request, rng: np.random.Generator) -> np.nda
     """n images of zeros and ones, (n, H, W, C), of the class that is asked for."""
     model, y = load(run), None
     if int(model.classes):
-        y = asked(request.class_, request.n, run.data["classes"])
+        y = asked(request.class_, request.n, run, int(model.classes))
     elif request.class_ is not None:
         raise ArgumentError(f"--class {request.class_}: the run knows no classes; train one with --conditional")
     return draw(model, request.n, rng, y)

@@ -23,6 +23,7 @@ What to expect on MNIST: under 2 bits per dimension after the first epoch.
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -35,7 +36,7 @@ from minigen.models.parts.first_weights import zeroed
 from minigen.models.parts.images import Drawn, ImageShape, Request, saved_shape
 from minigen.models.parts.latent import straight
 from minigen.models.parts.modes import evaluating
-from minigen.models.parts.options import ScheduleName, averaging, require_decay, require_positive, scheduling
+from minigen.models.parts.options import averaging, require_decay, require_positive, scheduling
 from minigen.models.parts.quality import glance, quality
 from minigen.models.parts.reader import reader_of
 from minigen.training import Run, RunFolder, Steps
@@ -55,7 +56,7 @@ class Recipe:
     epochs: int = 10  # passes over the training images
     batch_size: int = 64  # images a step
     lr: float = 1e-3  # learning rate of Adam
-    schedule: ScheduleName = "cosine"  # lr over all epochs; cosine: falls to 0; plateau: halved when nothing improves
+    schedule: Literal["constant", "cosine"] = "cosine"  # the learning rate over all epochs; cosine: it falls to 0
     ema: float | None = 0.999  # average the weights, by so much of the old ones a step, to measure and draw with
     seed: int = 0  # decides everything random: weights, order of the images, u
     max_steps: int | None = None  # stop after so many steps, whatever epochs says
@@ -237,7 +238,7 @@ def train(recipe: Recipe, run: Run) -> None:
     state = {"model": model, "optimizer": optimizer, "loader": loader, "rng": rng, "schedule": schedule}
     state |= {"ema": averaging(model, recipe.ema)}
     limits = {"epochs": recipe.epochs, "max_steps": recipe.max_steps}
-    with Steps(run, loader, state, **limits, watch="test_bits", held_out=test) as steps:
+    with Steps(run, loader, state, **limits, held_out=test) as steps:
         for x, *_ in steps:
             steps.log(every=50, bits=step(x))
             with steps.averaged():

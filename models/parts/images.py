@@ -1,7 +1,6 @@
 """What the models of images share: holding some out, asking for samples, and how images are fed."""
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -36,15 +35,26 @@ class ClassRequest(Request):
     class_: str | None = None  # which class, by name or number; none: all of them in turn, a column each
 
 
-def asked(wanted: str | None, n: int, names: Sequence[str]) -> np.ndarray:
-    """The classes (n,) of a request: one, by its name or number, or all in turn. Raises ArgumentError for no class."""
+def asked(wanted: str | None, n: int, run: RunFolder, count: int) -> np.ndarray:
+    """The classes (n,) of a request to a run of `count` classes: one, by its name, or else its number, or all in turn.
+
+    Raises ArgumentError for no class.
+    """
+    names = class_names(run, count)
     if wanted is None:
-        return np.arange(n) % len(names)
-    for place, name in enumerate(names):
-        if wanted.lower() in (name.lower(), str(place)):
-            return np.full(n, place)
+        return np.arange(n) % count
+    for called in (names, [name.lower() for name in names], [str(place) for place in range(count)]):
+        for word in (wanted, wanted.lower()):
+            if word in called:
+                return np.full(n, called.index(word))
     known = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
     raise ArgumentError(f"--class {wanted}: there is no such class; the run was trained on {known}")
+
+
+def class_names(run: RunFolder, count: int) -> list[str]:
+    """The names of the classes that a run was trained on; their numbers where it does not know them any more."""
+    names = run.data.get("classes", [])
+    return list(names) if len(names) == count else [str(place) for place in range(count)]
 
 
 def hold_out(images: data.ImageDataset) -> tuple[data.ImageDataset, data.ImageDataset]:
@@ -75,13 +85,13 @@ def neighbours(samples: np.ndarray, images: data.ImageDataset) -> np.ndarray:
     return images[nearest(samples, images)[1]][0]
 
 
-def closeness(samples: np.ndarray, held_out: np.ndarray, images: data.ImageDataset) -> float:
-    """Are samples copies? Their median distance to the nearest of the images, over that of held-out images.
+def closeness(samples: np.ndarray, held_out: np.ndarray, images: data.ImageDataset) -> dict[str, float]:
+    """Are samples copies? `nearest`: their median distance to the nearest of the images, over that of held-out images.
 
-    Distances are in pixels, far below 1 is copied.
+    Distances are in pixels, far below 1 is copied. Empty where held-out images are copies themselves.
     """
-    ours, theirs = (np.median(nearest(queries, images)[0]) for queries in (samples, held_out))
-    return float(ours / max(theirs, 1e-12))
+    ours, theirs = (float(np.median(nearest(queries, images)[0])) for queries in (samples, held_out))
+    return {"nearest": ours / theirs} if theirs > 1e-6 else {}
 
 
 def nearest(samples: np.ndarray, images: data.ImageDataset) -> tuple[np.ndarray, np.ndarray]:

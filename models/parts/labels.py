@@ -19,6 +19,20 @@ def labelled(name: str, part: str, size: int | None, range: tuple[float, float] 
     return images
 
 
+def complete(images: data.ImageDataset) -> data.ImageDataset:
+    """The data set itself, for a model that is to draw each of its classes. Raises DataError when one has no image."""
+    if images.labels is not None:
+        counts = np.bincount(images.labels, minlength=len(images.classes))
+        empty = [name for name, count in zip(images.classes, counts, strict=True) if not count]
+        if empty:
+            shown = ", ".join(empty[:5]) + (", …" if len(empty) > 5 else "")
+            raise DataError(
+                f"{images.name}: {len(empty)} of {len(images.classes)} classes have no image to learn from ({shown}); "
+                "number the others anew, without gaps"
+            )
+    return images
+
+
 def outputs(model: layers.Module, images: data.Dataset, batch_size: int = 1000) -> tuple[np.ndarray, np.ndarray]:
     """Logits (N, classes) and labels (N,) of all `images`; the network is in evaluation mode for it."""
     with evaluating(model):

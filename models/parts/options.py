@@ -23,6 +23,20 @@ def require_positive(recipe: Any, *names: str) -> None:
             raise ArgumentError(f"{name.replace('_', '-')} is {value}; use a number above 0")
 
 
+def require_share(recipe: Any, *names: str) -> None:
+    """Raises ArgumentError unless the named numbers of a recipe are from 0 up to, but not, 1."""
+    for name in names:
+        value = getattr(recipe, name)
+        if not 0 <= value < 1:
+            raise ArgumentError(f"{name.replace('_', '-')} is {value}; use a share from 0 up to, but not, 1")
+
+
+def require_batch(recipe: Any, least: int = 2) -> None:
+    """Raises ArgumentError for batches too small to be normalised by their own mean and deviation."""
+    if recipe.batch_size < least:
+        raise ArgumentError(f"batch-size is {recipe.batch_size}, but batches are normalised; use {least} or more")
+
+
 def require_decay(ema: float | None) -> None:
     """Raises ArgumentError unless `ema` is None or a number from 0 up to, but not, 1."""
     if ema is not None:

@@ -58,7 +58,7 @@ def judged(name: str, sets: Sequence[Drawn]) -> dict[str, float]:
         figures |= {key: float(np.mean(values)), f"{key}_floor": floor[key], f"{key}_spread": float(np.std(values))}
     first = sets[0]
     test, train = (data.load(name, part) for part in ("test", "train"))
-    figures["nearest"] = closeness(first.images[:NEAREST], test[:NEAREST][0], train)
+    figures |= closeness(first.images[:NEAREST], test[:NEAREST][0], train)
     figures["nearest_floor"] = 1.0  # of test images
     figures["learned"] = learned(name, first.images, seen[0].labels if first.asked is None else first.asked)
     figures["learned_floor"] = learned_floor(name)

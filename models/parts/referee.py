@@ -60,14 +60,16 @@ class Referee:
         """The figures after this step, as metrics.csv calls them."""
         (samples, asked), known, unknown = self.draw(COUNT), self.images[:COUNT], self.held_out[:COUNT]
         finite = bool(np.isfinite(samples).all())
-        figures: dict[str, float] = {"diversity": spread(samples) / max(spread(known[0]), 1e-12)}
+        figures: dict[str, float] = {}
+        if len(samples) > 1 and spread(known[0]) > 0:  # else there is nothing to be as different as
+            figures["diversity"] = spread(samples) / spread(known[0])
         if self.reader is not None and finite:
             seen = look(self.reader, samples)
             balance = metrics.class_balance(seen.labels, CLASSES, SHARE)
             figures |= {"classes": float(balance.covered), "class_entropy": balance.entropy}
             figures |= distances(self.reader, seen)
         if finite:
-            figures["nearest"] = closeness(samples[:COPIES], unknown[0][:COPIES], self.images)
+            figures |= closeness(samples[:COPIES], unknown[0][:COPIES], self.images)
         figures |= self.accuracies(known, (samples, asked), unknown)
         figures |= {f"{name}_gradient": gradient_norm(player) for name, player in self.players.items()}
         self.say({"step": step, **figures})
@@ -85,7 +87,7 @@ class Referee:
         if self.looks is None:
             self.looks = earlier(self.run.history())
         self.looks.append(figures)
-        found = ills(self.looks, critic=self.border is None) | self.unmoved()
+        found = ills(self.looks, critic=self.border is None) | self.unmoved(figures)
         file = self.run.path / FILE
         said = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
         known = {line.partition(": ")[0].rpartition(", ")[2] for line in said}
@@ -95,12 +97,16 @@ class Referee:
         if new:
             write_atomic(file, "".join(f"{line}\n" for line in [*said, *new]).encode())
 
-    def unmoved(self) -> dict[str, str]:
+    def unmoved(self, figures: Look) -> dict[str, str]:
         """The players whose weights are those of the last look."""
         before, self.digests = self.digests, {name: digest(player) for name, player in self.players.items()}
+        mends = {
+            False: "look whether its optimizer has its weights, its learning rate, and requires_grad",
+            True: "no gradient reaches it any more: a lower --lr usually helps, or less dropout",
+        }
         return {
             f"{name} stands still": f"no weight of {name} has changed since the round began, so the other plays alone; "
-            "look whether its optimizer has its weights, its learning rate, and requires_grad"
+            + mends[figures[f"{name}_gradient"] == 0]
             for name in self.players
             if before[name] == self.digests[name]
         }
@@ -115,16 +121,17 @@ def ills(looks: Sequence[Look], critic: bool = False) -> dict[str, str]:
         """Whether it holds for two rounds in a row."""
         return len(looks) > 1 and all(map(holds, looks[-2:]))
 
+    diversity = last.get("diversity", 1.0)
     gradients = [value for key, value in last.items() if key.endswith("_gradient")]
     if not all(map(math.isfinite, last.values())) or max(gradients) > HUGE:
         found["diverged"] = (
             f"the gradients' norms are {' and '.join(f'{value:.3g}' for value in gradients)}; a lower --lr usually "
             "helps, and averaged weights (--ema 0.999) for the samples"
         )
-    fallen = late or max(look["diversity"] for look in looks) > 2 * ALIKE
-    if last["diversity"] < SAME or (fallen and stays(lambda look: look["diversity"] < ALIKE)):
+    fallen = late or max(look.get("diversity", 1.0) for look in looks) > 2 * ALIKE
+    if diversity < SAME or (fallen and stays(lambda look: look.get("diversity", 1.0) < ALIKE)):
         found["collapse"] = (
-            f"samples differ from each other by {last['diversity']:.2g} of what images do: whatever the noise, G draws "
+            f"samples differ from each other by {diversity:.2g} of what images do: whatever the noise, G draws "
             "nearly one image; a lower --lr, another loss, or wgan_gp usually helps"
         )
     elif late and "classes" in last and few_classes([look["classes"] for look in looks if "classes" in look]):
@@ -152,7 +159,7 @@ def few_classes(counts: Sequence[float]) -> bool:
 
 
 EARLY = 1000  # steps before which samples look alike, and nothing like images, in the best of games
-SAME = 1e-3  # diversity of what is one image but for rounding
+SAME = 1e-6  # diversity of what is one image but for rounding; narrow networks begin with more
 ALIKE = 0.2  # diversity of a generator that has collapsed
 FEW, MANY = 3, 7  # classes of ten
 LONG = 6  # rounds after which G should draw more than FEW
@@ -163,7 +170,7 @@ HUGE = 1e4  # norm of a gradient, of all weights of a player
 
 def earlier(history: Mapping[str, Sequence]) -> list[Look]:
     """The figures of the rounds that a log has."""
-    rows = [i for i, value in enumerate(history.get("diversity", ())) if value is not None]
+    rows = [i for i, value in enumerate(history.get("real_accuracy", ())) if value is not None]
     return [{name: values[i] for name, values in history.items() if values[i] is not None} for i in rows]
 
 

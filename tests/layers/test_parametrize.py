@@ -183,3 +183,10 @@ def test_a_recorded_step_moves_the_vectors_as_an_unrecorded_one_does():
 
     for (name, once), again in zip(trained(None).items(), trained(3).values(), strict=True):
         np.testing.assert_array_equal(once, again, err_msg=name)
+
+
+def test_a_weight_of_zeros_stays_zero_under_spectral_norm():
+    layer = layers.Linear(3, 2, rng=generator(0))
+    layer.weight.data[...] = 0
+    layers.spectral_norm(layer, rng=generator(1))
+    assert not layer.weight.numpy().any()

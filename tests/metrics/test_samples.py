@@ -224,3 +224,48 @@ def test_bad_features_are_told_in_one_line(name: str):
 def test_bad_options(call, error: type[MinigenError]):
     with pytest.raises(error):
         call()
+
+
+# ---------------------------------------------------------------- numbers far from 0 and from 1
+
+
+@pytest.mark.parametrize(("factor", "shift"), [(1.0, 1e8), (1e-3, -1e4), (1e150, 0.0), (1e-150, 0.0)])
+def test_neighbours_do_not_depend_on_where_features_lie_or_on_their_size(factor: float, shift: float):
+    rng = generator(0)
+    a, b = rng.standard_normal((60, 5)), rng.standard_normal((40, 5)) * 0.8 + 0.5
+    for measure in (metrics.precision_recall, metrics.density_coverage):
+        np.testing.assert_allclose(measure(a * factor + shift, b * factor + shift, 2), measure(a, b, 2), rtol=1e-12)
+    distances, indices = metrics.nearest(b, a)
+    moved, same = metrics.nearest(b * factor + shift, a * factor + shift)
+    np.testing.assert_array_equal(indices, same)
+    np.testing.assert_allclose(moved, distances * factor, rtol=1e-3 if shift else 1e-12)
+    np.testing.assert_array_equal(metrics.nearest(a * factor + shift, a * factor + shift)[0], 0)
+
+
+@pytest.mark.parametrize("factor", [1e-150, 1e-82, 1e77, 1e150])
+def test_the_frechet_distance_grows_with_the_square(factor: float):
+    rng = generator(0)
+    a, b = rng.standard_normal((60, 5)), rng.standard_normal((40, 5)) * 2 + 1
+    expected = metrics.frechet_distance(a, b)
+    assert metrics.frechet_distance(a * factor, b * factor) / factor / factor == pytest.approx(expected, rel=1e-9)
+
+
+def test_what_is_beyond_a_float_is_refused():
+    x = generator(0).standard_normal((20, 3))
+    for call in (
+        lambda: metrics.frechet_distance(x * 1e200, x * 2e200),
+        lambda: metrics.kernel_distance(x * 1e60, x, generator(0)),
+        lambda: metrics.nearest(np.full((1, 1), 1.7e308), np.full((1, 1), -1.7e308)),
+    ):
+        with pytest.raises(DataError, match="scale them down"):
+            call()
+    with pytest.raises(ShapeError, match="more samples than features"):
+        metrics.frechet_distance(x[:3], x)
+
+
+def test_a_class_score_of_many_single_precision_rows_is_exact():
+    same = np.tile(np.array([0.1, 0.9], np.float32), (1_000_000, 1))
+    assert metrics.class_score(same, 1)[0] == pytest.approx(1, abs=1e-9)
+    tiny = np.zeros((100, 3), np.float32)
+    tiny[:, 0], tiny[0, 1] = 1, 1e-45
+    assert metrics.class_score(tiny, 1) == (pytest.approx(1, abs=1e-9), 0.0)

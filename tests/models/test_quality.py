@@ -9,10 +9,11 @@ from model_helpers import trained
 
 from minigen import data, metrics
 from minigen.benchmarks.metric_check import known_sets
-from minigen.errors import DataError
+from minigen.errors import ArgumentError, DataError
 from minigen.models.adversarial import gan
 from minigen.models.parts import quality, reader
-from minigen.models.parts.images import Drawn, neighbours
+from minigen.models.parts.images import Drawn, asked, closeness, neighbours
+from minigen.models.parts.labels import complete
 from minigen.random import generator
 from minigen.training import Run, RunFolder
 
@@ -137,3 +138,26 @@ def test_a_glance_orders_samples_by_their_distance():
 
 def noise(n: int) -> np.ndarray:
     return generator(0).standard_normal((n, 28, 28, 1), dtype=np.float32)
+
+
+def test_a_class_is_found_by_its_name_before_its_number(tmp_path: Path):
+    run = Run.create(tmp_path / "run", "gan", gan.Recipe())
+    run.data["classes"] = ["0", "1", "10", "2", "Shoe"]
+    for wanted, place in (("2", 3), ("10", 2), ("shoe", 4), ("4", 4)):
+        assert asked(wanted, 2, run, 5).tolist() == [place] * 2
+    assert asked(None, 7, run, 5).tolist() == [0, 1, 2, 3, 4, 0, 1]
+    with pytest.raises(ArgumentError, match=r"no such class.*10"):
+        asked("7", 1, run, 5)
+    run.data = {}
+    assert asked("3", 1, run, 5).tolist() == [3]
+
+
+def test_a_class_without_images_can_not_be_learned():
+    images = data.ImageDataset(np.zeros((3, 4, 4, 1), np.float32), np.array([0, 2, 2]), ("a", "b", "c"), "mine")
+    with pytest.raises(DataError, match=r"mine: 1 of 3 classes have no image to learn from \(b\)"):
+        complete(images)
+
+
+def test_where_held_out_images_are_copies_nothing_is_said_of_copies():
+    images = data.ImageDataset(np.zeros((3, 4, 4, 1), np.float32), None, (), "mine")
+    assert closeness(np.ones((2, 4, 4, 1), np.float32), images.images, images) == {}

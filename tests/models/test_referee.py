@@ -167,3 +167,22 @@ def test_a_frozen_player(digits: str, tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_learning_rate_of_1(model: Any, fields: dict[str, Any], digits: str, tmp_path: Path):
     with pytest.raises(GradientError, match=r"training diverged at step \d+: .*train anew with a lower --lr"):
         small(tmp_path / "run", digits, model, lr=1.0, epochs=20, **fields)
+
+
+def test_images_that_are_all_alike_and_a_single_sample_say_nothing(tmp_path: Path):
+    alike = data.ImageDataset(np.zeros((6, 4, 4, 1), np.float32), None, (), "alike")
+    run = Run.create(tmp_path / "run", "gan", gan.Recipe(data="alike.npz"))
+    player = layers.Linear(2, 2, rng=mg.random.generator(0))
+    for images in (alike, data.ImageDataset(np.eye(16, dtype=np.float32).reshape(16, 4, 4, 1), None, (), "one")):
+        watched = referee.Referee(
+            run, {"g": player}, lambda n: Drawn(np.ones((1, 4, 4, 1), np.float32)), lambda part, x, y: x, images, images
+        )
+        assert "diversity" not in watched.look(1)
+
+
+def test_a_player_without_a_gradient_is_told_apart_from_one_without_an_optimizer(tmp_path: Path):
+    watched, player = referee_of(tmp_path, lambda n: data.mnist("test")[:n][0])
+    for p in player.parameters():
+        p.grad = mg.zeros(*p.shape)
+    watched.look(600)
+    assert "no gradient reaches it" in said(watched)

@@ -62,3 +62,14 @@ def test_the_penalty_and_its_gradients_are_pytorchs(monkeypatch: pytest.MonkeyPa
         array = other.numpy()
         array = array.transpose(2, 3, 1, 0) if array.ndim == 4 else array
         np.testing.assert_allclose(gradient.data, array, rtol=0, atol=1e-8)
+
+
+def test_a_flat_critic_is_no_reason_to_stop():
+    critic = layers.Sequential(layers.Flatten(), layers.Linear(4, 1, rng=generator(0)))
+    for p in critic.parameters():
+        p.data[...] = 0
+    x = mg.tensor(generator(1).random((3, 2, 2, 1), dtype=np.float32))
+    penalty = wgan_gp.gradient_penalty(critic, x, x + 1.0, generator(2))
+    penalty.backward()
+    assert penalty.item() == pytest.approx(1)
+    assert all(p.grad is None or np.isfinite(p.grad.data).all() for p in critic.parameters())
