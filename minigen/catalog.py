@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from minigen.checks import check_path
-from minigen.errors import ArgumentError
+from minigen.errors import ArgumentError, RunError
 from minigen.training import RunFolder
 from minigen.training.saved import PICKLES, SUFFIX
 from minigen.training.saved import load as load_file
@@ -48,6 +48,9 @@ def open_run(path: str | Path) -> RunFolder:
     shipped = SHIPPED / path
     if not Path(path).exists() and shipped.parent == SHIPPED and shipped.is_dir():
         return RunFolder.open(shipped)
+    if not Path(path).exists() and str(path) in model_names():
+        known = ", ".join(sorted(folder.name for folder in SHIPPED.iterdir() if folder.is_dir()))
+        raise RunError(f"no weights of {path} come with minigen (of {known} they do); make a run: minigen train {path}")
     return RunFolder.open(path)
 
 

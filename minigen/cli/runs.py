@@ -43,7 +43,13 @@ def line(path: Path) -> tuple[str, ...]:
         return path.name, "–", "–", "–", f"damaged: {error}"
     first = [*main_figures(run.results)][:FIGURES]
     figures = ", ".join(f"{name.replace('_', ' ')} {shown(run.results[name])}" for name in first)
-    return path.name, run.model, f"{run.step:,}", duration(run.seconds), figures or "not finished"
+    return (
+        path.name,
+        run.model,
+        f"{run.step:,}",
+        duration(run.seconds),
+        figures or ("not measured" if run.trained else "not finished"),
+    )
 
 
 def by_number(path: Path) -> list[Any]:

@@ -87,8 +87,11 @@ def draw(module: ModuleType, run: RunFolder, request: object, arguments: argpars
         raise ArgumentError(f"--out {arguments.out}: pictures are written as PNG; let the name end in .png")
     images = module.sample(run, request, generator(arguments.seed))
     path = arguments.out if arguments.out is not None else default_picture(run)
-    title = f"{run.model} · {len(images)} samples after step {run.step:,}, seed {arguments.seed}"
-    plots.save_grid(path, images, title=title)
+    class_, classes = getattr(request, "class_", None), len(run.data.get("classes", ()))
+    of = "" if class_ is None else f" of class {class_}"
+    title = f"{run.model} · {len(images)} samples{of} after step {run.step:,}, seed {arguments.seed}"
+    in_turn = hasattr(request, "class_") and class_ is None and 1 < classes <= 20
+    plots.save_grid(path, images, classes if in_turn else None, title=title)
     print(path)
     return 0
 
@@ -115,13 +118,16 @@ def evaluate(argv: list[str]) -> int:
     parser = flags.Parser(prog="minigen eval", description=first_line(evaluate))
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="a run folder, or a shipped run's name")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    run = opened(parser.parse_known_args(argv)[0].folder)
+    asks_only = [argument for argument in argv if argument not in ("-h", "--help")]
+    if not asks_only:
+        parser.parse(argv)
+    run = opened(parser.parse_known_args(asks_only)[0].folder)
     module = load_model(run.model)
-    wanted = []
-    if hasattr(module, "Evaluation"):
-        flags.add_fields(parser, module.Evaluation, run.model)
-        wanted = [module.Evaluation(**flags.given_fields(parser.parse(argv), module.Evaluation))]
-    parser.parse(argv)
+    asked = getattr(module, "Evaluation", None)
+    if asked is not None:
+        flags.add_fields(parser, asked, run.model)
+    arguments = parser.parse(argv)
+    wanted = [] if asked is None else [asked(**flags.given_fields(arguments, asked))]
     if is_shipped(run):
         copy = Path("runs") / f"shipped-{run.path.name}"
         shutil.copytree(run.path, copy, dirs_exist_ok=True)

@@ -4,7 +4,9 @@ import contextlib
 import dataclasses
 import io
 import re
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +18,7 @@ from minigen.cli.tested import KEY, tested_digest
 from minigen.errors import ArgumentError, RunError
 from minigen.training import Run, RunFolder, checkpoint
 from minigen.training.origin import GROWING, grown, moved
+from minigen.training.progress import duration, say
 
 RUNS = Path("runs")
 IMAGES = ("mnist", "fashion-mnist")
@@ -36,6 +39,7 @@ def train(argv: list[str]) -> int:
     parser.add_argument(
         "--dry-run", action="store_true", help="show recipe and parameters, run two steps, keep nothing"
     )
+    parser.add_argument("--no-eval", action="store_true", help="measure nothing at the end; minigen eval does it later")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     flags.add_fields(parser, module.Recipe, "recipe")
     arguments = parser.parse(argv)
@@ -44,13 +48,13 @@ def train(argv: list[str]) -> int:
     if arguments.resume is not None:
         if arguments.out is not None or arguments.dry_run:
             raise ArgumentError("--resume goes on in its own folder; leave out --out and --dry-run")
-        return resume(module, model, arguments.resume, given)
+        return resume(module, model, arguments.resume, given, not arguments.no_eval)
     recipe = with_absolute_path(module.Recipe(**given))
     if arguments.dry_run:
         return dry_run(module, model, recipe)
     run = Run.create(arguments.out, model, recipe) if arguments.out is not None else numbered_run(model, recipe)
     with removed_if_unused(run):
-        return run_training(module, recipe, run)
+        return run_training(module, recipe, run, not arguments.no_eval)
 
 
 def known(model: str) -> ModuleType:
@@ -78,7 +82,7 @@ def model_of_resumed_run(argv: list[str]) -> str:
     raise ArgumentError("train needs the name of a model first, as in: minigen train vae")
 
 
-def resume(module: ModuleType, model: str, folder: Path, given: dict[str, Any]) -> int:
+def resume(module: ModuleType, model: str, folder: Path, given: dict[str, Any], evaluating: bool) -> int:
     """Go on with the run in `folder`. `given` may only extend it, or say where its data are by now."""
     run = Run.open(folder, model)
     stored = run.load_recipe(module.Recipe)
@@ -89,7 +93,7 @@ def resume(module: ModuleType, model: str, folder: Path, given: dict[str, Any]) 
         value, before = getattr(recipe, name), trained.get(name, getattr(stored, name))
         allowed = (name in growing and grown(name, before, value)) or ("data" in origin and moved(name, before, value))
         if value != before and not allowed:
-            was = before if before is not None else "no limit" if name in GROWING else "none"
+            was = before if before is not None else "no limit: Ctrl-C stops and saves" if name in GROWING else "none"
             decides = name in GROWING and name not in growing
             flag = flags.flag_of(name)
             why = f"; the steps already done depend on {flag}, so train a {model} anew" if decides else ""
@@ -99,7 +103,7 @@ def resume(module: ModuleType, model: str, folder: Path, given: dict[str, Any]) 
             )
     if recipe != stored:
         run.change_recipe(recipe)
-    return run_training(module, recipe, run)
+    return run_training(module, recipe, run, evaluating)
 
 
 def extendable(module: ModuleType, recipe: Any) -> tuple[str, ...]:
@@ -141,19 +145,24 @@ def two_steps(module: ModuleType, model: str, recipe: Any) -> Any:
         return module.load(run)
 
 
-def train_and_evaluate(module: ModuleType, recipe: Any, run: Run) -> None:
-    """The model's loop; unless it was interrupted its evaluation; and the report of both."""
+def train_and_evaluate(module: ModuleType, recipe: Any, run: Run, evaluating: bool = True) -> None:
+    """The model's loop; unless it was interrupted its evaluation, if that is wanted; and the report of both."""
     module.train(recipe, run)
-    results = {} if run.interrupted else module.evaluate(run)
-    if run.kept and not run.interrupted and (digest := tested_digest(run.recipe)) is not None:
+    results, measured = {}, evaluating and not run.interrupted
+    if measured:
+        began = time.monotonic()
+        say(f"{run.model}: trained; now it is measured, which takes a while where many samples are drawn", sys.stdout)
+        results = module.evaluate(run)
+        say(f"{run.model}: measured in {duration(time.monotonic() - began)}", sys.stdout)
+    if run.kept and measured and (digest := tested_digest(run.recipe)) is not None:
         run.data[KEY] = digest
     run.finish(**results)
 
 
-def run_training(module: ModuleType, recipe: Any, run: Run) -> int:
+def run_training(module: ModuleType, recipe: Any, run: Run, evaluating: bool) -> int:
     """Train, then say where the pictures lie, and show the last text that was written on the way."""
     with run.lock:
-        train_and_evaluate(module, recipe, run)
+        train_and_evaluate(module, recipe, run, evaluating)
     last, sheets = run.samples()[-1:], [path for path in run.samples() if path.suffix == ".png"]
     if len(sheets) > 1:
         plots.save_film(run.path / "film.gif", sheets)

@@ -41,13 +41,14 @@ class RunFolder:
 
     `.path` is the folder, `.model` the model's name, `.recipe` the recipe's fields as a dict, `.step` the number of
     steps done at the last save, `.seconds` the time that they took, `.results` the figures of the evaluation, `.data`
-    what it was trained on, such as the names of the classes (`minigen.data.facts`).
+    what it was trained on, such as the names of the classes (`minigen.data.facts`), `.trained` whether its training
+    came to its end.
     """
 
     def __init__(self, path: Path, model: str, recipe: dict[str, Any]) -> None:
         self.path, self.model, self.recipe = path, model, recipe
         self.checkpoint_path = path / "checkpoint.safetensors"
-        self.step, self.seconds, self.results, self.data = read_summary(path / "run.json")
+        self.step, self.seconds, self.results, self.data, self.trained = read_summary(path / "run.json")
 
     @classmethod
     def open(cls, path: str | Path, model: str | None = None) -> Self:
@@ -147,15 +148,16 @@ class RunFolder:
         return self.path / "samples" / f"step-{step:06d}{suffix}"
 
 
-def read_summary(path: Path) -> tuple[int, float, dict[str, Any], dict[str, Any]]:
-    """Step, seconds, results and data of run.json; nothing when that is missing or damaged, as no step needs it."""
+def read_summary(path: Path) -> tuple[int, float, dict[str, Any], dict[str, Any], bool]:
+    """Step, seconds, results, data, whether trained; nothing when that is missing or damaged, as no step needs it."""
     try:
         document = json.loads(read_regular(path, LIMIT))
         step, seconds, results = int(document["step"]), float(document["seconds"]), dict(document["results"])
-        data = dict(document.get("data", {}))
+        data, trained = dict(document.get("data", {})), bool(document.get("trained", results))
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        return 0, 0.0, {}, {}
-    return (step, seconds, results, data) if step >= 0 and 0 <= seconds < math.inf else (0, 0.0, {}, {})
+        return 0, 0.0, {}, {}, False
+    sound = step >= 0 and 0 <= seconds < math.inf
+    return (step, seconds, results, data, trained) if sound else (0, 0.0, {}, {}, False)
 
 
 def is_required(field: "dataclasses.Field[Any]") -> bool:

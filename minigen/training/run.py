@@ -207,7 +207,8 @@ class Run(RunFolder):
 
     def _write_results(self, results: dict[str, Any]) -> None:
         self.results = results
-        document = {"step": self.step, "seconds": self.seconds, "results": results, "data": self.data}
+        document = {"step": self.step, "seconds": self.seconds, "trained": self.trained, "results": results}
+        document["data"] = self.data
         try:
             data = json.dumps(document, indent=2).encode() + b"\n"
         except TypeError as error:

@@ -154,6 +154,7 @@ class Steps:
             names = ", ".join(self.health.ill)
             raise self.run.diverged(self.state, f"at step {self.step}: {names} far above the start")
         if ending or not self.health.doubtful:
+            self.run.trained = self.stopped or self.step == self.total
             self.run.save(self.state, self.step, checked=self.sample_due)
 
     def check_told(self) -> None:

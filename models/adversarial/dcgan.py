@@ -129,8 +129,8 @@ def check_image(model: str, image: ImageShape) -> None:
     height, width, _ = image
     if height % 4 or width % 4:
         raise ArgumentError(
-            f"{model}: images are {height}×{width}, but the networks halve and double height and width twice; "
-            "use images whose sides are multiples of 4, or the gan"
+            f"{model}: images are {height}×{width}, but the networks halve and double height and width; use images "
+            f"whose sides are multiples of 4: of a folder, by --size {max(4, 4 * round(max(height, width) / 4))}"
         )
 
 

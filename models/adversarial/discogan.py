@@ -138,6 +138,7 @@ class Both:
 
     def __init__(self, a: data.ImageDataset, b: data.ImageDataset) -> None:
         self.a, self.b = a, b
+        self.name, self.image_shape = f"{a.name}, and {b.name}", a.image_shape
 
     def __len__(self) -> int:
         return len(self.a)
@@ -259,4 +260,4 @@ def evaluate(run: RunFolder) -> dict[str, float]:
         sources = CHANGES[recipe.change](test[:n][0])
         return Drawn(translate(model, "ba", sources), test.labels[:n] if test.labels is not None else None)
 
-    return figures | quality(drawn, run)
+    return figures | quality(drawn, run, sets=1)

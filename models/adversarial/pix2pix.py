@@ -214,4 +214,4 @@ def evaluate(run: RunFolder) -> dict[str, float]:
     def drawn(n: int, rng: np.random.Generator) -> Drawn:
         return Drawn(translate(model, x[:n]), test.labels[:n] if test.labels is not None else None)
 
-    return figures | quality(drawn, run)
+    return figures | quality(drawn, run, sets=1)

@@ -9,9 +9,9 @@ lines between images and samples:
     L = E_z[C(G(z))] - E_x[C(x)] + λ E[(|∇C(x̂)| - 1)²]                                       (equation 3)
 
 The gradient of the penalty in the critic's weights is a gradient of a gradient, which is an ordinary one here (mg.grad
-with create_graph=True). No batch norm in the critic: the penalty is for each image by itself (section 4). Networks and
-numbers are those of the authors' script for MNIST: three transposed 5×5 convolutions from 4×4×256, a critic of 64, 128
-and 256 channels, λ = 10, Adam with betas 0.5 and 0.9.
+with create_graph=True). No batch norm in the critic: the penalty is for each image by itself (section 4). Sizes are
+those of the authors' script for MNIST: three transposed 5×5 convolutions from 4×4×256, a critic of 64, 128 and 256
+channels, λ = 10, Adam with betas 0.5 and 0.9. Their images are from 0 to 1, and their training is 40 times as long.
 
 What to expect on MNIST: `distance`, the estimate of W, rises in the first epoch, and then falls while samples become
 better.

@@ -203,7 +203,8 @@ def train(recipe: Recipe, run: Run) -> None:
     held_out = None
     if recipe.patience is not None or recipe.schedule == "plateau":
         images, held_out = hold_out(images)
-    model = VAE(images.image_shape, recipe, rng, len(images.classes) if recipe.conditional else 0)
+    classes = len(images.classes) if recipe.conditional else 0
+    model = VAE(images.image_shape, recipe, rng, classes)
     optimizer = optim.Adam(model.parameters(), lr=recipe.lr)
     loader = data.DataLoader(images, recipe.batch_size, shuffle=True, rng=rng)
     schedule = scheduling(recipe.schedule, optimizer, recipe.epochs * len(loader))
@@ -260,8 +261,8 @@ def train(recipe: Recipe, run: Run) -> None:
                 steps.record(**figures)
             if steps.sample_due:
                 with steps.averaged():
-                    sheet = draw(model, 64, mg.random.generator(recipe.seed))
-                plots.save_grid(steps.picture_path(), sheet, title=steps.title)
+                    sheet = draw(model, 10 * classes or 64, mg.random.generator(recipe.seed))
+                plots.save_grid(steps.picture_path(), sheet, classes or None, title=steps.title)
 
 
 def read(recipe: Recipe, split: str) -> data.ImageDataset:
@@ -328,6 +329,8 @@ def evaluate(run: RunFolder, wanted: Evaluation = Evaluation()) -> dict[str, flo
     model, test = load(run), read(recipe, "test")
     save_pictures(run, model, test, encode, decode, recipe.conditional)
     figures = measure(model, test, recipe.binarization)
+    if recipe.k > 1:
+        figures["negative_bound"] = estimate(model, test, recipe.binarization, recipe.k)
     if wanted.samples is not None:
         figures["negative_log_likelihood"] = estimate(model, test, recipe.binarization, wanted.samples)
 

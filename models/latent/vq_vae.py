@@ -110,7 +110,7 @@ class VQVAE(layers.Module):
         if height % 4 or width % 4:
             raise ArgumentError(
                 f"vq_vae: images are {height}×{width}, but the networks halve height and width twice; "
-                "use images whose sides are multiples of 4"
+                "use images whose sides are multiples of 4; --size brings those of a folder there"
             )
         self.map = (height // 4, width // 4)
         wide = recipe.channels

@@ -135,7 +135,7 @@ class RealNVP(layers.Module):
         if height % 4 or width % 4:
             raise ArgumentError(
                 f"real_nvp: images are {height}×{width}, but they are squeezed twice; "
-                "use images whose sides are multiples of 4"
+                "use images whose sides are multiples of 4; --size brings those of a folder there"
             )
         half, quarter = (height // 2, width // 2, 4 * channels), (height // 4, width // 4, 8 * channels)
         self.half = half

@@ -15,7 +15,10 @@ def labelled(name: str, part: str, size: int | None, range: tuple[float, float] 
     """A data set by name or path. Raises DataError when it has no labels to learn."""
     images = data.load(name, part, range, size)
     if images.labels is None:
-        raise DataError(f"{images.name} has no labels to learn; use data with one label an image")
+        raise DataError(
+            f"{images.name} has no labels to learn; put the images of each class into a folder of its own, "
+            "or use data with one label an image"
+        )
     return images
 
 

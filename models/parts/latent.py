@@ -49,7 +49,7 @@ def convolutional(
     if height % 4 or width % 4:
         raise ArgumentError(
             f"{model}: images are {height}×{width}, but the convolutional networks halve height and width twice; "
-            "use --architecture mlp, or images whose sides are multiples of 4"
+            "use --architecture mlp, or images whose sides are multiples of 4; --size brings those of a folder there"
         )
     small = (height // 4, width // 4, 64)
     features = math.prod(small)

@@ -24,20 +24,23 @@ NEAREST = 500  # of a set that are held against every training image
 SHARE = 0.01  # of the samples that a class has at least, to count as covered
 
 
-def quality(draw: Callable[[int, np.random.Generator], Drawn], run: RunFolder) -> dict[str, float]:
+def quality(
+    draw: Callable[[int, np.random.Generator], Drawn], run: RunFolder, sets: int | None = None
+) -> dict[str, float]:
     """Figures of what `draw(n, rng)` gives, for the model of a run, see `judged`; none for data without a reader.
 
-    Draws a sheet of samples, each over its nearest training image, into the run's folder.
+    sets: of what is the same every time one, else SEEDS. Draws a sheet of samples, each over its nearest training
+    image, into the run's folder.
     """
     name = reader_of(run.recipe["data"])
     if name is None:
         return {}
-    sets = [draw(COUNT, mg.random.generator(seed)) for seed in range(SEEDS)]
-    shown = sets[0].images[:50]
+    drawn = [draw(COUNT, mg.random.generator(seed)) for seed in range(sets or SEEDS)]
+    shown = drawn[0].images[:50]
     title = f"{run.model} · samples, each over the training image that is nearest"
     copies = neighbours(shown, data.load(name, "train"))
     plots.save_reconstructions(run.path / "neighbours.png", shown, copies, title=title)
-    return judged(name, sets)
+    return judged(name, drawn)
 
 
 def judged(name: str, sets: Sequence[Drawn]) -> dict[str, float]:
@@ -55,7 +58,9 @@ def judged(name: str, sets: Sequence[Drawn]) -> dict[str, float]:
     each, figures = [compared(real, one) for one in seen], {}
     for key in floor:
         values = [one[key] for one in each]
-        figures |= {key: float(np.mean(values)), f"{key}_floor": floor[key], f"{key}_spread": float(np.std(values))}
+        figures |= {key: float(np.mean(values)), f"{key}_floor": floor[key]}
+        if len(sets) > 1:
+            figures[f"{key}_spread"] = float(np.std(values))
     first = sets[0]
     test, train = (data.load(name, part) for part in ("test", "train"))
     figures |= closeness(first.images[:NEAREST], test[:NEAREST][0], train)

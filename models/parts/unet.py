@@ -54,7 +54,7 @@ class UNet(layers.Module):
         if height % 4 or image_width % 4:
             raise ArgumentError(
                 f"U-Net: images are {height}×{image_width}, but it halves height and width twice; "
-                "use images whose sides are multiples of 4"
+                "use images whose sides are multiples of 4; --size brings those of a folder there"
             )
         a, b, c = width, 2 * width, 4 * width
         self.times = layers.Sequential(Linear(TIME, TIME, rng=rng), layers.SiLU(), Linear(TIME, TIME, rng=rng))

@@ -47,7 +47,7 @@ WRONG = [
     ("train --resume done --out else", 2, "leave out --out"),
     ("train --resume done --lr 0.7", 2, "--lr 0.7 does not go with the run in done (0.5)"),
     ("train --resume done --epochs 1", 2, "only grow"),
-    ("train --resume done --max-steps 5", 2, "does not go with the run in done (no limit)"),
+    ("train --resume done --max-steps 5", 2, "does not go with the run in done (no limit: Ctrl-C stops and saves)"),
     ("train --resume done --epochs 0", 2, "epochs is 0"),
     ("train --resume damaged", 1, "recipe.json is damaged"),
     ("train --resume cut", 1, "checkpoint.safetensors is damaged"),

@@ -33,9 +33,7 @@ def fields(name: str) -> set[str]:
 AVERAGED = [name for name in MODELS if "ema" in fields(name)]
 STOPPED = [name for name in MODELS if "patience" in fields(name)]
 SCHEDULED = [name for name in MODELS if "schedule" in fields(name)]
-PLATEAUS = [
-    name for name in SCHEDULED if "plateau" in get_args(get_type_hints(load_model(name).Recipe)["schedule"])
-]
+PLATEAUS = [name for name in SCHEDULED if "plateau" in get_args(get_type_hints(load_model(name).Recipe)["schedule"])]
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +103,10 @@ def test_averaged_weights_resume_and_are_what_is_loaded(name: str, options: Call
     assert "ema" not in own and sorted(own["model"]) == sorted(saved["model"])
     for key, array in own["model"].items():
         np.testing.assert_array_equal(array, saved["model"][key])  # averaging changes no step
-    assert plain.results != whole.results or name in ("sequential_mnist", "classifier")  # which read as few images right
+    assert plain.results != whole.results or name in (
+        "sequential_mnist",
+        "classifier",
+    )  # which read as few images right
     for mine, theirs in zip(plain.samples()[-1:], whole.samples()[-1:], strict=True):
         assert mine.read_bytes() != theirs.read_bytes() or name == "bert"  # whose likeliest guesses are the same yet
     for column in set(plain.history()) & set(whole.history()):
