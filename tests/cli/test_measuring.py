@@ -6,25 +6,27 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import minigen as mg
 from minigen.cli import main
 from minigen.training import RunFolder
 
 
 @pytest.fixture
-def data(digits: str, tmp_path: Path) -> str:
+def three(tmp_path: Path) -> str:
     """Three classes, few images."""
-    archive = np.load(digits)
-    rows = np.flatnonzero(archive["labels"] < 3)[:60]
+    images = mg.data.mnist("train")
+    labels = np.asarray(images.labels)
+    rows = np.flatnonzero(labels < 3)[:60]
     path = tmp_path / "three.npz"
-    np.savez(path, images=archive["images"][rows], labels=archive["labels"][rows])
+    np.savez(path, images=images.images[rows], labels=labels[rows])
     return str(path)
 
 
 @pytest.fixture
-def run(data: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> Path:
+def run(three: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> Path:
     folder = tmp_path / "run"
     flags = "--conditional --hidden 8 --latent 2 --epochs 1 --no-eval --out"
-    assert main(["train", "vae", "--data", data, *flags.split(), str(folder)]) == 0
+    assert main(["train", "vae", "--data", three, *flags.split(), str(folder)]) == 0
     assert "measured" not in capsys.readouterr().out
     return folder
 
