@@ -4,6 +4,7 @@ Sheets of images are written pixel for pixel; charts use matplotlib's Figure obj
 global state and no backend is touched. Every `save_…` writes a PNG and raises RunError when the disk refuses.
 """
 
+from minigen.plots.alignment import save_alignments
 from minigen.plots.charts import save_confusion, save_curves
 from minigen.plots.comparison import save_ratios, save_scaling, save_times
 from minigen.plots.film import save_animation, save_film, save_strip
@@ -26,6 +27,7 @@ __all__ = [
     "save_confusion",
     "save_latent_map",
     "save_paths",
+    "save_alignments",
     "save_word_map",
     "save_times",
     "save_scaling",
