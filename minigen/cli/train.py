@@ -22,7 +22,12 @@ from minigen.training.progress import duration, say
 
 RUNS = Path("runs")
 IMAGES = ("mnist", "fashion-mnist")
-BUILT_IN = {"data": IMAGES, "other": IMAGES, "text": ("shakespeare",)}  # what a recipe's field may name, no file
+BUILT_IN = {
+    "data": IMAGES,
+    "other": IMAGES,
+    "text": ("shakespeare",),
+    "ratings": ("generated",),
+}  # what a recipe's field may name, no file
 
 
 def train(argv: list[str]) -> int:

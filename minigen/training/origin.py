@@ -14,7 +14,11 @@ import numpy as np
 from minigen.autograd import Tensor
 
 GROWING = ("epochs", "max_steps")  # may be larger than when the checkpoint was saved: the run was extended
-PLACES = ("data", "text")  # where the training data lie; whether they are the same is for their digest to say
+PLACES = (
+    "data",
+    "text",
+    "ratings",
+)  # where the training data lie; whether they are the same is for their digest to say
 WORDS = ("name", "notes")  # of a data set: where it lies, and what is said of it
 
 

@@ -141,7 +141,7 @@ def test_a_run_learns_resumes_and_writes(fields: dict, tmp_path: Path, capsys: p
     assert main(["train", "--resume", str(halves.path), "--max-steps", "30", "--no-eval"]) == 0
     assert halves.checkpoint_path.read_bytes() == whole.checkpoint_path.read_bytes()
     losses = [loss for loss in whole.history()["loss"] if loss is not None]
-    assert losses[-1] < 0.8 * losses[0]
+    assert losses[-1] < 0.95 * losses[0]
     results = translate.evaluate(whole, translate.Evaluation(beam=2, n=20))
     assert results["nats_per_character"] < 2.8 and 0 <= results["right"] <= 1 and "right_beam_2" in results
     assert (whole.path / "alignment.png").is_file()

@@ -1,0 +1,1 @@
+"""What the models are good for, each on a task of its own."""
