@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from minigen import torch_names
 from minigen.checks import check_path
 from minigen.data import idx
-from minigen.data.augment import random_flip, random_shift
+from minigen.data.augment import mix_up, random_erase, random_flip, random_noise, random_shift
 from minigen.data.collate import collate
 from minigen.data.dataset import UNIT_RANGE, ArrayDataset, Dataset, ImageDataset, check_range
 from minigen.data.fashion_mnist import fashion_mnist
@@ -30,6 +30,7 @@ from minigen.data.subsets import ConcatDataset, Subset, random_split
 from minigen.data.summary import facts, summary
 from minigen.data.text import load_text, split_text
 from minigen.data.tokenizers import ByteTokenizer, CharTokenizer, Tokenizer, WordTokenizer, tokenizer_from
+from minigen.data.warp import random_elastic, random_rotate, random_scale, random_shear
 from minigen.errors import ArgumentError, DataError
 
 __all__ = [
@@ -62,9 +63,16 @@ __all__ = [
     "image_preprocessing",
     "load",
     "load_text",
+    "mix_up",
     "mnist",
     "npz",
+    "random_elastic",
+    "random_erase",
     "random_flip",
+    "random_noise",
+    "random_rotate",
+    "random_scale",
+    "random_shear",
     "random_shift",
     "random_split",
     "shakespeare",

@@ -5,7 +5,7 @@ global state and no backend is touched. Every `save_…` writes a PNG and raises
 """
 
 from minigen.plots.alignment import save_alignments
-from minigen.plots.charts import save_confusion, save_curves
+from minigen.plots.charts import save_confusion, save_curves, save_spreads
 from minigen.plots.comparison import save_ratios, save_scaling, save_times
 from minigen.plots.film import save_animation, save_film, save_strip
 from minigen.plots.latent import save_latent_map
@@ -25,6 +25,7 @@ __all__ = [
     "save_curves",
     "save_runs",
     "save_confusion",
+    "save_spreads",
     "save_latent_map",
     "save_paths",
     "save_alignments",

@@ -142,6 +142,36 @@ def label(name: str) -> str:
 
 
 @drawing
+def save_spreads(
+    path: str | Path,
+    x: Sequence[float],
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    title: str = "",
+    xlabel: str = "",
+    ylabel: str = "",
+) -> None:
+    """Draw means over x, on a logarithmic axis, with bars of ± their deviations; (means, deviations) by series.
+
+    Raises DataError when there is nothing to draw, or lengths differ.
+    """
+    if not series or not len(x) or any(len(values) != len(x) for pair in series.values() for values in pair):
+        raise DataError(f"save_spreads: expected {len(x)} means and deviations (at least 1) in at least one series")
+    figure = new_figure(6.8, 4.4)
+    axes = figure.add_subplot()
+    style(axes, title)
+    axes.set_xscale("log")
+    for i, (name, (means, deviations)) in enumerate(series.items()):
+        places = np.asarray(x, float) * 1.03 ** (i - (len(series) - 1) / 2)  # beside each other, so that bars are seen
+        axes.errorbar(places, means, deviations, fmt="o-", color=COLORS[i % len(COLORS)], capsize=3, label=name)
+    axes.set_xticks(list(x), [f"{value:,g}" for value in x])
+    axes.minorticks_off()
+    axes.set_xlabel(xlabel, color=INK)
+    axes.set_ylabel(ylabel, color=INK)
+    axes.legend(frameon=False, fontsize=9)
+    save_figure(path, figure)
+
+
+@drawing
 def save_confusion(path: str | Path, matrix: np.ndarray, classes: Sequence[str] | None = None) -> None:
     """Draw a confusion matrix (K, K) of counts, true classes down, predicted ones across.
 

@@ -11,9 +11,9 @@ from functools import cache
 import numpy as np
 
 import minigen as mg
-from minigen import data, layers, metrics, optim, plots
+from minigen import data, metrics, optim, plots
 from minigen.models.parts.images import Drawn, closeness, neighbours
-from minigen.models.parts.labels import validation
+from minigen.models.parts.labels import small_classifier, validation
 from minigen.models.parts.reader import CLASSES, Seen, look, reader_of
 from minigen.training import RunFolder
 
@@ -130,15 +130,7 @@ def learned(name: str, samples: np.ndarray, labels: np.ndarray) -> float:
     Ravuri, Vinyals 2019, section 3, with the labels of the reader where the samples have none.
     """
     rng = mg.random.generator(0)
-    height, width, channels = samples.shape[1:]
-    model = layers.Sequential(
-        layers.Conv2d(channels, 16, 3, stride=2, padding=1, rng=rng),
-        layers.ReLU(),
-        layers.Conv2d(16, 32, 3, stride=2, padding=1, rng=rng),
-        layers.ReLU(),
-        layers.Flatten(),
-        layers.Linear(-(-height // 4) * -(-width // 4) * 32, CLASSES, rng=rng),
-    )
+    model = small_classifier(samples.shape[1:], CLASSES, rng)
     optimizer = optim.Adam(model.parameters(), lr=2e-3)
 
     @mg.record

@@ -14,7 +14,8 @@ def with_field(field: str) -> list[str]:
     return [name for name in model_names() if field in {one.name for one in fields(load_model(name).Recipe)}]
 
 
-TEXT_MODELS, IMAGE_MODELS = with_field("text"), with_field("data")
+TEXT_MODELS = with_field("text")
+IMAGE_MODELS = [name for name in with_field("data") if name != "augment"]  # which trains many classifiers
 MODELS = sorted(TEXT_MODELS + IMAGE_MODELS)  # the others are tested by themselves
 
 # Models whose own size takes long, in small.
