@@ -149,8 +149,9 @@ def save_spreads(
     title: str = "",
     xlabel: str = "",
     ylabel: str = "",
+    logarithmic: bool = True,
 ) -> None:
-    """Draw means over x, on a logarithmic axis, with bars of ± their deviations; (means, deviations) by series.
+    """Draw means over x, on a logarithmic axis or not, with bars of ± their deviations; (means, deviations) by series.
 
     Raises DataError when there is nothing to draw, or lengths differ.
     """
@@ -159,9 +160,11 @@ def save_spreads(
     figure = new_figure(6.8, 4.4)
     axes = figure.add_subplot()
     style(axes, title)
-    axes.set_xscale("log")
+    if logarithmic:
+        axes.set_xscale("log")
     for i, (name, (means, deviations)) in enumerate(series.items()):
-        places = np.asarray(x, float) * 1.03 ** (i - (len(series) - 1) / 2)  # beside each other, so that bars are seen
+        aside = i - (len(series) - 1) / 2  # beside each other, so that bars are seen
+        places = np.asarray(x, float) * 1.03**aside if logarithmic else np.asarray(x, float) + 0.08 * aside
         axes.errorbar(places, means, deviations, fmt="o-", color=COLORS[i % len(COLORS)], capsize=3, label=name)
     axes.set_xticks(list(x), [f"{value:,g}" for value in x])
     axes.minorticks_off()

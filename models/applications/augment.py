@@ -79,7 +79,7 @@ def changed(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 class Generator(layers.Module):
-    """A conditional VAE of dense layers: images (N, H, W, C) and classes (N, K), LOUD or 0, → logits, mu, log sigma²."""
+    """A conditional VAE: images (N, H, W, C) and classes (N, K), LOUD or 0, → logits, mu, log sigma²."""
 
     def __init__(self, image: tuple[int, ...], classes: int, latent: int, rng: np.random.Generator) -> None:
         super().__init__()
