@@ -10,6 +10,7 @@ from minigen.metrics.classification import (
     top_k_accuracy,
 )
 from minigen.metrics.distances import frechet_distance, kernel_distance
+from minigen.metrics.images import psnr, ssim
 from minigen.metrics.likelihood import ImportanceBound, bits_per_dimension
 from minigen.metrics.neighbours import (
     density_coverage,
@@ -43,6 +44,8 @@ __all__ = [
     "nearest",
     "class_score",
     "class_balance",
+    "psnr",
+    "ssim",
     "roc_auc",
     "average_precision",
     "mean_squared_error",

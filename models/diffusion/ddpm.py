@@ -26,7 +26,7 @@ What to expect on MNIST: digits after the first epoch; the loss falls little aft
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -45,6 +45,8 @@ from minigen.models.parts.reader import reader_of
 from minigen.models.parts.unet import UNet, require_width
 from minigen.models.parts.walks import Sampling, check_fits, draw, in_turn, restored, save_pictures, told
 from minigen.training import Run, RunFolder, Steps
+
+REPEATED = 5  # times that a step is made where images are restored
 
 
 @dataclass(frozen=True)
@@ -129,23 +131,47 @@ class Noise:
         found = signal * x - noise * guess if self.prediction == "v" else (x - noise * guess) / signal
         return mg.clip(found, -1.0, 1.0)
 
+    def descend(
+        self,
+        model: UNet,
+        x: Tensor,
+        y: np.ndarray | None,
+        t: int,
+        s: int,
+        wanted: Asked,
+        rng: np.random.Generator,
+        corrected: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """x_s of x_t (N, H, W, C), s < t. corrected: what x̂_0 becomes where something is known of it."""
+        time, signal, level = self.at(np.full(len(x), t))
+        found = self.image(x, model.guided(x, time, y, wanted.guidance), signal, level)
+        if corrected is not None:
+            found = corrected(found)
+        eps = (x - signal * found) / level
+        variance = 0.0
+        if wanted.sampler == "ancestral":
+            fallen = 1 - (self.signal[t] / self.signal[s]) ** 2
+            variance = float((self.noise[s] / self.noise[t]) ** 2 * fallen)
+        x = float(self.signal[s]) * found + math.sqrt(max(self.noise[s] ** 2 - variance, 0.0)) * eps
+        return x + math.sqrt(variance) * mg.randn(*x.shape, rng=rng) if variance else x
+
+    def rise(self, x: Tensor, s: int, t: int, rng: np.random.Generator) -> Tensor:
+        """x_t of x_s, s < t: more noise."""
+        kept = float(self.signal[t] / self.signal[s])
+        return kept * x + math.sqrt(1 - kept**2) * mg.randn(*x.shape, rng=rng)
+
     def walk(
         self, model: UNet, x: Tensor, y: np.ndarray | None, wanted: Asked, rng: np.random.Generator
     ) -> Iterator[Tensor]:
         """From noise x (N, H, W, C) to images in [-1, 1]: what x is after each of the steps that are wanted."""
-        times = np.linspace(self.steps, 0, wanted.steps + 1).round().astype(int)
-        for t, s in itertools.pairwise(times):
-            time, signal, level = self.at(np.full(len(x), t))
-            found = self.image(x, model.guided(x, time, y, wanted.guidance), signal, level)
-            eps = (x - signal * found) / level
-            variance = 0.0
-            if wanted.sampler == "ancestral":
-                fallen = 1 - (self.signal[t] / self.signal[s]) ** 2
-                variance = float((self.noise[s] / self.noise[t]) ** 2 * fallen)
-            x = float(self.signal[s]) * found + math.sqrt(max(self.noise[s] ** 2 - variance, 0.0)) * eps
-            if variance:
-                x = x + math.sqrt(variance) * mg.randn(*x.shape, rng=rng)
+        for t, s in self.stairs(self.steps, wanted.steps):
+            x = self.descend(model, x, y, t, s, wanted, rng)
             yield x
+
+    def stairs(self, first: int, count: int) -> list[tuple[int, int]]:
+        """(t, s) of steps from a time down to 0, as many as are wanted, or as there are times."""
+        times = np.unique(np.linspace(0, first, count + 1).round().astype(int))[::-1]
+        return [(int(t), int(s)) for t, s in itertools.pairwise(times)]
 
 
 def objective(
@@ -234,6 +260,36 @@ def require_steps(wanted: Asked, noise: Noise) -> None:
         raise ArgumentError(
             f"steps is {wanted.steps}, but the run was trained on {noise.steps:,} of noise; ask for that many at most"
         )
+
+
+def restore(
+    model: UNet,
+    levels: Noise,
+    x: np.ndarray,
+    noise: float,
+    corrected: Callable[[Tensor], Tensor] | None,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Images (N, H, W, C) in [-1, 1] of which something is known, without any new training.
+
+    corrected: brings an x̂_0 to what is known of it, which is corrected rather than its noisy form (Y. Wang, J. Yu, J.
+    Zhang 2023, https://arxiv.org/abs/2212.00490, algorithm 1). Each step is made REPEATED times, with its noise put
+    back in between, so that what is drawn comes to fit what is known (A. Lugmayr et al. 2022,
+    https://arxiv.org/abs/2201.09865, algorithm 1). noise: the deviation of Gaussian noise on x, which is then where the
+    walk begins, and all that is known; 0: the walk begins with noise.
+    """
+    wanted, given = Asked(), mg.tensor(x)
+    first, times = levels.steps, REPEATED
+    if noise > 0:
+        first, times = int(np.argmin(np.abs(levels.noise[1:] / levels.signal[1:] - noise))) + 1, 1
+    with evaluating(model):
+        at = float(levels.signal[first]) * given if noise > 0 else mg.randn(*x.shape, rng=rng)
+        for t, s in levels.stairs(first, wanted.steps):
+            for time in range(times):
+                if time:
+                    at = levels.rise(at, s, t, rng)
+                at = levels.descend(model, at, None, t, s, wanted, rng, corrected)
+    return at.numpy()
 
 
 # ---------------------------------------------------------------- evaluation

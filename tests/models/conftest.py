@@ -11,14 +11,19 @@ from PIL import Image
 
 from minigen import data
 from minigen.models.adversarial import text_gan
+from minigen.models.diffusion import ddpm, flow_matching
 from minigen.models.language import char_rnn, gpt
 from minigen.models.latent import text_vae
 
 
 @pytest.fixture(scope="session", autouse=True)
 def short_samples() -> Iterator[None]:
-    """Models of text write a few lines where they would write a page."""
+    """Models of text write a few lines where they would write a page; noise becomes images in few steps."""
     with pytest.MonkeyPatch.context() as patch:
+        for model in (ddpm, flow_matching):
+            for kind in (model.Asked, model.Evaluation):
+                _, *others = kind.__init__.__defaults__
+                patch.setattr(kind.__init__, "__defaults__", (3, *others))
         for model in (char_rnn, gpt):
             for length in ("SAMPLE", "JUDGED"):
                 patch.setattr(model, length, 40)
@@ -52,6 +57,15 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("data") / "digits.npz"
     test = data.mnist("test")
     np.savez(path, images=test.images[:400], labels=np.asarray(test.labels)[:400])
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The same digits, of 12×12."""
+    path = tmp_path_factory.mktemp("data") / "tiny.npz"
+    test = data.mnist("test")
+    np.savez(path, images=test.images[:400, 2:26:2, 2:26:2], labels=np.asarray(test.labels)[:400])
     return str(path)
 
 

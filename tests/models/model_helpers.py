@@ -29,6 +29,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "wgan": {"width": 4, "critic_steps": 2},
     "cgan": {"width": 8},
     "ddpm": {"width": 8, "noise_steps": 25},
+    "restore": {"hidden": 16, "latent": 8},
     "flow_matching": {"width": 8},
     "real_nvp": {"width": 8, "blocks": 1, "couplings": 2},
     "pixel_cnn": {"channels": 4, "depth": 2},
