@@ -47,6 +47,17 @@ RUNS = (  # the quick ones first
     f"gpt --text {SHAKESPEARE} --layers 6 --heads 6 --dim 192 --context 128 --dropout 0.1 --steps 4000"
     " --batch-size 16 --lr 0.0015",
     f"vae --k 5 {BURDA} --epochs 250",
+    "recommender",
+    *(f"restore --task {task}" for task in ("noise", "half", "block", "resolution")),
+    "translate",
+    "translate --architecture transformer",
+    "translate --task sums --steps 10000",
+    "augment",
+    "moving_mnist",
+    "real_nvp",
+    "pixel_cnn",
+    "flow_matching",
+    "ddpm",
     "sequential_mnist --by pixel --batch-size 64",
     "sequential_mnist --by permuted --batch-size 64",
     "classifier --data fashion-mnist --epochs 12",  # last, as its data is not in the package
@@ -65,7 +76,10 @@ def main() -> None:
         if str(SHAKESPEARE) in flags and not SHAKESPEARE.is_file():
             print(f"left out, as there is no {SHAKESPEARE} here: minigen train {flags}")
             continue
-        results.keep(finished(flags))
+        folder = finished(flags)
+        if BURDA in flags and not (folder / results.EVALUATION).is_file():
+            subprocess.run([sys.executable, "-m", "minigen", "eval", str(folder), "--samples", "5000"], check=True)
+        results.keep(folder)
     results.renew()
     zoo.renew()
 

@@ -17,19 +17,32 @@ from typing import Any
 
 from minigen.catalog import load_model
 from minigen.errors import DataError
+from minigen.training.figures import main_figures
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "docs" / "results"
 FILES = ("recipe.json", "run.json", "metrics.csv")
-SHEET = "sample.png"
+EVALUATION, SHEET = "evaluation.json", "sample.png"
 SHARES = ("accuracy", "precision", "recall", "f1", "known", "overlap")  # what the names of shares begin with
-SHARES += ("coverage", "learned", "asked", "least_class")
+SHARES += ("coverage", "learned", "asked", "least_class", "right", "read", "alone", "changed", "generated", "both")
 LATENT = ("negative_elbo", "reconstruction", "kl", "prior", "negative_log_likelihood", "bits_per_dimension")
 QUALITY = ("fid", "precision", "recall", "class_entropy", "least_class", "asked")  # of samples
 WRITERS = ("nats_per_character", "overlap_8", "held_out_overlap_8")
 SHOWN = {  # of the models that measure more than a table can hold; the rest is in run.json
     "vae": LATENT,
     "vq_vae": LATENT,
+    "ddpm": ("bits_per_dimension",),
+    "flow_matching": ("straightness",),
+    "real_nvp": ("bits_per_dimension",),
+    "pixel_cnn": ("negative_log_likelihood", "bits_per_dimension"),
+    "recommender": (
+        "ndcg_100",
+        "ndcg_100_popularity",
+        "ndcg_100_neighbours",
+        "ndcg_100_truth",
+        "recall_20",
+        "recall_50",
+    ),
     "pix2pix": ("distance", "distance_of_source"),
     "discogan": ("distance_ab", "distance_ba", "distance_of_ab", "cycle"),
     "char_rnn": WRITERS,
@@ -39,7 +52,7 @@ SHOWN = {  # of the models that measure more than a table can hold; the rest is 
     "text_gan": ("known", "known_shuffled", "overlap_4", "overlap_4_shuffled"),
 }
 UNITS = {"vae": " nats per image", "vq_vae": " nats per image"}
-SOURCES = ("data", "other", "text")  # fields of a recipe that may name the user's own file
+SOURCES = ("data", "other", "text", "ratings")  # fields of a recipe that may name the user's own file
 
 
 def main() -> None:
@@ -75,8 +88,10 @@ def keep(folder: Path) -> Path:
             recipe["recipe"][name] = Path(recipe["recipe"][name]).name  # where it lay is nobody's business
     target = KEPT / re.sub(r"\W+", "-", command(recipe).removeprefix("minigen train "))
     target.mkdir(parents=True, exist_ok=True)
-    for name in FILES[1:]:
-        shutil.copyfile(folder / name, target / name)
+    if (folder / EVALUATION).is_file():  # minigen eval was asked for more than is measured at the end of a training
+        run["results"] = json.loads((folder / EVALUATION).read_text()) | run["results"]
+    (target / FILES[1]).write_text(json.dumps(run, indent=2) + "\n")
+    shutil.copyfile(folder / FILES[2], target / FILES[2])
     for text in sorted((folder / "samples").glob("*.txt"))[-1:]:
         shutil.copyfile(text, target / "sample.txt")
     for sheet in sorted((folder / "samples").glob("*.png"))[-1:]:
@@ -101,7 +116,7 @@ def results_of(run: dict[str, Any]) -> str:
         return ", ".join(f"{name.replace('_', ' ')} {figure(name, figures[name])}" for name in names if name in figures)
 
     if "fid" not in figures:
-        return listed(SHOWN.get(model, figures)) + UNITS.get(model, "")
+        return listed(SHOWN.get(model, main_figures(figures))) + UNITS.get(model, "")
     own = listed(SHOWN.get(model, ()))
     return (f"{own}{UNITS.get(model, '')}, " if own else "") + listed(QUALITY)
 

@@ -1,7 +1,7 @@
 """The models, one file each, to be read from top to bottom like the paper. `minigen train NAME` finds them here.
 
-They stand in rooms by kind (latent, adversarial, language, words, vision); `parts` holds what several of them share. A
-model's file holds
+They stand in rooms by kind (latent, adversarial, diffusion, likelihood, language, words, vision, applications); `parts`
+holds what several of them share. A model's file holds
 
     Recipe                       a frozen dataclass; its fields are the command line's flags, their comments the help
     train(recipe, run)           the visible loop; `run` is the folder that it fills, see minigen.training.Run
