@@ -17,6 +17,7 @@ do not say; a generator can only say again what it has seen.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -182,7 +183,7 @@ def train(recipe: Recipe, run: Run) -> None:
     cells = np.array(
         [(count, i, kind) for i in range(recipe.repeats) for count in counts_of(recipe) for kind in range(len(KINDS))]
     )
-    classifiers = data.ArrayDataset(cells)
+    classifiers: Any = data.ArrayDataset(cells)
     classifiers.name = f"classifiers of {images.name}"
     loader = data.DataLoader(classifiers)
     model = small_classifier(images.image_shape, classes, mg.random.generator(0))

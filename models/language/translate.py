@@ -26,7 +26,7 @@ What to expect: dates are right from about 1,500 steps on; sums take three times
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -129,7 +129,8 @@ class DecoderBlock(layers.Module):
     def looked(self, x: Tensor, h: Tensor, there: np.ndarray) -> Tensor:
         """The weights of its look at the source, averaged over the heads, (N, T, S)."""
         dim, heads = self.attention.dim, self.attention.heads
-        weight, bias = self.attention.qkv.weight, self.attention.qkv.bias
+        qkv: Any = self.attention.qkv
+        weight, bias = qkv.weight, qkv.bias
         q = mg.linear(self.norm(x), weight[:, :dim], bias[:dim])
         k = mg.linear(h, weight[:, dim : 2 * dim], bias[dim : 2 * dim])
         q, k = (y.reshape(*y.shape[:2], heads, dim // heads).transpose((0, 2, 1, 3)) for y in (q, k))
@@ -149,7 +150,7 @@ class Transformer(layers.Module):
         self.reading = layers.ModuleList(
             [layers.TransformerBlock(dim, recipe.heads, dropout=recipe.dropout, rng=rng) for _ in range(recipe.layers)]
         )
-        self.writing = layers.ModuleList([DecoderBlock(recipe, rng) for _ in range(recipe.layers)])
+        self.writing: Any = layers.ModuleList([DecoderBlock(recipe, rng) for _ in range(recipe.layers)])
         self.read_norm, self.norm = layers.LayerNorm(dim), layers.LayerNorm(dim)
         self.out = layers.Linear(dim, symbols, rng=rng)
 

@@ -27,7 +27,7 @@ What to expect on MNIST: below 90 nats after the first epoch.
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -120,7 +120,7 @@ class PixelCNN(layers.Module):
         wide, channels = recipe.channels, image[2]
         self.first_down = Conv2d(channels, wide, (ROWS, 2 * PIXELS + 1), rng=rng)
         self.first_across = Conv2d(channels, wide, (1, PIXELS), rng=rng)
-        self.blocks = layers.ModuleList([Gated(wide, classes, rng) for _ in range(recipe.depth)])
+        self.blocks: Any = layers.ModuleList([Gated(wide, classes, rng) for _ in range(recipe.depth)])
         self.head = layers.Sequential(
             layers.ReLU(), Conv2d(wide, 2 * wide, 1, rng=rng), layers.ReLU(), Conv2d(2 * wide, channels, 1, rng=rng)
         )

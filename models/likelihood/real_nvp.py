@@ -23,7 +23,7 @@ What to expect on MNIST: under 2 bits per dimension after the first epoch.
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -182,8 +182,9 @@ def through(steps: layers.ModuleList, x: Tensor, total: Tensor) -> tuple[Tensor,
 
 def back(steps: layers.ModuleList, x: Tensor) -> Tensor:
     """x before couplings."""
-    for step in reversed(list(steps)):
-        x = step.inverse(x)
+    coupling: Any
+    for coupling in reversed(list(steps)):
+        x = coupling.inverse(x)
     return x
 
 

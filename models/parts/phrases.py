@@ -85,7 +85,8 @@ class Phrases:
     """Pairs by their number, (source ids (S,), target ids (T,)), the same ones for a seed; a data set of `length`."""
 
     def __init__(self, task: Task, length: int, seed: int, unseen: bool) -> None:
-        self.task, self.length, self.seed, self.unseen = task, length, seed, unseen
+        self.task: Task = task
+        self.length, self.seed, self.unseen = length, seed, unseen
         self.name = f"{task}, made on the spot"
 
     def __len__(self) -> int:

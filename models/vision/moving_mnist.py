@@ -206,7 +206,7 @@ def evaluate(run: RunFolder, count: int = 500) -> dict[str, float]:
         "last frame again": (again.mean(0), again.std(0) / len(again) ** 0.5),
     }
     title = "moving_mnist · squared error of a frame"
-    numbers = np.arange(1, recipe.unknown + 1)
+    numbers = range(1, recipe.unknown + 1)
     plots.save_spreads(run.path / "errors.png", numbers, series, title, "frame", "squared error", logarithmic=False)
     return {
         "error": float(ours.mean()),

@@ -186,7 +186,7 @@ def test_a_recorded_step_moves_the_vectors_as_an_unrecorded_one_does():
 
 
 def test_a_weight_of_zeros_stays_zero_under_spectral_norm():
-    layer = layers.Linear(3, 2, rng=generator(0))
+    layer = layers.Linear(3, 2, rng=mg.random.generator(0))
     layer.weight.data[...] = 0
-    layers.spectral_norm(layer, rng=generator(1))
+    layers.spectral_norm(layer, rng=mg.random.generator(1))
     assert not layer.weight.numpy().any()

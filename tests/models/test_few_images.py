@@ -1,6 +1,7 @@
 """Few images, changed and generated: each classifier depends on its place alone, and changes help."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from minigen.models.applications import augment
 from minigen.random import generator
 from minigen.training import Run, RunFolder
 
-FIELDS = {"counts": "10,20", "repeats": 1, "updates": 4, "samples": 20}
+FIELDS: dict[str, Any] = {"counts": "10,20", "repeats": 1, "updates": 4, "samples": 20}
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-def trained(folder: Path, **fields: object) -> Run:
+def trained(folder: Path, **fields: Any) -> Run:
     run = Run.create(folder, "augment", recipe := augment.Recipe(**{**FIELDS, **fields}))
     train_and_evaluate(augment, recipe, run)
     return run
@@ -65,8 +66,7 @@ def test_what_is_generated_is_of_its_class():
 
 def test_changes_help(tmp_path: Path):
     images, recipe = mnist("train"), augment.Recipe(updates=150)
-    test = mnist("test")
-    test = ArrayDataset(*test[:1000])
+    test: Any = ArrayDataset(*mnist("test")[:1000])
     alone, changed = (augment.judged(model(), images, test, recipe, 100, 0, kind) for kind in (0, 1))
     assert changed > alone + 0.02 and alone > 0.6
 
@@ -76,7 +76,8 @@ def model() -> mg.layers.Sequential:
 
 
 def test_bad_recipes_are_refused(few: str, tmp_path: Path):
-    for fields in ({"counts": "10,x"}, {"counts": "0"}, {"repeats": 0}, {"lr": -1.0}):
+    bad: list[dict[str, Any]] = [{"counts": "10,x"}, {"counts": "0"}, {"repeats": 0}, {"lr": -1.0}]
+    for fields in bad:
         with pytest.raises(ArgumentError):
             augment.Recipe(**fields)
     with pytest.raises(DataError, match="use smaller --counts"):

@@ -1,6 +1,7 @@
 """Bouncing digits, and what comes next: films move as they should, and only known frames are seen."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,10 +16,10 @@ from minigen.models.vision import moving_mnist
 from minigen.random import generator
 from minigen.training import Run, RunFolder
 
-SMALL = {"side": 32, "known": 3, "unknown": 3, "hidden": 8, "batch_size": 4, "every": 10}
+SMALL: dict[str, Any] = {"side": 32, "known": 3, "unknown": 3, "hidden": 8, "batch_size": 4, "every": 10}
 
 
-def trained(folder: Path, **fields: object) -> Run:
+def trained(folder: Path, **fields: Any) -> Run:
     recipe = moving_mnist.Recipe(**{**SMALL, **fields})
     run = Run.create(folder, "moving_mnist", recipe)
     train_and_evaluate(moving_mnist, recipe, run, evaluating=False)
@@ -71,7 +72,8 @@ def test_the_network_sees_known_frames_and_then_its_own_guesses():
 def test_a_cell_keeps_and_forgets():
     cell = moving_mnist.ConvLSTMCell(2, 3, generator(0))
     cell.gates.weight.data[...] = 0
-    cell.gates.bias.data[...] = np.repeat([-50.0, 50.0, 50.0, 0.0], 3)  # nothing in, all kept, all shown
+    bias: Any = cell.gates.bias
+    bias.data[...] = np.repeat([-50.0, 50.0, 50.0, 0.0], 3)  # nothing in, all kept, all shown
     c = mg.randn(1, 4, 4, 3, rng=generator(1))
     h, kept = cell(mg.randn(1, 4, 4, 2, rng=generator(2)), (mg.zeros(1, 4, 4, 3), c))
     np.testing.assert_allclose(kept.detach().numpy(), c.numpy(), rtol=1e-6)
@@ -94,6 +96,7 @@ def test_a_run_learns_and_resumes(tmp_path: Path):
 
 
 def test_bad_recipes_are_refused():
-    for fields in ({"side": 30}, {"side": 24}, {"known": 0}, {"lr": float("inf")}, {"ema": 1.0}):
+    bad: list[dict[str, Any]] = [{"side": 30}, {"side": 24}, {"known": 0}, {"lr": float("inf")}, {"ema": 1.0}]
+    for fields in bad:
         with pytest.raises(ArgumentError):
             moving_mnist.Recipe(**fields)

@@ -1,6 +1,7 @@
 """What a user may like: files are read as they are distributed, figures are the paper's, baselines are beaten."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ def ratings(users: int = 12, items: int = 8) -> list[tuple[str, str, float]]:
     return [(f"u{u}", f"m{i}", 5.0 if (u + i) % 2 else 3.0) for u in range(users) for i in range(2 * items)]
 
 
-def trained(folder: Path, **fields: object) -> Run:
+def trained(folder: Path, **fields: Any) -> Run:
     recipe = recommender.Recipe(**{"hidden": 32, "latent": 8, **fields})
     run = Run.create(folder, "recommender", recipe)
     train_and_evaluate(recommender, recipe, run)
@@ -125,7 +126,7 @@ def test_it_beats_popularity_and_neighbours(tmp_path: Path, monkeypatch: pytest.
 def test_a_run_resumes_and_recommends(tmp_path: Path):
     file = tmp_path / "ratings.csv"
     file.write_text("user,item,rating\n" + "".join(f"{u},{i},{s}\n" for u, i, s in ratings(30)))
-    fields = {"ratings": str(file), "batch_size": 7, "ema": 0.9}
+    fields: dict[str, Any] = {"ratings": str(file), "batch_size": 7, "ema": 0.9}
     whole = trained(tmp_path / "whole", **fields, max_steps=9)
     trained(tmp_path / "halves", **fields, max_steps=5)
     assert main(["train", "--resume", str(tmp_path / "halves"), "--max-steps", "9"]) == 0
@@ -135,7 +136,7 @@ def test_a_run_resumes_and_recommends(tmp_path: Path):
     assert len(lines) == 4 and not any(line.startswith(("m1 ", "m3 ")) for line in lines)
     assert len([*recommender.generate(halves, recommender.Request(), generator(0))]) == 10
     with pytest.raises(DataError, match="'film'"):
-        [*recommender.generate(halves, recommender.Request(prompt="film"), generator(0))]
+        next(recommender.generate(halves, recommender.Request(prompt="film"), generator(0)))
     assert mg.load(halves.path).preprocessing(["m1"]).sum() == 1
     names = recommender.Names(["a"])
     with pytest.raises(CheckpointError):
@@ -143,6 +144,7 @@ def test_a_run_resumes_and_recommends(tmp_path: Path):
 
 
 def test_bad_recipes_are_refused():
-    for fields in ({"beta": -1.0}, {"dropout": 1.0}, {"hidden": 0}, {"annealing_steps": 0}):
+    bad: list[dict[str, Any]] = [{"beta": -1.0}, {"dropout": 1.0}, {"hidden": 0}, {"annealing_steps": 0}]
+    for fields in bad:
         with pytest.raises(ArgumentError):
             recommender.Recipe(**fields)

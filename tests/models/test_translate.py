@@ -3,6 +3,7 @@
 import datetime
 import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,10 +18,10 @@ from minigen.models.parts import phrases
 from minigen.random import generator
 from minigen.training import Run, RunFolder
 
-SMALL = {"dim": 16, "layers": 1, "heads": 2, "batch_size": 16, "every": 10}
+SMALL: dict[str, Any] = {"dim": 16, "layers": 1, "heads": 2, "batch_size": 16, "every": 10}
 
 
-def trained(folder: Path, **fields: object) -> Run:
+def trained(folder: Path, **fields: Any) -> Run:
     recipe = translate.Recipe(**{**SMALL, **fields})
     run = Run.create(folder, "translate", recipe)
     train_and_evaluate(translate, recipe, run, evaluating=False)
@@ -135,7 +136,7 @@ def test_a_wide_beam_finds_the_likeliest_text_of_all(model: translate.Translator
 
 
 @pytest.mark.parametrize("fields", [{}, {"architecture": "transformer", "task": "sums", "ema": 0.9}])
-def test_a_run_learns_resumes_and_writes(fields: dict, tmp_path: Path, capsys: pytest.CaptureFixture):
+def test_a_run_learns_resumes_and_writes(fields: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture):
     whole = trained(tmp_path / "whole", **fields, lr=1e-2, max_steps=30)
     halves = trained(tmp_path / "halves", **fields, lr=1e-2, max_steps=15)
     assert main(["train", "--resume", str(halves.path), "--max-steps", "30", "--no-eval"]) == 0
@@ -152,12 +153,13 @@ def test_a_run_learns_resumes_and_writes(fields: dict, tmp_path: Path, capsys: p
     (lines,) = translate.generate(run, translate.Request(n=3), generator(0))
     assert lines.count("→") == 3
     with pytest.raises(DataError, match="written in"):
-        [*translate.generate(run, translate.Request(prompt="§"), generator(0))]
+        next(translate.generate(run, translate.Request(prompt="§"), generator(0)))
     assert mg.load(run.path).preprocessing(prompt).shape == (1, phrases.KINDS[whole.recipe["task"]].source + 1)
 
 
 def test_bad_recipes_are_refused():
-    for fields in ({"dim": 10}, {"steps": 0}, {"dropout": 1.0}, {"lr": float("nan")}, {"ema": 1.0}):
+    bad: list[dict[str, Any]] = [{"dim": 10}, {"steps": 0}, {"dropout": 1.0}, {"lr": float("nan")}, {"ema": 1.0}]
+    for fields in bad:
         with pytest.raises(ArgumentError):
             translate.Recipe(**fields)
     with pytest.raises(ArgumentError, match="beam"):
