@@ -153,8 +153,7 @@ class RealNVP(layers.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """z (N, H·W·C), and log |det ∂z/∂x| (N,)."""
-        total = mg.zeros(len(x))
-        x, total = through(self.full, x, total)
+        x, total = through(self.full, x, 0.0)
         x, total = through(self.squeezed, mg.pixel_unshuffle(x, 2), total)
         done, x = x.split(x.shape[3] // 2, -1)
         x, total = through(self.small, mg.pixel_unshuffle(x, 2), total)
@@ -172,7 +171,7 @@ class RealNVP(layers.Module):
         return back(self.full, mg.pixel_shuffle(back(self.squeezed, x), 2))
 
 
-def through(steps: layers.ModuleList, x: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
+def through(steps: layers.ModuleList, x: Tensor, total: Any) -> tuple[Tensor, Tensor]:
     """x after couplings, and the sum of log |det| so far."""
     for step in steps:
         x, logs = step(x)

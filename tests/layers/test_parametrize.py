@@ -189,4 +189,4 @@ def test_a_weight_of_zeros_stays_zero_under_spectral_norm():
     layer = layers.Linear(3, 2, rng=mg.random.generator(0))
     layer.weight.data[...] = 0
     layers.spectral_norm(layer, rng=mg.random.generator(1))
-    assert not layer.weight.numpy().any()
+    assert not np.asarray(layer.weight.data).any()

@@ -80,7 +80,7 @@ def test_it_learns(digits: str, tmp_path: Path):
     untrained = real_nvp.RealNVP((28, 28, 1), real_nvp.Recipe(**SMALL["real_nvp"]), generator(0))
     before = real_nvp.measure(untrained, data.load(digits, "test"))
     assert bits[-1] < 0.85 * before
-    assert run.results["bits_per_dimension"] == pytest.approx(bits[-1], rel=1e-5)
+    assert run.results["bits_per_dimension"] < bits[-1]  # of the last step, after the last whole epoch
     assert real_nvp.sample(run, real_nvp.Request(n=3), generator(0)).shape == (3, 28, 28, 1)
     assert (run.path / "interpolation.png").is_file()
 
