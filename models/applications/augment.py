@@ -11,9 +11,6 @@ Of a data set only a few images are known (--counts), as many of each class. Fro
 
 Each is trained for the same number of steps, several times (--repeats), with other images and other first weights, and
 judged on all test images. A step of this training is one such classifier; `accuracy.png` shows them all.
-
-What came out is in the table of docs/zoo.md: a change that leaves the class as it is teaches something that the images
-do not say; a generator can only say again what it has seen.
 """
 
 from dataclasses import dataclass

@@ -20,8 +20,6 @@ Either one says what x_0 and ε would be. Samples begin as noise x_T, and go fro
 (Song et al., equations 12 and 16): with η = 1, all T of the steps are the sampler of Ho et al.; with η = 0 ("ddim")
 nothing is drawn on the way, and 25 steps are enough. A share of the classes is not told in training, so that guidance
 is possible; see unet.py.
-
-What to expect on MNIST: digits after the first epoch; the loss falls little after it, the samples go on improving.
 """
 
 import itertools

@@ -20,7 +20,6 @@ Texts are made on the spot (parts/phrases.py): dates in sixteen forms into ISO d
 training the decoder is given the true characters before each (teacher forcing). Then it writes greedily, the likeliest
 character each time, or keeps the likeliest few beginnings (--beam).
 
-What to expect: dates are right from about 1,500 steps on; sums take three times as long, and the carry comes last.
 `alignment.png` shows where the decoder looked.
 """
 

@@ -17,8 +17,6 @@ half goes on (equation 14).
 
 Grey levels k of 256 become numbers by (k + u) / 256, u ~ U[0, 1), which are stretched to all of ℝ by the logit of
 α + (1 - 2α) x with α = 0.05 (section 4.1); both are counted in the figures, which are bits for each pixel.
-
-What to expect on MNIST: under 2 bits per dimension after the first epoch.
 """
 
 import math

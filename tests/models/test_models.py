@@ -24,9 +24,9 @@ from minigen.training import steps as training_steps
 
 
 @pytest.mark.parametrize("name", IMAGE_MODELS)
-def test_a_resumed_run_equals_an_uninterrupted_one(name: str, digits: str, tmp_path: Path):
-    whole = trained(name, tmp_path / "whole", data=digits, max_steps=4)
-    halves = trained(name, tmp_path / "halves", data=digits, max_steps=2)
+def test_a_resumed_run_equals_an_uninterrupted_one(name: str, tiny: str, tmp_path: Path):
+    whole = trained(name, tmp_path / "whole", data=tiny, max_steps=4)
+    halves = trained(name, tmp_path / "halves", data=tiny, max_steps=2)
     assert halves.checkpoint_path.read_bytes() != whole.checkpoint_path.read_bytes()
     assert main(["train", "--resume", str(halves.path), "--max-steps", "4"]) == 0
     assert halves.checkpoint_path.read_bytes() == whole.checkpoint_path.read_bytes()
@@ -34,12 +34,12 @@ def test_a_resumed_run_equals_an_uninterrupted_one(name: str, digits: str, tmp_p
 
 @pytest.mark.parametrize("name", IMAGE_MODELS)
 def test_an_interrupted_run_goes_on_as_if_it_had_not_been(
-    name: str, digits: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    whole = trained(name, tmp_path / "whole", data=digits, max_steps=4)
+    whole = trained(name, tmp_path / "whole", data=tiny, max_steps=4)
     with monkeypatch.context() as patch:
         patch.setattr(training_steps, "Progress", Interrupted)
-        parts = trained(name, tmp_path / "parts", data=digits, max_steps=4)
+        parts = trained(name, tmp_path / "parts", data=tiny, max_steps=4)
     assert checkpoint.read(parts.checkpoint_path)[0] == 2
     assert main(["train", "--resume", str(parts.path)]) == 0
     assert parts.checkpoint_path.read_bytes() == whole.checkpoint_path.read_bytes()
@@ -58,9 +58,9 @@ def test_an_extended_run_logs_what_the_uninterrupted_one_does(name: str, tmp_pat
 
 @pytest.mark.parametrize("name", ["vae", "gan", "dcgan"])
 def test_a_sheet_that_fails_is_drawn_when_the_run_goes_on(
-    name: str, digits: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    whole = trained(name, tmp_path / "whole", data=digits, batch_size=80, epochs=2)
+    whole = trained(name, tmp_path / "whole", data=tiny, batch_size=80, epochs=2)
     save_grid, steps = plots.save_grid, whole.step // 2
 
     def fail_at_the_second(path: Path, images: np.ndarray, **words: Any) -> None:
@@ -70,7 +70,7 @@ def test_a_sheet_that_fails_is_drawn_when_the_run_goes_on(
 
     with monkeypatch.context() as patch, pytest.raises(MemoryError):
         patch.setattr(plots, "save_grid", fail_at_the_second)
-        trained(name, tmp_path / "run", data=digits, batch_size=80, epochs=2)
+        trained(name, tmp_path / "run", data=tiny, batch_size=80, epochs=2)
     assert checkpoint.read(tmp_path / "run" / "checkpoint.safetensors")[0] == steps
     assert main(["train", "--resume", str(tmp_path / "run")]) == 0
     for path in (*whole.samples(), whole.checkpoint_path, whole.path / "metrics.csv"):
@@ -78,22 +78,20 @@ def test_a_sheet_that_fails_is_drawn_when_the_run_goes_on(
 
 
 @pytest.mark.parametrize("name", ["classifier", "sequential_mnist"])
-def test_an_evaluation_that_fails_costs_no_step(
-    name: str, digits: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_an_evaluation_that_fails_costs_no_step(name: str, tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def fail(*_: Any) -> None:
         raise MemoryError
 
     monkeypatch.setattr(plots, "save_confusion", fail)
     with pytest.raises(MemoryError):
-        trained(name, tmp_path / "run", data=digits, max_steps=1)
+        trained(name, tmp_path / "run", data=tiny, max_steps=1)
     assert checkpoint.read(tmp_path / "run" / "checkpoint.safetensors")[0] == 1
 
 
 @pytest.mark.parametrize("name", IMAGE_MODELS)
-def test_a_run_folder_alone_gives_the_model(name: str, digits: str, tmp_path: Path):
+def test_a_run_folder_alone_gives_the_model(name: str, tiny: str, tmp_path: Path):
     archive = tmp_path / "moved.npz"
-    archive.write_bytes(Path(digits).read_bytes())
+    archive.write_bytes(Path(tiny).read_bytes())
     run = trained(name, tmp_path / "run", data=str(archive), max_steps=1)
     archive.unlink()
     saved = checkpoint.read(run.checkpoint_path)[1]["model"]
@@ -123,8 +121,8 @@ def test_few_test_images(name: str, count: int, tmp_path: Path):
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy tells of the overflow
-def test_divergence_ends_the_run_and_keeps_the_checkpoint(digits: str, tmp_path: Path, capsys: pytest.CaptureFixture):
-    run = trained("vae", tmp_path / "run", data=digits, max_steps=1)
+def test_divergence_ends_the_run_and_keeps_the_checkpoint(tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture):
+    run = trained("vae", tmp_path / "run", data=tiny, max_steps=1)
     step, state = checkpoint.read(run.checkpoint_path)
     state["optimizer"]["lr"] = 1e30
     checkpoint.save(run.checkpoint_path, {name: Stored(value) for name, value in state.items()}, step)
@@ -136,9 +134,9 @@ def test_divergence_ends_the_run_and_keeps_the_checkpoint(digits: str, tmp_path:
     assert run.checkpoint_path.read_bytes() == before
 
 
-def test_another_precision_is_explained(digits: str, tmp_path: Path):
+def test_another_precision_is_explained(tiny: str, tmp_path: Path):
     for name in IMAGE_MODELS:
-        run = trained(name, tmp_path / name, data=digits, max_steps=1)
+        run = trained(name, tmp_path / name, data=tiny, max_steps=1)
         step, saved = checkpoint.read(run.checkpoint_path)
         wide = {
             key: array.astype(np.float64) if array.dtype.kind == "f" else array for key, array in saved["model"].items()
@@ -150,12 +148,12 @@ def test_another_precision_is_explained(digits: str, tmp_path: Path):
 
 @pytest.mark.parametrize("name", IMAGE_MODELS)
 def test_the_seed_decides_and_not_the_threads(
-    name: str, digits: str, tmp_path: Path, all_threads: int, monkeypatch: pytest.MonkeyPatch
+    name: str, tiny: str, tmp_path: Path, all_threads: int, monkeypatch: pytest.MonkeyPatch
 ):
     saved = []
     for seed, threads in [(3, 1), (3, all_threads), (4, 1)]:
         monkeypatch.setattr(config, "threads", threads)
-        run = trained(name, tmp_path / f"{len(saved)}", data=digits, max_steps=1, seed=seed)
+        run = trained(name, tmp_path / f"{len(saved)}", data=tiny, max_steps=1, seed=seed)
         saved.append(run.checkpoint_path.read_bytes())
     first, again, other = saved
     assert first == again
@@ -163,14 +161,14 @@ def test_the_seed_decides_and_not_the_threads(
 
 
 @pytest.mark.parametrize("name", IMAGE_MODELS)
-def test_a_run_folder_can_be_evaluated_and_sampled(name: str, digits: str, tmp_path: Path):
-    model, run = load_model(name), trained(name, tmp_path / "run", data=digits, max_steps=2)
+def test_a_run_folder_can_be_evaluated_and_sampled(name: str, tiny: str, tmp_path: Path):
+    model, run = load_model(name), trained(name, tmp_path / "run", data=tiny, max_steps=2)
     figures = model.evaluate(run)
     assert figures
     assert all(np.isfinite(value) for value in figures.values())
     if hasattr(model, "sample"):
         images = model.sample(run, model.Request(n=3), generator(0))
-        assert images.shape == (3, 28, 28, 1)
+        assert images.shape == (3, 12, 12, 1)
         assert images.dtype == np.float32
         assert 0 <= images.min() <= images.max() <= 1
         np.testing.assert_array_equal(images, model.sample(run, model.Request(n=3), generator(0)))
@@ -201,9 +199,9 @@ def test_images_that_do_not_fit_are_refused_or_learned(name: str, tmp_path: Path
 
 @pytest.mark.parametrize("architecture", ["mlp", "convolutional"])
 @pytest.mark.parametrize("latent", [1, 2, 5])
-def test_vae_draws_its_sheets(architecture: str, latent: int, digits: str, tmp_path: Path):
+def test_vae_draws_its_sheets(architecture: str, latent: int, tiny: str, tmp_path: Path):
     fields = {"architecture": architecture, "latent": latent, "hidden": 32}
-    run = trained("vae", tmp_path / "run", data=digits, max_steps=1, **fields)
+    run = trained("vae", tmp_path / "run", data=tiny, max_steps=1, **fields)
     sheets = {"curves.png", "reconstructions.png", "interpolation.png", "traversal.png"} | (
         {"latent.png"} if latent > 1 else set()
     )
@@ -229,8 +227,8 @@ def test_vae_sample_is_mu_plus_sigma_eps():
     np.testing.assert_allclose(z, mu + np.sqrt(variance) * eps, rtol=1e-6)
 
 
-def test_vae_learns(digits: str, tmp_path: Path):
-    run = trained("vae", tmp_path / "run", data=digits, epochs=8, hidden=64, latent=4)
+def test_vae_learns(tiny: str, tmp_path: Path):
+    run = trained("vae", tmp_path / "run", data=tiny, epochs=8, hidden=64, latent=4)
     losses = [value for value in run.history()["test_negative_elbo"] if value is not None]
     assert losses[0] > 1.15 * losses[-1]
 
@@ -238,8 +236,8 @@ def test_vae_learns(digits: str, tmp_path: Path):
 # ---------------------------------------------------------------- classifier
 
 
-def test_classifier_learns(digits: str, tmp_path: Path):
-    run = trained("classifier", tmp_path / "run", data=digits, epochs=6)
+def test_classifier_learns(tiny: str, tmp_path: Path):
+    run = trained("classifier", tmp_path / "run", data=tiny, epochs=6)
     assert classifier.evaluate(run)["accuracy"] > 0.6
     assert {"confusion.png", "curves.png"} <= {path.name for path in run.path.glob("*.png")}
 
@@ -259,10 +257,10 @@ def test_classifier_needs_labels(tmp_path: Path):
         trained("classifier", tmp_path / "run", data=str(archive))
 
 
-def test_classifier_keeps_the_classes_of_its_training(digits: str, tmp_path: Path):
-    run = trained("classifier", tmp_path / "run", data=digits, max_steps=1)
+def test_classifier_keeps_the_classes_of_its_training(tiny: str, tmp_path: Path):
+    run = trained("classifier", tmp_path / "run", data=tiny, max_steps=1)
     assert int(classifier.load(run).classes) == 10
-    archive = np.load(digits)
+    archive = np.load(tiny)
     few, many = (dict(archive, labels=np.arange(400) % classes) for classes in (3, 11))
     np.savez(tmp_path / "few.npz", **few)
     np.savez(tmp_path / "many.npz", **many)
@@ -273,8 +271,8 @@ def test_classifier_keeps_the_classes_of_its_training(digits: str, tmp_path: Pat
         classifier.evaluate(run)
 
 
-def test_classifier_can_not_grow_in_epochs(digits: str, tmp_path: Path, capsys: pytest.CaptureFixture):
-    run = trained("classifier", tmp_path / "run", data=digits, epochs=2, max_steps=1)
+def test_classifier_can_not_grow_in_epochs(tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture):
+    run = trained("classifier", tmp_path / "run", data=tiny, epochs=2, max_steps=1)
     recipe = (run.path / "recipe.json").read_bytes()
     assert main(["train", "--resume", str(run.path), "--epochs", "3"]) == 2
     error = capsys.readouterr().err

@@ -53,10 +53,10 @@ def test_a_network_that_knows_the_image_restores_it(noise: float):
 
 
 @pytest.mark.parametrize("task", ["half", "noise"])
-def test_a_run_is_measured_beside_diffusion(task: str, digits: str, tmp_path: Path):
-    run = RunFolder.open(trained("restore", tmp_path / "run", data=digits, task=task, lr=3e-3, max_steps=40).path)
+def test_a_run_is_measured_beside_diffusion(task: str, tiny: str, tmp_path: Path):
+    run = RunFolder.open(trained("restore", tmp_path / "run", data=tiny, task=task, lr=3e-3, max_steps=40).path)
     assert run.results["psnr_autoencoder"] > run.results["psnr_damaged"] > 5
-    diffusion = trained("ddpm", tmp_path / "ddpm", data=digits, max_steps=1).path
+    diffusion = trained("ddpm", tmp_path / "ddpm", data=tiny, max_steps=1).path
     found = restore.evaluate(run, restore.Evaluation(diffusion=str(diffusion), n=3))
     assert {
         f"{measure}_{name}" for measure in ("psnr", "ssim") for name in ("damaged", "autoencoder", "diffusion")
