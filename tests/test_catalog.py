@@ -31,5 +31,5 @@ def test_what_can_not_be_loaded_is_told(tmp_path: Path):
     with pytest.raises(CheckpointError, match="has not saved one yet"):
         mg.load(run.path)
     Run.create(tmp_path / "other", "no_such_model", vae.Recipe())
-    with pytest.raises(ArgumentError, match=r"unknown model no_such_model \(known: autoencoder, bert, "):
+    with pytest.raises(ArgumentError, match=r"unknown model no_such_model \(known: augment, autoencoder, bert, "):
         mg.load(tmp_path / "other")

@@ -300,7 +300,7 @@ def evaluate(run: RunFolder, wanted: Evaluation = Evaluation()) -> dict[str, flo
     check_fits(model, wanted)
     require_steps(wanted, noise)
     test = data.load(recipe.data, "test", range=(-1, 1), size=recipe.size)
-    save_pictures(run, model, noise.walk, wanted, tuple(n for n in (1, 2, 5, 10, 25, 50, 100) if n <= noise.steps))
+    save_pictures(run, model, noise.walk, wanted, noise.steps)
 
     def drawn(n: int, rng: np.random.Generator) -> Drawn:
         return Drawn(draw(model, noise.walk, n, rng, wanted), in_turn(model, n))

@@ -41,6 +41,8 @@ from minigen.models.parts.unet import UNet, require_width
 from minigen.models.parts.walks import Sampling, check_fits, draw, in_turn, restored, save_pictures, told
 from minigen.training import Run, RunFolder, Steps
 
+PATHS, PATH_STEPS = 200, 50  # that are looked at for how straight they are
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -175,7 +177,7 @@ def evaluate(run: RunFolder, wanted: Evaluation = Evaluation()) -> dict[str, flo
     model = load(run)
     check_fits(model, wanted)
     test = data.load(recipe.data, "test", range=(-1, 1), size=recipe.size)
-    save_pictures(run, model, walk, wanted, (1, 2, 5, 10, 25, 50, 100))
+    save_pictures(run, model, walk, wanted)
 
     def drawn(n: int, rng: np.random.Generator) -> Drawn:
         return Drawn(draw(model, walk, n, rng, wanted), in_turn(model, n))
@@ -198,8 +200,9 @@ def measure(model: UNet, test: data.ImageDataset, count: int = 1000) -> float:
     return total / len(x)
 
 
-def straightness(run: RunFolder, model: UNet, count: int = 200, steps: int = 50) -> float:
-    """S of so many paths, for each pixel; 0 is straight. Draws where some seem to go, at six times on their way."""
+def straightness(run: RunFolder, model: UNet) -> float:
+    """S of PATHS paths, for each pixel; 0 is straight. Draws where some seem to go, at six times on their way."""
+    count, steps = PATHS, PATH_STEPS
     y, rng = in_turn(model, count), mg.random.generator(0)
     with evaluating(model):
         start = mg.randn(count, *model.image, rng=rng)

@@ -45,7 +45,7 @@ class Recipe:
     """What to train, on what, and for how long."""
 
     task: Task = "dates"  # dates into ISO dates, or sums into what they are
-    architecture: Literal["recurrent", "transformer"] = "recurrent"
+    architecture: Literal["recurrent", "transformer"] = "recurrent"  # of encoder and decoder
     dim: int = 128  # width: of the recurrent encoder in each direction, of the transformer
     layers: int = 2  # blocks of the transformer's encoder, and of its decoder
     heads: int = 4  # attentions side by side in a block of the transformer

@@ -262,7 +262,7 @@ def train(recipe: Recipe, run: Run) -> None:
             if steps.sample_due:
                 with steps.averaged():
                     sheet = draw(model, 10 * classes or 64, mg.random.generator(recipe.seed))
-                plots.save_grid(steps.picture_path(), sheet, classes or None, title=steps.title)
+                plots.save_grid(steps.picture_path(), sheet, columns=classes or None, title=steps.title)
 
 
 def read(recipe: Recipe, split: str) -> data.ImageDataset:

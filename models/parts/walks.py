@@ -18,6 +18,7 @@ from minigen.models.parts.unet import UNet
 from minigen.training import RunFolder
 
 BATCH = 250  # images that are drawn at once
+COUNTS = (1, 2, 5, 10, 25, 50, 100)  # steps in which the same noise is drawn beside each other
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,9 @@ def check_fits(model: UNet, wanted: Sampling, class_: str | None = None) -> None
         raise ArgumentError("the run knows no classes to be asked for or guided by; train one on labelled images")
 
 
-def save_pictures(run: RunFolder, model: UNet, walk: Walk, wanted: Sampling, counts: tuple[int, ...]) -> None:
+def save_pictures(run: RunFolder, model: UNet, walk: Walk, wanted: Sampling, most: int = 100) -> None:
     """Draw a film of noise that becomes a sheet of samples, and what few and many steps make of the same noise."""
+    counts = [steps for steps in COUNTS if steps <= most]
     columns = min(int(model.classes) or 8, 10)
     y, rng = in_turn(model, columns**2), mg.random.generator(0)
     few = None if y is None else y[:columns]

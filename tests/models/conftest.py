@@ -14,6 +14,7 @@ from minigen.models.adversarial import text_gan
 from minigen.models.diffusion import ddpm, flow_matching
 from minigen.models.language import char_rnn, gpt
 from minigen.models.latent import text_vae
+from minigen.models.parts import walks
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -24,6 +25,9 @@ def short_samples() -> Iterator[None]:
             for kind in (model.Asked, model.Evaluation):
                 _, *others = kind.__init__.__defaults__
                 patch.setattr(kind.__init__, "__defaults__", (3, *others))
+        patch.setattr(flow_matching, "PATHS", 4)
+        patch.setattr(flow_matching, "PATH_STEPS", 3)
+        patch.setattr(walks, "COUNTS", (1, 3))
         for model in (char_rnn, gpt):
             for length in ("SAMPLE", "JUDGED"):
                 patch.setattr(model, length, 40)

@@ -214,6 +214,7 @@ def fed(model: Any, name: str) -> Any:
         image_calls: dict[str, Callable[[], Any]] = {
             **{name: lambda: model(x, mg.rand(1, rng=mg.random.generator(0))) for name in ("ddpm", "flow_matching")},
             "real_nvp": lambda: model(x)[0],
+            "restore": lambda: model(x, mg.ones(1, 12, 12, 1)),
             "cgan": lambda: model.discriminator(x, np.zeros(1, np.int64)),
             "discogan": lambda: model.generators["ab"](x),
             "pix2pix": lambda: model.generator(x),
