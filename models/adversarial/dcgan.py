@@ -27,7 +27,6 @@ import numpy as np
 
 import minigen as mg
 from minigen import data, layers
-from minigen.errors import ArgumentError
 from minigen.models.adversarial.gan import play
 from minigen.models.parts.game import (
     GAN,
@@ -40,7 +39,7 @@ from minigen.models.parts.game import (
     stretching_nothing,
 )
 from minigen.models.parts.game import preprocessing as preprocessing
-from minigen.models.parts.images import ImageShape, Request, saved_shape
+from minigen.models.parts.images import ImageShape, Request, require_fours, saved_shape
 from minigen.models.parts.options import require_batch, require_decay, require_positive, require_share
 from minigen.training import Run, RunFolder
 
@@ -126,12 +125,7 @@ def build(image: ImageShape, recipe: Recipe, rng: np.random.Generator) -> GAN:
 
 def check_image(model: str, image: ImageShape) -> None:
     """Raises ArgumentError when the networks can not reach images of that shape."""
-    height, width, _ = image
-    if height % 4 or width % 4:
-        raise ArgumentError(
-            f"{model}: images are {height}×{width}, but the networks halve and double height and width; use images "
-            f"whose sides are multiples of 4: of a folder, by --size {max(4, 4 * round(max(height, width) / 4))}"
-        )
+    require_fours(model, image, "the networks halve and double height and width")
 
 
 # ---------------------------------------------------------------- training

@@ -18,7 +18,7 @@ Either one says what x_0 and ε would be. Samples begin as noise x_T, and go fro
     x_s = √ᾱ_s x̂_0 + √(1 - ᾱ_s - σ²) ε̂ + σ z,        σ = η √((1 - ᾱ_s) / (1 - ᾱ_t)) √(1 - ᾱ_t / ᾱ_s)
 
 (Song et al., equations 12 and 16): with η = 1, all T of the steps are the sampler of Ho et al.; with η = 0 ("ddim")
-nothing is drawn on the way, and 25 steps are enough. A share of the classes is not told in training, so that guidance
+nothing is drawn on the way, and far fewer steps do. A share of the classes is not told in training, so that guidance
 is possible; see unet.py.
 """
 
@@ -34,14 +34,14 @@ import minigen as mg
 from minigen import data, optim, plots
 from minigen.autograd import Tensor
 from minigen.errors import ArgumentError
-from minigen.models.parts.images import ClassRequest, Drawn, asked, saved_shape
+from minigen.models.parts.images import ClassRequest, Drawn, asked_of, in_turn, saved_shape
 from minigen.models.parts.labels import complete
 from minigen.models.parts.modes import evaluating
 from minigen.models.parts.options import averaging, require_decay, require_positive, require_share, scheduling
 from minigen.models.parts.quality import glance, quality
 from minigen.models.parts.reader import reader_of
 from minigen.models.parts.unet import UNet, require_width
-from minigen.models.parts.walks import Sampling, check_fits, draw, in_turn, restored, save_pictures, told
+from minigen.models.parts.walks import Sampling, check_guidance, draw, restored, save_pictures, told
 from minigen.training import Run, RunFolder, Steps
 
 REPEATED = 5  # times that a step is made where images are restored
@@ -246,9 +246,9 @@ def preprocessing(run: RunFolder) -> data.Preprocessing:
 def sample(run: RunFolder, request: Request, rng: np.random.Generator) -> np.ndarray:
     """n images, (n, H, W, C) in [0, 1], of the class that is asked for."""
     model, noise = load(run), Noise(run.load_recipe(Recipe))
-    check_fits(model, request, request.class_)
+    check_guidance(model, request)
     require_steps(request, noise)
-    y = asked(request.class_, request.n, run, int(model.classes)) if int(model.classes) else None
+    y = asked_of(request, run, int(model.classes))
     return draw(model, noise.walk, request.n, rng, request, y)
 
 
@@ -297,13 +297,13 @@ def evaluate(run: RunFolder, wanted: Evaluation = Evaluation()) -> dict[str, flo
     """How good samples are, as many of each class, and the bound of the likelihood; draws how noise becomes images."""
     recipe = run.load_recipe(Recipe)
     model, noise = load(run), Noise(recipe)
-    check_fits(model, wanted)
+    check_guidance(model, wanted)
     require_steps(wanted, noise)
     test = data.load(recipe.data, "test", range=(-1, 1), size=recipe.size)
     save_pictures(run, model, noise.walk, wanted, noise.steps)
 
     def drawn(n: int, rng: np.random.Generator) -> Drawn:
-        return Drawn(draw(model, noise.walk, n, rng, wanted), in_turn(model, n))
+        return Drawn(draw(model, noise.walk, n, rng, wanted), in_turn(int(model.classes), n))
 
     return {"test_loss": measure(model, noise, test), **bound(model, noise, test)} | quality(drawn, run)
 

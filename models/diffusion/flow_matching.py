@@ -31,14 +31,14 @@ import numpy as np
 import minigen as mg
 from minigen import data, optim, plots
 from minigen.autograd import Tensor
-from minigen.models.parts.images import ClassRequest, Drawn, asked, saved_shape
+from minigen.models.parts.images import ClassRequest, Drawn, asked_of, in_turn, saved_shape
 from minigen.models.parts.labels import complete
 from minigen.models.parts.modes import evaluating
 from minigen.models.parts.options import averaging, require_decay, require_positive, require_share, scheduling
 from minigen.models.parts.quality import glance, quality
 from minigen.models.parts.reader import reader_of
 from minigen.models.parts.unet import UNet, require_width
-from minigen.models.parts.walks import Sampling, check_fits, draw, in_turn, restored, save_pictures, told
+from minigen.models.parts.walks import Sampling, check_guidance, draw, restored, save_pictures, told
 from minigen.training import Run, RunFolder, Steps
 
 PATHS, PATH_STEPS = 200, 50  # that are looked at for how straight they are
@@ -163,8 +163,8 @@ def walk(model: UNet, x: Tensor, y: np.ndarray | None, wanted: Asked, rng: np.ra
 def sample(run: RunFolder, request: Request, rng: np.random.Generator) -> np.ndarray:
     """n images, (n, H, W, C) in [0, 1], of the class that is asked for."""
     model = load(run)
-    check_fits(model, request, request.class_)
-    y = asked(request.class_, request.n, run, int(model.classes)) if int(model.classes) else None
+    check_guidance(model, request)
+    y = asked_of(request, run, int(model.classes))
     return draw(model, walk, request.n, rng, request, y)
 
 
@@ -175,12 +175,12 @@ def evaluate(run: RunFolder, wanted: Evaluation = Evaluation()) -> dict[str, flo
     """How good samples are, as many of each class, and how straight their paths; draws both."""
     recipe = run.load_recipe(Recipe)
     model = load(run)
-    check_fits(model, wanted)
+    check_guidance(model, wanted)
     test = data.load(recipe.data, "test", range=(-1, 1), size=recipe.size)
     save_pictures(run, model, walk, wanted)
 
     def drawn(n: int, rng: np.random.Generator) -> Drawn:
-        return Drawn(draw(model, walk, n, rng, wanted), in_turn(model, n))
+        return Drawn(draw(model, walk, n, rng, wanted), in_turn(int(model.classes), n))
 
     figures = {"test_loss": measure(model, test), "straightness": straightness(run, model)}
     return figures | quality(drawn, run)
@@ -203,7 +203,7 @@ def measure(model: UNet, test: data.ImageDataset, count: int = 1000) -> float:
 def straightness(run: RunFolder, model: UNet) -> float:
     """S of PATHS paths, for each pixel; 0 is straight. Draws where some seem to go, at six times on their way."""
     count, steps = PATHS, PATH_STEPS
-    y, rng = in_turn(model, count), mg.random.generator(0)
+    y, rng = in_turn(int(model.classes), count), mg.random.generator(0)
     with evaluating(model):
         start = mg.randn(count, *model.image, rng=rng)
         path = np.stack([start.numpy(), *(x.numpy() for x in walk(model, start, y, Asked(steps), rng))])

@@ -36,7 +36,7 @@ from minigen import data, layers, metrics, optim, plots
 from minigen.autograd import Tensor
 from minigen.errors import ArgumentError
 from minigen.models.parts.images import ClassRequest as Request
-from minigen.models.parts.images import Drawn, ImageShape, asked, hold_out, saved_shape
+from minigen.models.parts.images import Drawn, ImageShape, asked_of, hold_out, saved_shape
 from minigen.models.parts.labels import complete, labelled
 from minigen.models.parts.latent import Binarization, binarized, convolutional, given, mlp, save_pictures
 from minigen.models.parts.options import ScheduleName, averaging, require_decay, require_positive, scheduling, stopping
@@ -292,11 +292,8 @@ def preprocessing(run: RunFolder) -> data.Preprocessing:
 
 def sample(run: RunFolder, request: Request, rng: np.random.Generator) -> np.ndarray:
     """n images, (n, H, W, C) in [0, 1], of the class that is asked for."""
-    model, y = load(run), None
-    if run.recipe.get("conditional"):
-        y = asked(request.class_, request.n, run, int(model.classes))
-    elif request.class_ is not None:
-        raise ArgumentError(f"--class {request.class_}: the run knows no classes; train one with --conditional")
+    model = load(run)
+    y = asked_of(request, run, int(getattr(model, "classes", 0)))
     return draw(model, request.n, rng, y)
 
 

@@ -33,7 +33,7 @@ from minigen import data, layers, metrics, optim, plots
 from minigen.autograd import Tensor
 from minigen.errors import ArgumentError
 from minigen.models.parts.images import ClassRequest as Request
-from minigen.models.parts.images import Drawn, ImageShape, asked, saved_shape
+from minigen.models.parts.images import Drawn, ImageShape, asked_of, require_fours, saved_shape
 from minigen.models.parts.labels import complete
 from minigen.models.parts.modes import evaluating
 from minigen.models.parts.options import averaging, require_decay, require_positive, require_share, scheduling
@@ -107,11 +107,7 @@ class VQVAE(layers.Module):
     def __init__(self, image: ImageShape, classes: int, recipe: Recipe, rng: np.random.Generator) -> None:
         super().__init__()
         height, width, channels = image
-        if height % 4 or width % 4:
-            raise ArgumentError(
-                f"vq_vae: images are {height}×{width}, but the networks halve height and width twice; "
-                "use images whose sides are multiples of 4; --size brings those of a folder there"
-            )
+        require_fours("vq_vae", image, "the networks halve height and width twice")
         self.map = (height // 4, width // 4)
         wide = recipe.channels
         self.encoder = layers.Sequential(
@@ -231,11 +227,8 @@ def preprocessing(run: RunFolder) -> data.Preprocessing:
 
 def sample(run: RunFolder, request: Request, rng: np.random.Generator) -> np.ndarray:
     """n images, (n, H, W, C) in [0, 1], of the class that is asked for."""
-    model, y = load(run), None
-    if model.classes:
-        y = asked(request.class_, request.n, run, int(model.classes))
-    elif request.class_ is not None:
-        raise ArgumentError(f"--class {request.class_}: the run knows no classes; train it on data with labels")
+    model = load(run)
+    y = asked_of(request, run, int(model.classes))
     return draw(model, request.n, rng, y).images
 
 

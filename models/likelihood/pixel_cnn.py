@@ -32,10 +32,9 @@ import numpy as np
 import minigen as mg
 from minigen import data, layers, metrics, optim, plots
 from minigen.autograd import Tensor
-from minigen.errors import ArgumentError
 from minigen.layers import Conv2d
 from minigen.models.parts.images import ClassRequest as Request
-from minigen.models.parts.images import Drawn, ImageShape, asked, saved_shape
+from minigen.models.parts.images import Drawn, ImageShape, asked_of, in_turn, saved_shape
 from minigen.models.parts.labels import complete, labelled
 from minigen.models.parts.latent import binarized, given
 from minigen.models.parts.modes import evaluating
@@ -202,11 +201,8 @@ def preprocessing(run: RunFolder) -> data.Preprocessing:
 
 def sample(run: RunFolder, request: Request, rng: np.random.Generator) -> np.ndarray:
     """n images of zeros and ones, (n, H, W, C), of the class that is asked for."""
-    model, y = load(run), None
-    if int(model.classes):
-        y = asked(request.class_, request.n, run, int(model.classes))
-    elif request.class_ is not None:
-        raise ArgumentError(f"--class {request.class_}: the run knows no classes; train one with --conditional")
+    model = load(run)
+    y = asked_of(request, run, int(model.classes))
     return draw(model, request.n, rng, y)
 
 
@@ -218,8 +214,7 @@ def draw(
     known: np.ndarray | None = None,
 ) -> np.ndarray:
     """n images of zeros and ones, of classes y (n,), or of all in turn; below the rows of `known` (n, h, W, C)."""
-    if y is None and int(model.classes):
-        y = np.arange(n) % int(model.classes)
+    y = in_turn(int(model.classes), n) if y is None else y
     batches = []
     with evaluating(model):
         for i in range(0, n, 500):
@@ -268,7 +263,7 @@ def evaluate(run: RunFolder) -> dict[str, float]:
     nats = measure(model, test, recipe.binarization)
 
     def drawn(n: int, rng: np.random.Generator) -> Drawn:
-        y = np.arange(n) % int(model.classes) if int(model.classes) else None
+        y = in_turn(int(model.classes), n)
         return Drawn(draw(model, n, rng, y), y)
 
     bits = metrics.bits_per_dimension(nats, math.prod(test.image_shape))

@@ -28,10 +28,9 @@ import numpy as np
 import minigen as mg
 from minigen import data, layers, optim, plots
 from minigen.autograd import Tensor
-from minigen.errors import ArgumentError
 from minigen.layers import Conv2d
 from minigen.models.parts.first_weights import zeroed
-from minigen.models.parts.images import Drawn, ImageShape, Request, saved_shape
+from minigen.models.parts.images import Drawn, ImageShape, Request, require_fours, saved_shape
 from minigen.models.parts.latent import straight
 from minigen.models.parts.modes import evaluating
 from minigen.models.parts.options import averaging, require_decay, require_positive, scheduling
@@ -130,11 +129,7 @@ class RealNVP(layers.Module):
     def __init__(self, image: ImageShape, recipe: Recipe, rng: np.random.Generator) -> None:
         super().__init__()
         height, width, channels = image
-        if height % 4 or width % 4:
-            raise ArgumentError(
-                f"real_nvp: images are {height}×{width}, but they are squeezed twice; "
-                "use images whose sides are multiples of 4; --size brings those of a folder there"
-            )
+        require_fours("real_nvp", image, "they are squeezed twice")
         half, quarter = (height // 2, width // 2, 4 * channels), (height // 4, width // 4, 8 * channels)
         self.half = half
 

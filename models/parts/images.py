@@ -51,6 +51,33 @@ def asked(wanted: str | None, n: int, run: RunFolder, count: int) -> np.ndarray:
     raise ArgumentError(f"--class {wanted}: there is no such class; the run was trained on {known}")
 
 
+def require_fours(model: str, image: ImageShape, why: str, instead: str = "") -> None:
+    """Raises ArgumentError unless both sides of images are multiples of 4, which `why` they have to be."""
+    height, width, _ = image
+    if height % 4 or width % 4:
+        raise ArgumentError(
+            f"{model}: images are {height}×{width}, but {why}; use {instead}images whose sides are multiples of 4: "
+            f"of a folder, by --size {max(4, 4 * round(max(height, width) / 4))}"
+        )
+
+
+def in_turn(count: int, n: int) -> np.ndarray | None:
+    """All classes in turn (n,); None where there are none."""
+    return np.arange(n) % count if count else None
+
+
+def asked_of(request: ClassRequest, run: RunFolder, count: int) -> np.ndarray | None:
+    """The classes (n,) of a request, as `asked`; None of a run that knows none. Raises ArgumentError for one of it."""
+    if count:
+        return asked(request.class_, request.n, run, count)
+    if request.class_ is not None:
+        raise ArgumentError(
+            f"--class {request.class_}: the run knows no classes; train one on data with labels, with --conditional "
+            "where the model has it"
+        )
+    return None
+
+
 def class_names(run: RunFolder, count: int) -> list[str]:
     """The names of the classes that a run was trained on; their numbers where it does not know them any more."""
     names = run.data.get("classes", [])

@@ -11,8 +11,7 @@ import numpy as np
 
 import minigen as mg
 from minigen import data, layers, plots
-from minigen.errors import ArgumentError
-from minigen.models.parts.images import ImageShape
+from minigen.models.parts.images import ImageShape, require_fours
 from minigen.training import RunFolder
 
 # ---------------------------------------------------------------- the networks
@@ -46,11 +45,8 @@ def convolutional(
     Raises ArgumentError when the images can not be halved twice.
     """
     height, width, channels = image
-    if height % 4 or width % 4:
-        raise ArgumentError(
-            f"{model}: images are {height}×{width}, but the convolutional networks halve height and width twice; "
-            "use --architecture mlp, or images whose sides are multiples of 4; --size brings those of a folder there"
-        )
+    why = "the convolutional networks halve height and width twice"
+    require_fours(model, image, why, "--architecture mlp, or ")
     small = (height // 4, width // 4, 64)
     features = math.prod(small)
     encoder = layers.Sequential(

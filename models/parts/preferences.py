@@ -1,7 +1,6 @@
 """Who liked what: rows of users over items, from a file of ratings, or generated with tastes that are known."""
 
 import csv
-import hashlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 
 import minigen as mg
 from minigen.errors import DataError
+from minigen.training.origin import data_digest
 
 GENERATED = "generated"
 LIKED = 4.0  # stars of five from which an item counts as liked
@@ -59,10 +59,7 @@ class Rows:
 
     def digest(self) -> str:
         """What decides the rows."""
-        p, sha = self.preferences, hashlib.sha256()
-        for array in (p.items, p.starts, self.users):
-            sha.update(array.tobytes())
-        return sha.hexdigest()
+        return data_digest([self.preferences.items, self.preferences.starts, self.users])
 
 
 def read(source: str) -> Preferences:

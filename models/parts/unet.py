@@ -13,7 +13,7 @@ from minigen.autograd import Tensor
 from minigen.errors import ArgumentError
 from minigen.layers import Conv2d, GroupNorm, Linear
 from minigen.models.parts.first_weights import zeroed
-from minigen.models.parts.images import ImageShape
+from minigen.models.parts.images import ImageShape, require_fours
 
 GROUPS = 8  # of channels, which are normalised together
 HEADS = 4
@@ -50,12 +50,8 @@ class UNet(layers.Module):
 
     def __init__(self, image: ImageShape, classes: int, width: int, rng: np.random.Generator) -> None:
         super().__init__()
-        height, image_width, channels = image
-        if height % 4 or image_width % 4:
-            raise ArgumentError(
-                f"U-Net: images are {height}×{image_width}, but it halves height and width twice; "
-                "use images whose sides are multiples of 4; --size brings those of a folder there"
-            )
+        require_fours("U-Net", image, "it halves height and width twice")
+        channels = image[2]
         a, b, c = width, 2 * width, 4 * width
         self.times = layers.Sequential(Linear(TIME, TIME, rng=rng), layers.SiLU(), Linear(TIME, TIME, rng=rng))
         self.of_class = layers.Embedding(classes + 1, TIME, rng=rng) if classes else None

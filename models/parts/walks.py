@@ -11,7 +11,7 @@ import minigen as mg
 from minigen import plots
 from minigen.autograd import Tensor
 from minigen.errors import ArgumentError
-from minigen.models.parts.images import saved_shape
+from minigen.models.parts.images import in_turn, saved_shape
 from minigen.models.parts.modes import evaluating
 from minigen.models.parts.options import require_positive
 from minigen.models.parts.unet import UNet
@@ -45,11 +45,6 @@ def restored(run: RunFolder, width: int) -> UNet:
     return model
 
 
-def in_turn(model: UNet, n: int) -> np.ndarray | None:
-    """All classes in turn, (n,); None when the network was told none."""
-    return np.arange(n) % int(model.classes) if int(model.classes) else None
-
-
 def told(model: UNet, labels: list[np.ndarray], untold: float, rng: np.random.Generator) -> np.ndarray | None:
     """The classes of a batch as the network is told them: a share of them is not."""
     if not int(model.classes):
@@ -61,7 +56,7 @@ def draw(
     model: UNet, walk: Walk, n: int, rng: np.random.Generator, wanted: Sampling, y: np.ndarray | None = None
 ) -> np.ndarray:
     """n images (n, H, W, C) in [0, 1], of classes y (n,), or of all in turn."""
-    y, batches = in_turn(model, n) if y is None else y, []
+    y, batches = in_turn(int(model.classes), n) if y is None else y, []
     with evaluating(model):
         for i in range(0, n, BATCH):
             x = mg.randn(min(BATCH, n - i), *model.image, rng=rng)
@@ -71,17 +66,20 @@ def draw(
     return np.concatenate(batches)
 
 
-def check_fits(model: UNet, wanted: Sampling, class_: str | None = None) -> None:
-    """Raises ArgumentError when a network that was told no classes is asked for one, or to be guided by it."""
-    if not int(model.classes) and (wanted.guidance != 1 or class_ is not None):
-        raise ArgumentError("the run knows no classes to be asked for or guided by; train one on labelled images")
+def check_guidance(model: UNet, wanted: Sampling) -> None:
+    """Raises ArgumentError when a network that was told no classes is to be guided by them."""
+    if not int(model.classes) and wanted.guidance != 1:
+        raise ArgumentError(
+            f"guidance is {wanted.guidance:g}, but the run knows no classes to be guided by; train one on data with "
+            "labels"
+        )
 
 
 def save_pictures(run: RunFolder, model: UNet, walk: Walk, wanted: Sampling, most: int = 100) -> None:
     """Draw a film of noise that becomes a sheet of samples, and what few and many steps make of the same noise."""
     counts = [steps for steps in COUNTS if steps <= most]
     columns = min(int(model.classes) or 8, 10)
-    y, rng = in_turn(model, columns**2), mg.random.generator(0)
+    y, rng = in_turn(int(model.classes), columns**2), mg.random.generator(0)
     few = None if y is None else y[:columns]
     with evaluating(model):
         x = mg.randn(columns**2, *model.image, rng=rng)

@@ -12,8 +12,8 @@ from model_helpers import trained
 import minigen as mg
 from minigen.errors import ArgumentError
 from minigen.models.diffusion import ddpm, flow_matching
+from minigen.models.parts.images import in_turn
 from minigen.models.parts.unet import UNet, waves
-from minigen.models.parts.walks import in_turn
 from minigen.random import generator
 from minigen.training import RunFolder
 
@@ -167,7 +167,7 @@ def test_what_is_asked_for_is_drawn(module: Any, tiny: str, tmp_path: Path):
     assert images.shape == (5, 12, 12, 1) and 0 <= images.min() <= images.max() <= 1
     np.testing.assert_array_equal(images, module.sample(run, request, generator(0)))
     model = module.load(run)
-    assert int(model.classes) == 10 and np.asarray(in_turn(model, 12)).tolist() == [*range(10), 0, 1]
+    assert int(model.classes) == 10 and np.asarray(in_turn(int(model.classes), 12)).tolist() == [*range(10), 0, 1]
     for wrong, words in (
         ({"class_": "x"}, "no such class"),
         ({"steps": 0}, "above 0"),

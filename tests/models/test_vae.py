@@ -126,7 +126,7 @@ def test_classes_reach_the_samples(digits: str, tmp_path: Path):
     one, other = (vae.sample(run, vae.Request(3, c), generator(0)) for c in ("1", "2"))
     assert np.abs(one - other).max() > 1e-5
     plain = trained("vae", tmp_path / "plain", data=digits, max_steps=1)
-    with pytest.raises(ArgumentError, match="knows no classes; train one with --conditional"):
+    with pytest.raises(ArgumentError, match="knows no classes; train one on data with labels, with --conditional"):
         vae.sample(plain, vae.Request(3, "1"), generator(0))
 
 
