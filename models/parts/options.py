@@ -50,7 +50,7 @@ def stopping(patience: int | None) -> EarlyStopping | None:
 
 def averaging(model: Module, decay: float | None) -> EMA | None:
     """The average of the weights of `model`, which samples and evaluation then use."""
-    return None if decay is None else EMA(model, decay)
+    return None if decay is None else EMA(model, decay, warmup=True)
 
 
 def scheduling(name: ScheduleName, optimizer: Optimizer, steps: int) -> CosineLR | ReduceLROnPlateau | None:

@@ -49,6 +49,17 @@ def test_average_is_the_formula(order, dtype):
         np.testing.assert_allclose(ema.weights[name], average, rtol=1e-6)
 
 
+def test_warmup_soon_forgets_the_start():
+    model = Model()
+    ema = optim.EMA(model, 0.5, warmup=True)
+    average = model.w.data.copy()
+    for t, decay in enumerate([1 / 10, 2 / 11, 3 / 12, 4 / 13, 5 / 14, 6 / 15, 7 / 16, 8 / 17, 0.5, 0.5]):
+        model.w.data[:] = t
+        ema.update()
+        average = decay * average + (1 - decay) * t
+        np.testing.assert_allclose(ema.weights["w"], average, rtol=1e-12)
+
+
 def test_applied_lends_and_gives_back_also_after_an_error():
     model = Model()
     optimizer = optim.Adam([model.w, model.b], lr=0.1)
@@ -68,14 +79,14 @@ def test_applied_lends_and_gives_back_also_after_an_error():
 
 def test_resume_is_exact():
     model = Model()
-    ema, optimizer = optim.EMA(model, 0.7), optim.SGD([model.w, model.b], lr=0.01)
+    ema, optimizer = optim.EMA(model, 0.7, warmup=True), optim.SGD([model.w, model.b], lr=0.01)
     train(model, ema, optimizer)
     state = ema.state_dict()
     weights = {name: p.data.copy() for name, p in model.named_parameters()}
     train(model, ema, optimizer)
 
     other = Model()
-    restored, optimizer = optim.EMA(other, 0.7), optim.SGD([other.w, other.b], lr=0.01)
+    restored, optimizer = optim.EMA(other, 0.7, warmup=True), optim.SGD([other.w, other.b], lr=0.01)
     for name, p in other.named_parameters():
         np.copyto(p.data, weights[name])
     restored.load_state_dict(state)
@@ -89,12 +100,17 @@ def test_refusals():
         with pytest.raises(ArgumentError, match="decay"):
             optim.EMA(Model(), decay)
     ema = optim.EMA(Model(), 0.5)
-    good = ema.state_dict()
-    for state, message in [
+    with pytest.raises(ArgumentError, match="warmup"):
+        optim.EMA(Model(), 0.5, warmup=3)
+    good = ema.state_dict()["weights"]
+    for weights, message in [
         ({"w": good["w"]}, r"lacks \['b'\]"),
         ({**good, "c": good["b"]}, r"has \['c'\]"),
         ({**good, "b": good["b"][:2]}, "saved b"),
         ({**good, "w": good["w"].astype(np.float32)}, "float32"),
     ]:
         with pytest.raises(CheckpointError, match=message):
-            ema.load_state_dict(state)
+            ema.load_state_dict({"t": 0, "weights": weights})
+    for t in (-1, 0.5):
+        with pytest.raises(CheckpointError, match="saved state"):
+            ema.load_state_dict({"t": t, "weights": good})
