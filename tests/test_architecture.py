@@ -50,12 +50,18 @@ MAY_IMPORT = {
     "cli": LIBRARY | {"minigen", "models", "flags", "catalog", "info", "benchmarks"},
     "__main__": {"cli"},
 }
-ONLY_IMPORTED_BY = {"numba": "kernels", "llvmlite": "kernels", "matplotlib": "plots", "rich": "training"}
-ONLY_IMPORTED_BY |= {"torch": "benchmarks", "jax": "benchmarks"}
+ONLY_IMPORTED_BY = {
+    "numba": "kernels",
+    "llvmlite": "kernels",
+    "matplotlib": "plots",
+    "rich": "training",
+    "mido": "data",
+}
+ONLY_IMPORTED_BY |= {"torch": "benchmarks", "jax": "benchmarks", "mido": "data"}
 OUTSIDE = ("models", "benchmarks")  # folders at the top of the repository that are installed as parts of minigen
 HEAVY = {"numba", "llvmlite", "matplotlib", "rich", "safetensors", "PIL", "argparse"}
 # May be imported inside functions: what is heavy, an extra, or not there on every system.
-OPTIONAL = ("importlib.metadata", "urllib", "http", "torch", "jax", "resource", "minigen.kernels.compiler")
+OPTIONAL = ("importlib.metadata", "urllib", "http", "torch", "jax", "mido", "resource", "minigen.kernels.compiler")
 PUT_OFF = tuple(f"{name}." for name in (*HEAVY, *OPTIONAL))
 # Where a module is found by a name that is only known when the program runs, or that may be missing: a model, a form of
 # the kernels, a side of the benchmark.

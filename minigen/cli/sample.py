@@ -97,8 +97,9 @@ def draw(module: ModuleType, run: RunFolder, request: object, arguments: argpars
 
 
 def write(module: ModuleType, run: RunFolder, request: object, arguments: argparse.Namespace) -> int:
-    """Show text as it is generated, and put it into a file when one was named."""
-    if arguments.out is not None and arguments.out.suffix.lower() == ".png":
+    """Show text as it is generated, and put it into a file when one was named; FORMATS are those beside text."""
+    formats, suffix = getattr(module, "FORMATS", {}), "" if arguments.out is None else arguments.out.suffix.lower()
+    if suffix == ".png" and suffix not in formats:
         raise ArgumentError(f"--out {arguments.out}: a {run.model} writes text; let the name end in .txt")
     rng, pieces = generator(arguments.seed), []
     try:
@@ -108,7 +109,9 @@ def write(module: ModuleType, run: RunFolder, request: object, arguments: argpar
     finally:
         if pieces:
             print()
-    if arguments.out is not None:
+    if suffix in formats:
+        formats[suffix](arguments.out, "".join(pieces))
+    elif arguments.out is not None:
         write_atomic(arguments.out, "".join(pieces).encode() + b"\n")
     return 0
 

@@ -11,6 +11,7 @@ from minigen.plots.film import save_animation, save_film, save_strip
 from minigen.plots.latent import save_latent_map
 from minigen.plots.paths import save_paths
 from minigen.plots.runs import save_runs
+from minigen.plots.score import Score, save_score
 from minigen.plots.sheets import image_grid, save_grid, save_interpolation, save_reconstructions
 from minigen.plots.words import save_word_map
 
@@ -29,6 +30,8 @@ __all__ = [
     "save_latent_map",
     "save_paths",
     "save_alignments",
+    "save_score",
+    "Score",
     "save_word_map",
     "save_times",
     "save_scaling",
