@@ -4,11 +4,15 @@ D. Eck, J. Schmidhuber (2002), Finding temporal structure in music: blues improv
 NNSP; B. Sturm, J. F. Santos, O. Ben-Tal, I. Korshunova (2016), Music transcription modelling and composition using deep
 learning, https://arxiv.org/abs/1604.08723.
 
-A note is a pitch and a length. An LSTM (see char_rnn) reads the notes so far, and with each the metre of the tune and
-the place in the bar where the next note begins, so that it need not count. From its state h_t it predicts the pitch,
-and from that the length as well:
+A note is a pitch and a length. An LSTM (see char_rnn) reads the notes so far, and with each the metre of the tune, the
+place in the bar where the next note begins, so that it need not count, and what began there 1, 2, 4 and 8 bars before,
+since tunes repeat themselves in bars (D. Eck, J. Lapalme 2008, Learning musical structure directly from sequences of
+music). From its state h_t it predicts the pitch, and from that the length as well:
 
     p(note_t+1 | notes so far) = p(pitch | h_t) p(length | h_t, pitch),        trained by the mean of its -log
+
+To the logit of each pitch that began there before, some g(h_t) is added, so that a repeat need not be found note by
+note but is one decision, as a copy is in A. See, P. Liu, C. Manning (2017), https://arxiv.org/abs/1704.04368.
 
 A tune is as good in any other key: in training each is moved by chance into one of the twelve.
 
@@ -33,7 +37,7 @@ from minigen.errors import DataError
 from minigen.models.parts.modes import evaluating
 from minigen.models.parts.options import averaging, require_decay, require_positive, require_share
 from minigen.models.parts.text import Choice, choose, save_text
-from minigen.models.parts.tunes import END, MovedTunes, Notation, chain_nats, filled, likeness
+from minigen.models.parts.tunes import BACK, END, MovedTunes, Notation, chain_nats, filled, likeness
 from minigen.training import Run, RunFolder, Steps
 
 MOST = 200  # notes of a tune that is made up
@@ -72,7 +76,7 @@ State = tuple[Tensor, Tensor]
 
 
 class Composer(layers.Module):
-    """Notes so far (N, T, 4) → logits of the pitch of each next one (N, T, pitches), and of its length."""
+    """Notes so far (N, T, 12) → logits of the pitch of each next one (N, T, pitches), and of its length."""
 
     def __init__(self, notation: Notation, recipe: Recipe, rng: np.random.Generator) -> None:
         super().__init__()
@@ -81,32 +85,47 @@ class Composer(layers.Module):
         self.length = layers.Embedding(lengths, width, rng=rng)
         self.metre = layers.Embedding(len(notation.metres), width, rng=rng)
         self.place = layers.Embedding(notation.places, width, rng=rng)
+        self.back = layers.ModuleList([layers.Embedding(notation.pitches, width, rng=rng) for _ in BACK])
         self.recurrent = layers.LSTM(width, width, recipe.layers, dropout=recipe.dropout, rng=rng)
         self.dropout = layers.Dropout(recipe.dropout, rng=rng)
         self.to_pitch = layers.Linear(width, notation.pitches, rng=rng)
         self.to_length = layers.Linear(width, lengths, rng=rng)
+        # What column 4 or 5 and the like say is 1 in its row; 0 says that nothing was there.
+        self.pitch_rows = np.diag([0.0] + [1.0] * (notation.pitches - 1))
+        self.length_rows = np.eye(lengths + 1)[:, 1:]
+        self.repeat_pitch, self.repeat_length = (layers.Linear(width, len(BACK), rng=rng) for _ in range(2))
 
     def read(self, before: np.ndarray, state: State | None = None) -> tuple[Tensor, State]:
-        """h (N, T, hidden) after the notes that came (N, T, 4), whose places are those where the next ones begin."""
+        """h (N, T, hidden) after the notes that came (N, T, 12), with what is known of where the next ones begin."""
         tables = (self.pitch, self.length, self.metre, self.place)
-        x, *others = (table(before[..., i]) for i, table in enumerate(tables))
-        for other in others:
-            x = x + other
+        x = sum((table(before[..., i]) for i, table in enumerate(tables)), mg.tensor(0.0))
+        for i, table in enumerate(self.back):
+            x = x + table(before[..., 4 + 2 * i])
         h, after = self.recurrent(x, state)
         return self.dropout(h), after
 
-    def lengths(self, h: Tensor, pitch: np.ndarray) -> Tensor:
-        """Logits of the length of a note of that pitch."""
-        return self.to_length(mg.tanh(h + self.pitch(pitch)))
+    def pitches(self, h: Tensor, before: np.ndarray) -> Tensor:
+        """Logits of the pitch of the next note."""
+        return self.to_pitch(h) + repeats(self.repeat_pitch(h), self.pitch_rows, before[..., 4::2])
+
+    def lengths(self, h: Tensor, before: np.ndarray, pitch: np.ndarray) -> Tensor:
+        """Logits of the length of the next note, when it has that pitch."""
+        h = mg.tanh(h + self.pitch(pitch))
+        return self.to_length(h) + repeats(self.repeat_length(h), self.length_rows, before[..., 5::2])
 
     def forward(self, before: np.ndarray, pitch: np.ndarray) -> tuple[Tensor, Tensor]:
         """Of whole tunes, `before` as of `read`: logits of each note's pitch, and of its length given its pitch."""
         h, _ = self.read(before)
-        return self.to_pitch(h), self.lengths(h, pitch)
+        return self.pitches(h, before), self.lengths(h, before, pitch)
+
+
+def repeats(more: Tensor, rows: np.ndarray, there: np.ndarray) -> Tensor:
+    """`more` (N, T, 4) added to 0 where the rows of what was `there` (N, T, 4) are 1: (N, T, numbers)."""
+    return (mg.expand_dims(more, -1) * mg.tensor(rows, dtype=more.dtype)[there]).sum(-2)
 
 
 def known_before(notes: np.ndarray) -> np.ndarray:
-    """What is known when each note (N, T, 4) is to come: the one before it, the metre, and where it will begin."""
+    """What is known when each note (N, T, 12) is to come: the one before it, where it will begin, what began there."""
     first = np.zeros_like(notes[:, :1, :2])  # END: what a tune begins after
     return np.concatenate([np.concatenate([first, notes[:, :-1, :2]], 1), notes[..., 2:]], -1)
 
@@ -122,7 +141,7 @@ class Lesson(NamedTuple):
 
     @classmethod
     def of(cls, notes: np.ndarray) -> "Lesson":
-        """Of the rows of tunes, (N, T, 4)."""
+        """Of the rows of tunes, (N, T, 12)."""
         pitch, length = notes[..., 0], notes[..., 1]
         there = np.pad(pitch[:, :-1] != END, ((0, 0), (1, 0)), constant_values=True)
         return cls(known_before(notes), pitch, length, np.nonzero(pitch != END), np.nonzero(there))
@@ -199,7 +218,9 @@ def saved_notation(run: RunFolder) -> Notation:
 def preprocessing(run: RunFolder) -> data.Preprocessing:
     """A tune in ABC as the rows that the network reads."""
     notation = saved_notation(run)
-    return data.Preprocessing("notes in ABC → (1, notes + 1, 4)", lambda text: notation.encode(read_prompt(text))[None])
+    return data.Preprocessing(
+        "notes in ABC → (1, notes + 1, 12)", lambda text: notation.encode(read_prompt(text))[None]
+    )
 
 
 # ---------------------------------------------------------------- making up tunes
@@ -234,18 +255,17 @@ def composed(
 ) -> Tune:
     """A tune that goes on from what is begun."""
     notes = list(begun.notes)
-    rows = notation.encode(begun)[None]
-    h, state = model.read(known_before(rows))
-    while len(notes) < MOST:
-        pitch = choose(model.to_pitch(h[:, -1]).numpy()[0], choice, rng)
-        if pitch == END:
-            break
-        length = choose(model.lengths(h[:, -1], np.array([pitch])).numpy()[0], choice, rng)
+    before, state = known_before(notation.encode(begun)[None]), None
+    while True:
+        h, state = model.read(before, state)
+        h, before = h[:, -1:], before[:, -1:]
+        pitch = choose(model.pitches(h, before).numpy()[0, 0], choice, rng)
+        tune = replace(begun, notes=tuple(notes), title=f"Tune {number}")
+        if pitch == END or len(notes) == MOST:
+            return tune
+        length = choose(model.lengths(h, before, np.array([[pitch]])).numpy()[0, 0], choice, rng)
         notes.append(notation.note(pitch, length))
-        metre, place = rows[0, -1, 2], (rows[0, -1, 3] + notes[-1].length) % begun.bar
-        rows = np.array([[(pitch, length, metre, place)]])
-        h, state = model.read(rows, state)
-    return replace(begun, notes=tuple(notes), title=f"Tune {number}")
+        before = known_before(notation.encode(replace(begun, notes=tuple(notes)))[None])[:, -1:]
 
 
 def save_sounds(path: Path, text: str) -> None:

@@ -10,6 +10,8 @@ from minigen.data.tunes import Note, Tune
 from minigen.errors import DataError
 
 END, REST = 0, 1  # in the place of a pitch: a tune ends, or it begins after one; no sound
+BACK = (1, 2, 4, 8)  # bars, in which tunes repeat themselves
+PITCHES = [0, *range(4, 4 + 2 * len(BACK), 2)]  # columns of rows that are pitches
 SHIFTS = range(-5, 7)  # semitones: into all twelve keys
 MAJOR = (0, 2, 4, 5, 7, 9, 11)  # semitones of its notes above the first
 
@@ -60,11 +62,12 @@ class Notation:
         self.__init__(**state)
 
     def encode(self, tune: Tune) -> np.ndarray:
-        """(notes + 1, 4): the pitch and the length of each note, the metre, the place in the bar where it begins.
+        """(notes + 1, 12): the pitch and the length of each note, the metre, the place in the bar where it begins;
+        and the pitch and 1 + the length of what began at this place 1, 2, 4 and 8 bars before, 0 where nothing did.
 
         The last row is the end. Raises DataError for a pitch, a length or a metre that is not of this notation.
         """
-        time, rows = tune.start, []
+        time, rows, begun = tune.start, [], {}
         if tune.metre not in self.metres:
             raise DataError(f"{tune.metre[0]}/{tune.metre[1]} is none of the metres that were learned: {self.shown}")
         metre = self.metres.index(tune.metre)
@@ -72,9 +75,11 @@ class Notation:
             height = REST if pitch is None else pitch - self.lowest + 2
             if length not in self.lengths or not 0 < height < self.pitches:
                 raise DataError(f"a note of pitch {pitch} and length {length} is none that was learned")
-            rows.append((height, self.lengths.index(length), metre, time % tune.bar))
+            number = self.lengths.index(length)
+            begun[time] = (height, number + 1)
+            rows.append((height, number, metre, time % tune.bar, *before(begun, time, tune.bar)))
             time += length
-        return np.array([*rows, (END, 0, metre, time % tune.bar)])
+        return np.array([*rows, (END, 0, metre, time % tune.bar, *before(begun, time, tune.bar))])
 
     @property
     def shown(self) -> str:
@@ -84,6 +89,11 @@ class Notation:
     def note(self, pitch: int, length: int) -> Note:
         """What a pitch's and a length's number stand for."""
         return Note(None if pitch == REST else pitch + self.lowest - 2, self.lengths[length])
+
+
+def before(begun: dict[int, tuple[int, int]], time: int, bar: int) -> list[int]:
+    """Pitch and 1 + length of what began some bars before a time, by the times of all that did."""
+    return [number for bars in BACK for number in begun.get(time - bars * bar, (0, 0))]
 
 
 class MovedTunes:
@@ -107,17 +117,18 @@ class MovedTunes:
         """The rows of one of them."""
         rng = np.random.default_rng([self.seed, index])
         rows = self.rows[rng.integers(len(self.rows))].copy()
-        rows[rows[:, 0] > REST, 0] += rng.choice(SHIFTS)
+        pitches = rows[:, PITCHES]
+        rows[:, PITCHES] = np.where(pitches > REST, pitches + rng.choice(SHIFTS), pitches)
         return rows
 
     def batch(self, rows: np.ndarray | slice) -> tuple[np.ndarray]:
-        """(N, T, 4), filled up with ends to a multiple of 32, so that lengths are few."""
+        """(N, T, 12), filled up with ends to a multiple of 32, so that lengths are few."""
         numbers = np.arange(self.length)[rows] if isinstance(rows, slice) else rows
         return (filled([self.one(int(i)) for i in numbers]),)
 
 
 def filled(tunes: Sequence[np.ndarray]) -> np.ndarray:
-    """(N, T, 4) of tunes (notes + 1, 4), filled up with their last rows to a multiple of 32."""
+    """(N, T, 12) of tunes (notes + 1, 12), filled up with their last rows to a multiple of 32."""
     longest = -(-max(map(len, tunes)) // 32) * 32
     return np.stack([np.pad(rows, ((0, longest - len(rows)), (0, 0)), mode="edge") for rows in tunes])
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import minigen as mg
+from minigen import layers
 from minigen.cli import main
 from minigen.cli.train import train_and_evaluate
 from minigen.data.tunes import Note, Tune, tunes_of
@@ -39,10 +40,11 @@ def test_training_lowers_the_loss(run: Run):
 def test_a_moved_tune_has_the_same_moves_and_its_notation_is_undone():
     notation = parts.Notation.of([SCALE, Tune((Note(None, 12), Note(50, 12)), (3, 4), 12)])
     assert notation.metres == [(3, 4), (4, 4)] and notation.places == 96 and notation.lengths == [12, 24]
+    rows = np.zeros((0, 12))
     for shift in parts.SHIFTS:
         tune = SCALE.moved(shift)
         rows = notation.encode(tune)
-        assert [notation.note(pitch, length) for pitch, length, _, _ in rows[:-1]] == list(tune.notes)
+        assert [notation.note(pitch, length) for pitch, length, *_ in rows[:-1]] == list(tune.notes)
         assert parts.moves(tune) == parts.moves(SCALE)
     assert rows[:, 3].tolist() == [0, 24, 48, 72] * 2 + [0] and rows[-1, 0] == parts.END
     again = parts.Notation.of([SCALE])
@@ -60,7 +62,7 @@ def test_training_tunes_are_moved_into_all_keys_by_chance():
     notation = parts.Notation.of([SCALE])
     moved = parts.MovedTunes([SCALE], notation, 200, seed=1)
     batch = moved.batch(slice(None))[0]
-    assert batch.shape == (200, 32, 4) and set(batch[:, 0, 0] + notation.lowest - 2 - 60) == set(parts.SHIFTS)
+    assert batch.shape == (200, 32, 12) and set(batch[:, 0, 0] + notation.lowest - 2 - 60) == set(parts.SHIFTS)
     np.testing.assert_array_equal(batch[5, : len(moved[5][0])], moved[5][0])
     assert (batch[:, 8:, 0] == parts.END).all()
     assert moved.digest() != parts.MovedTunes([SCALE], notation, 200, seed=2).digest()
@@ -107,8 +109,18 @@ def test_a_note_depends_on_those_before_it_alone():
     notation = parts.Notation.of([SCALE])
     model = melody.Composer(notation, melody.Recipe(**SMALL), generator(0)).eval()
     rows = notation.encode(SCALE)[None]
+    model.repeat_pitch.weight.data[:] = 0
+    model.repeat_pitch.bias = layers.Parameter(np.array([9, 0, 0, 0], np.float32))  # copy the bar before
+    with mg.no_grad():
+        h, _ = model.read(before := melody.known_before(rows))
+        plain = model.to_pitch(h).numpy()
+        more = model.pitches(h, before).numpy() - plain
+    assert (more[0, 4:8].argmax(1) == rows[0, :4, 0]).all() and not more[0, :4].any()
     changed = rows.copy()
     changed[:, 5, :2] = notation.encode(SCALE.moved(1))[5, :2]
+    assert (
+        rows[0, 5, 4:6].tolist() == (rows[0, 1, :2] + (0, 1)).tolist() and rows[0, 5, 6:].tolist() == [0] * 6
+    )  # a bar before
     outputs = []
     with mg.no_grad():
         for notes in (rows, changed):
@@ -153,7 +165,7 @@ def test_evaluation_and_loading(run: Run, monkeypatch: pytest.MonkeyPatch):
     assert figures["held_out_in_key"] > 0.9 and figures["held_out_in_time"] > 0.9
     assert (run.path / "score.png").exists()
     model = mg.load(run.path)
-    assert model.preprocessing("C2E2 G2c2|").shape == (1, 5, 4)
+    assert model.preprocessing("C2E2 G2c2|").shape == (1, 5, 12)
 
 
 def test_too_few_tunes(tmp_path: Path):

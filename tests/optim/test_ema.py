@@ -101,7 +101,7 @@ def test_refusals():
             optim.EMA(Model(), decay)
     ema = optim.EMA(Model(), 0.5)
     with pytest.raises(ArgumentError, match="warmup"):
-        optim.EMA(Model(), 0.5, warmup=3)
+        optim.EMA(Model(), 0.5, warmup=3)  # pyright: ignore[reportArgumentType]
     good = ema.state_dict()["weights"]
     for weights, message in [
         ({"w": good["w"]}, r"lacks \['b'\]"),
