@@ -52,6 +52,7 @@ RUNS = (  # the quick ones first
     "translate",
     "translate --architecture transformer",
     "translate --task sums --steps 10000",
+    "melody",
     "augment",
     "moving_mnist",
     "real_nvp",

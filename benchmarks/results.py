@@ -24,7 +24,21 @@ KEPT = ROOT / "docs" / "results"
 FILES = ("recipe.json", "run.json", "metrics.csv")
 EVALUATION, SHEET = "evaluation.json", "sample.png"
 SHARES = ("accuracy", "precision", "recall", "f1", "known", "overlap")  # what the names of shares begin with
-SHARES += ("coverage", "learned", "asked", "least_class", "right", "read", "alone", "changed", "generated", "both")
+SHARES += (
+    "coverage",
+    "learned",
+    "asked",
+    "least_class",
+    "right",
+    "read",
+    "in_key",
+    "in_time",
+    "repeated",
+    "alone",
+    "changed",
+    "generated",
+    "both",
+)
 LATENT = ("negative_elbo", "reconstruction", "kl", "prior", "negative_log_likelihood", "bits_per_dimension")
 QUALITY = ("fid", "precision", "recall", "class_entropy", "least_class", "asked")  # of samples
 WRITERS = ("nats_per_character", "overlap_8", "held_out_overlap_8")
@@ -43,6 +57,14 @@ SHOWN = {  # of the models that measure more than a table can hold; the rest is 
         "recall_20",
         "recall_50",
     ),
+    "melody": (
+        "nats_per_note",
+        "nats_per_note_by_counting",
+        "in_key",
+        "held_out_in_key",
+        "repeated",
+        "held_out_repeated",
+    ),
     "pix2pix": ("distance", "distance_of_source"),
     "discogan": ("distance_ab", "distance_ba", "distance_of_ab", "cycle"),
     "char_rnn": WRITERS,
@@ -52,7 +74,7 @@ SHOWN = {  # of the models that measure more than a table can hold; the rest is 
     "text_gan": ("known", "known_shuffled", "overlap_4", "overlap_4_shuffled"),
 }
 UNITS = {"vae": " nats per image", "vq_vae": " nats per image"}
-SOURCES = ("data", "other", "text", "ratings")  # fields of a recipe that may name the user's own file
+SOURCES = ("data", "other", "text", "ratings", "tunes")  # fields of a recipe that may name the user's own file
 
 
 def main() -> None:

@@ -42,12 +42,13 @@ MAY_IMPORT = {
     "catalog": {"errors", "checks", "training"},
     "interop": ENGINE | {"layers"},
     "recording": ENGINE | {"layers"},
-    "minigen": LIBRARY | {"catalog", "interop", "recording"},
+    "see": ENGINE | {"layers", "plots"},
+    "minigen": LIBRARY | {"catalog", "interop", "recording", "see"},
     "models": LIBRARY | {"minigen", "catalog"},
     "flags": {"errors"},
     "info": LIBRARY | {"minigen"},
     "benchmarks": LIBRARY | {"minigen", "models", "flags", "catalog", "info"},
-    "cli": LIBRARY | {"minigen", "models", "flags", "catalog", "info", "benchmarks"},
+    "cli": LIBRARY | {"minigen", "models", "flags", "catalog", "info", "benchmarks", "see"},
     "__main__": {"cli"},
 }
 ONLY_IMPORTED_BY = {

@@ -1,4 +1,4 @@
-"""The command line: minigen train | sample | eval | list | compare | gradcheck | bench | info | warmup.
+"""The command line: minigen train | sample | eval | list | compare | gradcheck | profile | bench | info | warmup.
 
 Each command is a function of the rest of the command line that returns the exit code. Every error is one message that
 starts with "minigen: error:", without a traceback unless --debug is given. Exit codes: 0 done, 2 a wrong command line,
@@ -17,6 +17,7 @@ from minigen.benchmarks.command import main as bench
 from minigen.catalog import first_line
 from minigen.cli.gradcheck import gradcheck
 from minigen.cli.interrupts import not_swallowed
+from minigen.cli.profile import profile
 from minigen.cli.runs import compare, list_runs
 from minigen.cli.sample import evaluate, sample
 from minigen.cli.tools import info, warmup
@@ -32,6 +33,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "list": list_runs,
     "compare": compare,
     "gradcheck": gradcheck,
+    "profile": profile,
     "bench": bench,
     "info": info,
     "warmup": warmup,

@@ -10,6 +10,7 @@ from minigen.plots.comparison import save_ratios, save_scaling, save_times
 from minigen.plots.film import save_animation, save_film, save_strip
 from minigen.plots.latent import save_latent_map
 from minigen.plots.paths import save_paths
+from minigen.plots.roofline import save_roofline
 from minigen.plots.runs import save_runs
 from minigen.plots.score import Score, save_score
 from minigen.plots.sheets import image_grid, save_grid, save_interpolation, save_reconstructions
@@ -35,5 +36,6 @@ __all__ = [
     "save_word_map",
     "save_times",
     "save_scaling",
+    "save_roofline",
     "save_ratios",
 ]

@@ -136,23 +136,24 @@ class Lesson(NamedTuple):
     before: np.ndarray
     pitch: np.ndarray
     length: np.ndarray
-    sounding: tuple[np.ndarray, ...]  # where notes are, which have a length
-    there: tuple[np.ndarray, ...]  # where notes are, and the first end
+    sounding: np.ndarray  # 1 where notes are, which have a length, else 0
+    there: np.ndarray  # 1 where notes are, and the first end
 
     @classmethod
     def of(cls, notes: np.ndarray) -> "Lesson":
         """Of the rows of tunes, (N, T, 12)."""
         pitch, length = notes[..., 0], notes[..., 1]
         there = np.pad(pitch[:, :-1] != END, ((0, 0), (1, 0)), constant_values=True)
-        return cls(known_before(notes), pitch, length, np.nonzero(pitch != END), np.nonzero(there))
+        return cls(known_before(notes), pitch, length, np.float32(pitch != END), np.float32(there))
 
 
 def nats(model: Composer, lesson: Lesson) -> Tensor:
     """The mean of -log p over notes, of pitch and length together, and ends."""
     pitch, length = model(lesson.before, lesson.pitch)
-    pitches = mg.cross_entropy(pitch, lesson.pitch, reduction="none")[lesson.there]
-    lengths = mg.cross_entropy(length, lesson.length, reduction="none")[lesson.sounding]
-    return (pitches.sum() + lengths.sum()) / len(pitches)
+    sounding, there = mg.tensor(lesson.sounding), mg.tensor(lesson.there)
+    pitches = mg.cross_entropy(pitch, lesson.pitch, reduction="none") * there
+    lengths = mg.cross_entropy(length, lesson.length, reduction="none") * sounding
+    return (pitches + lengths).sum() / there.sum()
 
 
 # ---------------------------------------------------------------- training

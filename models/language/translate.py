@@ -207,10 +207,11 @@ def train(recipe: Recipe, run: Run) -> None:
     loader = data.DataLoader(pairs, recipe.batch_size)
 
     @mg.record
-    def step(source: np.ndarray, there: np.ndarray, before: np.ndarray, target: np.ndarray, at: tuple) -> tuple:
+    def step(source: np.ndarray, there: np.ndarray, before: np.ndarray, target: np.ndarray, given: np.ndarray) -> tuple:
         h = model.network.encode(source, there)
         logits, _ = model.network.decode(h, there, before)
-        loss = mg.cross_entropy(logits, target, reduction="none")[at].mean()
+        counts = mg.tensor(given)
+        loss = (mg.cross_entropy(logits, target, reduction="none") * counts).sum() / counts.sum()
 
         optimizer.zero_grad()
         loss.backward()
@@ -223,7 +224,7 @@ def train(recipe: Recipe, run: Run) -> None:
     limits = {"steps": recipe.steps, "max_steps": recipe.max_steps, "round_length": recipe.every}
     with Steps(run, loader, state, **limits, held_out=unseen) as steps:
         for source, target in steps:
-            loss, norm = step(source, source != PAD, begun(target), target, np.nonzero(target != PAD))
+            loss, norm = step(source, source != PAD, begun(target), target, np.float32(target != PAD))
             steps.log(every=50, loss=loss, gradient_norm=norm)
             with steps.averaged():
                 if steps.check_due:
