@@ -1,5 +1,6 @@
 """What all pictures share: colours, a blank figure in the house style, and writing a PNG."""
 
+import base64
 import contextlib
 import functools
 import io
@@ -101,6 +102,15 @@ def save_figure(path: str | Path, figure: "Figure") -> None:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
     write_atomic(Path(path), buffer.getvalue())
+
+
+def data_address(shades: np.ndarray) -> str:
+    """A grey picture (H, W) of uint8 as an address that holds it, for SVG and HTML."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(shades).save(buffer, format="PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def write_png(path: str | Path, pixels: np.ndarray) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,8 +39,7 @@ def save_roofline(
         axes.scatter(intensity, rate / 1e9, s=sizes[i], color=color, alpha=0.7, label=name, zorder=3)
     axes.set_xlabel("multiply-adds a byte", fontsize=9, color=INK)
     axes.set_ylabel("10⁹ multiply-adds a second", fontsize=9, color=INK)
-    legend = axes.legend(fontsize=8, frameon=False, loc="lower right")
-    for handle in legend.legend_handles:
-        if handle is not None and hasattr(handle, "set_sizes"):
-            handle.set_sizes([40])
+    handles: Any = axes.legend(fontsize=8, frameon=False, loc="lower right").legend_handles
+    for handle in handles:
+        handle.set_sizes([40])
     save_figure(path, figure)

@@ -1,5 +1,6 @@
-"""Seeing inside: where the time goes (`profile`); by listening to the engine alone (minigen/autograd/observe.py)."""
+"""Seeing inside: what is computed of what (`draw`), where the time goes (`profile`). Both only listen to the engine."""
 
+from minigen.see.draw import Drawing, draw
 from minigen.see.profile import Profile, profile
 
-__all__ = ["Profile", "profile"]
+__all__ = ["Drawing", "Profile", "draw", "profile"]

@@ -9,7 +9,7 @@ import os
 import shlex
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from minigen.errors import ArgumentError, CheckpointError, GradientError, RunError
 from minigen.files import TEMPORARY, disk_error, free_name, keep_aside, write_atomic
@@ -50,7 +50,7 @@ class Run(RunFolder):
         return MetricLog(self.path / "metrics.csv")
 
     @classmethod
-    def create(cls, path: str | Path, model: str, recipe: Any) -> "Run":
+    def create(cls, path: str | Path, model: str, recipe: Any) -> Self:
         """A new run of `model` in the folder `path`, which must be new or empty; `recipe` is a dataclass instance.
 
         Raises RunError when the folder holds something already or cannot be written.
