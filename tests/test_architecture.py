@@ -42,7 +42,7 @@ MAY_IMPORT = {
     "catalog": {"errors", "checks", "training"},
     "interop": ENGINE | {"layers"},
     "recording": ENGINE | {"layers"},
-    "see": ENGINE | {"layers", "plots"},
+    "see": ENGINE | {"layers", "plots", "optim"},
     "minigen": LIBRARY | {"catalog", "interop", "recording", "see"},
     "models": LIBRARY | {"minigen", "catalog"},
     "flags": {"errors"},

@@ -1,0 +1,143 @@
+"""What tells that something is wrong: in data, in what operations make, in gradients."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigen.autograd.function import Function
+from minigen.autograd.observe import Observer
+from minigen.autograd.tensor import Tensor
+
+DEAD, SATURATED = 0.5, 0.6  # shares of units from which on it is said
+FLAT = 0.98  # of a sigmoid's or a tanh's way to its end
+LARGE = 20.0  # the largest logit of a network that has learned nothing, about
+VANISHED, EXPLODED = 1e-6, 1e3  # a layer's gradient beside its weights, of the largest such; the largest gradient
+ENDS = {"Softmax": "softmax", "LogSoftmax": "log-softmax", "Sigmoid": "a sigmoid"}
+LOSSES = {"CrossEntropy": ("Softmax",), "BCEWithLogits": ("Sigmoid",)}  # what each of them applies itself
+
+
+def of_data(x: np.ndarray) -> list[str]:
+    """Inputs that are not finite, not scaled, or not channels-last."""
+    problems = []
+    if x.dtype.kind == "f" and not np.isfinite(x).all():
+        problems.append(f"x holds {(~np.isfinite(x)).sum():,} values that are NaN or infinite; mend or leave out those")
+    elif x.dtype == np.uint8 or (x.dtype.kind == "f" and x.ndim >= 3 and x.min() >= 0 and x.max() > LARGE):
+        problems.append(f"pixels run from {x.min():g} to {x.max():g}; scale them: x / 255, as float32")
+    elif x.dtype.kind == "f" and np.abs(x).max(initial=0) > 100:
+        problems.append(f"x runs from {x.min():g} to {x.max():g}; bring it near mean 0 and deviation 1")
+    if x.dtype == np.float64:
+        problems.append("x is float64, and weights are float32 unless told otherwise; pass x.astype(np.float32)")
+    if x.ndim == 4 and x.shape[1] in (1, 3) and min(x.shape[2:]) > 4:
+        problems.append(f"x is {x.shape}, which looks channels-first; images are (N, H, W, C): x.transpose(0, 2, 3, 1)")
+    return problems
+
+
+class Signs(Observer):
+    """Listens to one forward, and keeps what may be a sign."""
+
+    def __init__(self) -> None:
+        self.modules: list[str] = []
+        self.paths: dict[int, str] = {}
+        self.makers: dict[int, tuple[str, Any]] = {}  # what made an array, by its id; kept with it
+        self.units: list[str] = []
+        self.losses: list[tuple[str, np.ndarray, str | None]] = []
+        self.swept = False
+
+    def module_starts(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if id(module) not in self.paths:
+            for name, part in module.named_modules():
+                self.paths.setdefault(id(part), name or type(module).__name__)
+        self.modules.append(self.paths[id(module)])
+
+    def module_ends(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        self.modules.pop()
+
+    def backward_starts(self, node: Function, gys: Sequence[Tensor | None]) -> None:
+        self.swept = True
+
+    def function_ends(self, node: Function, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
+        if self.swept:
+            return
+        slope = getattr(node, "slope", None)
+        kind = "ReLU" if slope == 0 else node.name
+        self.makers[id(outputs[0].data)] = kind, outputs[0].data
+        if node.name in LOSSES:
+            maker = self.makers.get(id(inputs[0].data), (None, None))[0]
+            self.losses.append((node.name, inputs[0].data, maker))
+        y = outputs[0].data
+        if kind == "ReLU" and y.ndim > 1 and y.size:
+            self.unit(
+                float((y.reshape(-1, y.shape[-1]).max(0) <= 0).mean()), DEAD, "of its ReLUs are 0 for the whole batch"
+            )
+        elif node.name in ("Sigmoid", "Tanh") and y.size:
+            way = np.abs(2 * y - 1) if node.name == "Sigmoid" else np.abs(y)
+            self.unit(float((way > FLAT).mean()), SATURATED, f"of its {node.name.lower()}s are at their ends")
+
+    def unit(self, share: float, most: float, what: str) -> None:
+        """Note a layer of which too much is dead or saturated."""
+        if share > most:
+            where = self.modules[-1] if self.modules else "outside modules"
+            self.units.append(
+                f"{where}: {share:.0%} {what}, where nothing is learned; smaller weights or a smaller learning rate "
+                "help, or inputs that are scaled"
+            )
+
+    def of_units(self) -> list[str]:
+        """Layers of which much is dead or saturated."""
+        return self.units
+
+    def of_start(self, loss: float) -> list[str]:
+        """What does not fit with the loss that is used, and a start that knows worse than nothing."""
+        problems = []
+        for name, logits, maker in self.losses:
+            if maker in LOSSES[name]:
+                problems.append(f"{name} is given what {ENDS[maker]} made, and applies it itself; pass the logits")
+            elif maker == "ReLU":
+                problems.append(
+                    f"{name} is given what a ReLU made, so that no logit is below 0; leave out the last ReLU"
+                )
+            elif maker == "Sigmoid":
+                problems.append(f"{name} is given what a sigmoid made, between 0 and 1; pass the logits")
+            elif logits.size and np.abs(logits).max() > LARGE:
+                problems.append(
+                    f"logits run from {logits.min():.3g} to {logits.max():.3g}: the network is sure before it has "
+                    "learned; use smaller weights in its last layer, or scale its inputs"
+                )
+            if name == "CrossEntropy" and len(self.losses) == 1 and logits.ndim > 1:
+                even = math.log(max(logits.shape[-1], 2))
+                if loss > 2 * even + 1 and not problems:
+                    problems.append(f"the loss begins at {loss:.3g}; evenly guessed it were {even:.3g}")
+        return problems
+
+
+def of_gradients(gradients: Mapping[str, np.ndarray | None], weights: Mapping[str, np.ndarray]) -> list[str]:
+    """Parameters without a gradient, and layers whose gradient is far smaller or larger than the others'."""
+    problems = []
+    for words, names in (
+        ("take no part in the loss", [name for name, g in gradients.items() if g is None]),
+        ("have a gradient of 0 everywhere", [name for name, g in gradients.items() if g is not None and not g.any()]),
+    ):
+        if names:
+            more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+            problems.append(f"{', '.join(names[:4])}{more} {words}; look at what forward does with them")
+    ratios = {
+        name: float(np.linalg.norm(g)) / (float(np.linalg.norm(weights[name])) or 1.0)
+        for name, g in gradients.items()
+        if g is not None and g.ndim > 1 and g.any()
+    }
+    if ratios:
+        least, most = min(ratios, key=lambda name: ratios[name]), max(ratios, key=lambda name: ratios[name])
+        if ratios[least] < VANISHED * ratios[most]:
+            times = ratios[most] / ratios[least]
+            problems.append(
+                f"the gradient of {least} is {times:.0e} times smaller, beside its weights, than that of {most}: it "
+                "vanishes on the way; ReLU, a norm, residual connections or better first weights help"
+            )
+    largest = max((float(np.linalg.norm(g)) for g in gradients.values() if g is not None), default=0.0)
+    if largest > EXPLODED:
+        problems.append(
+            f"the largest gradient has a norm of {largest:.0e}; clip_grad_norm, smaller weights, or the loss's mean"
+        )
+    return problems
