@@ -52,7 +52,7 @@ class Recipe:
     hidden: int = 192  # numbers in the state of a layer
     layers: int = 2  # recurrent layers, one above the other
     dropout: float = 0.4  # share of each layer's output that is dropped in training
-    steps: int = 1200  # steps of training, over which the learning rate falls
+    steps: int = 600  # steps of training, over which the learning rate falls
     batch_size: int = 32  # tunes a step
     lr: float = 3e-3  # largest learning rate of Adam
     clip: float = 1.0  # largest norm of the gradients
@@ -234,6 +234,7 @@ class Request(Choice):
     prompt: str = ""  # notes in ABC that the tunes go on from, such as "C2E2 G2G2|"; an eighth is 1, a bar line is |
     metre: str = ""  # such as 3/4; nothing: one of those of the tunes that were learned
     n: int = 3  # tunes
+    temperature: float = 0.8  # below 1 keeps to likely notes, 0 to the likeliest
 
 
 def generate(run: RunFolder, request: Request, rng: np.random.Generator) -> Iterator[str]:

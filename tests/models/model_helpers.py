@@ -41,12 +41,12 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 
 
-def trained(name: str, folder: Path, **recipe_fields: Any) -> Run:
-    """A run of a model in `folder`, in batches of 16."""
+def trained(name: str, folder: Path, evaluating: bool = True, **recipe_fields: Any) -> Run:
+    """A run of a model in `folder`, in batches of 16; evaluating takes longer than to train."""
     model = load_model(name)
     recipe = model.Recipe(**{"batch_size": 16, **SMALL.get(name, {}), **recipe_fields})
     run = Run.create(folder, name, recipe)
-    train_and_evaluate(model, recipe, run)
+    train_and_evaluate(model, recipe, run, evaluating)
     return run
 
 

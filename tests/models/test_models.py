@@ -25,10 +25,10 @@ from minigen.training import steps as training_steps
 
 @pytest.mark.parametrize("name", IMAGE_MODELS)
 def test_a_resumed_run_equals_an_uninterrupted_one(name: str, tiny: str, tmp_path: Path):
-    whole = trained(name, tmp_path / "whole", data=tiny, max_steps=4)
-    halves = trained(name, tmp_path / "halves", data=tiny, max_steps=2)
+    whole = trained(name, tmp_path / "whole", False, data=tiny, max_steps=4)
+    halves = trained(name, tmp_path / "halves", False, data=tiny, max_steps=2)
     assert halves.checkpoint_path.read_bytes() != whole.checkpoint_path.read_bytes()
-    assert main(["train", "--resume", str(halves.path), "--max-steps", "4"]) == 0
+    assert main(["train", "--no-eval", "--resume", str(halves.path), "--max-steps", "4"]) == 0
     assert halves.checkpoint_path.read_bytes() == whole.checkpoint_path.read_bytes()
 
 
@@ -36,12 +36,12 @@ def test_a_resumed_run_equals_an_uninterrupted_one(name: str, tiny: str, tmp_pat
 def test_an_interrupted_run_goes_on_as_if_it_had_not_been(
     name: str, tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    whole = trained(name, tmp_path / "whole", data=tiny, max_steps=4)
+    whole = trained(name, tmp_path / "whole", False, data=tiny, max_steps=4)
     with monkeypatch.context() as patch:
         patch.setattr(training_steps, "Progress", Interrupted)
-        parts = trained(name, tmp_path / "parts", data=tiny, max_steps=4)
+        parts = trained(name, tmp_path / "parts", False, data=tiny, max_steps=4)
     assert checkpoint.read(parts.checkpoint_path)[0] == 2
-    assert main(["train", "--resume", str(parts.path)]) == 0
+    assert main(["train", "--no-eval", "--resume", str(parts.path)]) == 0
     assert parts.checkpoint_path.read_bytes() == whole.checkpoint_path.read_bytes()
 
 
@@ -51,9 +51,9 @@ def test_an_extended_run_logs_what_the_uninterrupted_one_does(name: str, tmp_pat
     labels = np.asarray(digits.labels)
     rows = [*range(45), *np.flatnonzero(labels == 8)[:3]]  # or else there would be no 8
     np.savez(archive, images=digits.images[rows, 2:26:2, 2:26:2], labels=labels[rows])
-    whole = trained(name, tmp_path / "whole", data=str(archive), max_steps=7)
-    parts = trained(name, tmp_path / "parts", data=str(archive), max_steps=5)  # in the middle of an epoch
-    assert main(["train", "--resume", str(parts.path), "--max-steps", "7"]) == 0
+    whole = trained(name, tmp_path / "whole", False, data=str(archive), max_steps=7)
+    parts = trained(name, tmp_path / "parts", False, data=str(archive), max_steps=5)  # in the middle of an epoch
+    assert main(["train", "--no-eval", "--resume", str(parts.path), "--max-steps", "7"]) == 0
     for file in ("metrics.csv", "checkpoint.safetensors", "curves.png"):
         assert (parts.path / file).read_bytes() == (whole.path / file).read_bytes(), file
 
@@ -62,7 +62,7 @@ def test_an_extended_run_logs_what_the_uninterrupted_one_does(name: str, tmp_pat
 def test_a_sheet_that_fails_is_drawn_when_the_run_goes_on(
     name: str, tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    whole = trained(name, tmp_path / "whole", data=tiny, batch_size=80, epochs=2)
+    whole = trained(name, tmp_path / "whole", False, data=tiny, batch_size=80, epochs=2)
     save_grid, steps = plots.save_grid, whole.step // 2
 
     def fail_at_the_second(path: Path, images: np.ndarray, **words: Any) -> None:
@@ -72,9 +72,9 @@ def test_a_sheet_that_fails_is_drawn_when_the_run_goes_on(
 
     with monkeypatch.context() as patch, pytest.raises(MemoryError):
         patch.setattr(plots, "save_grid", fail_at_the_second)
-        trained(name, tmp_path / "run", data=tiny, batch_size=80, epochs=2)
+        trained(name, tmp_path / "run", False, data=tiny, batch_size=80, epochs=2)
     assert checkpoint.read(tmp_path / "run" / "checkpoint.safetensors")[0] == steps
-    assert main(["train", "--resume", str(tmp_path / "run")]) == 0
+    assert main(["train", "--no-eval", "--resume", str(tmp_path / "run")]) == 0
     for path in (*whole.samples(), whole.checkpoint_path, whole.path / "metrics.csv"):
         assert (tmp_path / "run" / path.relative_to(whole.path)).read_bytes() == path.read_bytes(), path
 
@@ -95,7 +95,7 @@ def test_a_run_folder_alone_gives_the_model(name: str, tiny: str, tmp_path: Path
     archive = tmp_path / "moved.npz"
     archive.write_bytes(Path(tiny).read_bytes())
     plain = {"ema": None} if hasattr(load_model(name).Recipe, "ema") else {}
-    run = trained(name, tmp_path / "run", data=str(archive), max_steps=1, **plain)
+    run = trained(name, tmp_path / "run", False, data=str(archive), max_steps=1, **plain)
     archive.unlink()
     saved = checkpoint.read(run.checkpoint_path)[1]["model"]
     for key, array in load_model(name).load(run).state_dict().items():
@@ -108,7 +108,7 @@ def test_pictures_of_a_folder_are_brought_to_one_size(name: str, tmp_path: Path)
         folder = tmp_path / "pictures" / "ab"[i % 2]
         folder.mkdir(parents=True, exist_ok=True)
         Image.new("L", (10 + i, 20), i * 6).save(folder / f"{i}.png")
-    run = trained(name, tmp_path / "run", data=str(tmp_path / "pictures"), size=12, max_steps=1)
+    run = trained(name, tmp_path / "run", False, data=str(tmp_path / "pictures"), size=12, max_steps=1)
     assert checkpoint.read(run.checkpoint_path)[1]["model"]["image"].tolist() == [12, 12, 1]
     assert load_model(name).evaluate(run)
 
@@ -125,12 +125,12 @@ def test_few_test_images(name: str, count: int, tmp_path: Path):
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy tells of the overflow
 def test_divergence_ends_the_run_and_keeps_the_checkpoint(tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture):
-    run = trained("vae", tmp_path / "run", data=tiny, max_steps=1)
+    run = trained("vae", tmp_path / "run", False, data=tiny, max_steps=1)
     step, state = checkpoint.read(run.checkpoint_path)
     state["optimizer"]["lr"] = 1e30
     checkpoint.save(run.checkpoint_path, {name: Stored(value) for name, value in state.items()}, step)
     before = run.checkpoint_path.read_bytes()
-    assert main(["train", "--resume", str(run.path), "--max-steps", "9"]) == 1
+    assert main(["train", "--no-eval", "--resume", str(run.path), "--max-steps", "9"]) == 1
     error = capsys.readouterr().err
     assert re.search(r"diverged at or before step [2-9]: NaN in model\..*learning rate 1e\+30", error)
     assert "checkpoint of step 1 is intact" in error
@@ -139,7 +139,7 @@ def test_divergence_ends_the_run_and_keeps_the_checkpoint(tiny: str, tmp_path: P
 
 def test_another_precision_is_explained(tiny: str, tmp_path: Path):
     for name in IMAGE_MODELS:
-        run = trained(name, tmp_path / name, data=tiny, max_steps=1)
+        run = trained(name, tmp_path / name, False, data=tiny, max_steps=1)
         step, saved = checkpoint.read(run.checkpoint_path)
         wide = {
             key: array.astype(np.float64) if array.dtype.kind == "f" else array for key, array in saved["model"].items()
@@ -156,7 +156,7 @@ def test_the_seed_decides_and_not_the_threads(
     saved = []
     for seed, threads in [(3, 1), (3, all_threads), (4, 1)]:
         monkeypatch.setattr(config, "threads", threads)
-        run = trained(name, tmp_path / f"{len(saved)}", data=tiny, max_steps=1, seed=seed)
+        run = trained(name, tmp_path / f"{len(saved)}", False, data=tiny, max_steps=1, seed=seed)
         saved.append(run.checkpoint_path.read_bytes())
     first, again, other = saved
     assert first == again
@@ -165,7 +165,7 @@ def test_the_seed_decides_and_not_the_threads(
 
 @pytest.mark.parametrize("name", IMAGE_MODELS)
 def test_a_run_folder_can_be_evaluated_and_sampled(name: str, tiny: str, tmp_path: Path):
-    model, run = load_model(name), trained(name, tmp_path / "run", data=tiny, max_steps=2)
+    model, run = load_model(name), trained(name, tmp_path / "run", False, data=tiny, max_steps=2)
     figures = model.evaluate(run)
     assert figures
     assert all(np.isfinite(value) for value in figures.values())
@@ -277,7 +277,7 @@ def test_classifier_keeps_the_classes_of_its_training(tiny: str, tmp_path: Path)
 def test_classifier_can_not_grow_in_epochs(tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture):
     run = trained("classifier", tmp_path / "run", data=tiny, epochs=2, max_steps=1)
     recipe = (run.path / "recipe.json").read_bytes()
-    assert main(["train", "--resume", str(run.path), "--epochs", "3"]) == 2
+    assert main(["train", "--no-eval", "--resume", str(run.path), "--epochs", "3"]) == 2
     error = capsys.readouterr().err
     assert "only --max-steps can change" in error and "steps already done depend on --epochs" in error
     assert (run.path / "recipe.json").read_bytes() == recipe
