@@ -11,6 +11,10 @@ Of a data set only a few images are known (--counts), as many of each class. Fro
 
 Each is trained for the same number of steps, several times (--repeats), with other images and other first weights, and
 judged on all test images. A step of this training is one such classifier; `accuracy.png` shows them all.
+
+What came out: samples of a model that has seen nothing but the same images do not help (of 500 digits 87.6 % are read
+right with them, 88.0 % without), while changes of which one knows that they leave the class as it is help much (95.3 %);
+with both it is less again (94.1 %). A generator knows no more than the images tell, and its mistakes come on top.
 """
 
 from dataclasses import dataclass

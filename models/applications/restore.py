@@ -13,6 +13,10 @@ asked besides is whether a classifier still reads the right digit.
     half         the lower half is missing
     block        a square is missing, of 3/7 of the height, anywhere
     resolution   2×2 pixels are known by their mean
+
+What to expect of the autoencoder, after 5 epochs, three minutes on one core: of half an image 18.7 decibels and 94 % of
+digits read right (49 % of the damaged ones), of a hole 21.7 and 95 % (67 %), of noise 19.6 and 95 % (8 %), of half the
+resolution 25.3 and 99 % (97 %).
 """
 
 from collections.abc import Callable
