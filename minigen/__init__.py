@@ -30,7 +30,7 @@ from minigen.catalog import load
 from minigen.errors import MinigenError
 from minigen.layers.summary import summary
 from minigen.recording import record
-from minigen.see import check, draw, profile
+from minigen.see import check, draw, explain, profile
 from minigen.training.saved import save
 
 from minigen import (  # isort: skip  # after the functions: a submodule's name must win over a star import

@@ -155,7 +155,7 @@ def box_of(
     """A box with its text and pictures; the whole of what is known stands in its tip."""
     x, y = corner
     width, height = size
-    tip = html.escape("\n".join([*lines, f"{box.bytes:,} bytes"]))
+    tip = html.escape("\n".join(filter(None, [*lines, f"{box.bytes:,} bytes", box.line])))
     parts = [
         f'<g><title>{tip}</title><rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="5" '
         f'fill="{COLORS[box.kind]}" stroke="{EDGES[box.kind]}"/>'

@@ -9,7 +9,7 @@ import numpy as np
 
 from minigen.autograd.function import Function
 from minigen.autograd.modes import modes
-from minigen.autograd.observe import Observer, observe
+from minigen.autograd.observe import Observer, observe, user_line
 from minigen.autograd.tensor import Tensor
 from minigen.layers.module import Module, Parameter
 
@@ -32,6 +32,8 @@ class Box:
     backward_seconds: float = 0.0
     bytes: int = 0  # of the result
     operations: int = 1  # in a group
+    line: str = ""  # of the user's code, as far as it was heard
+    tensor: Tensor | None = None  # of one from outside
 
 
 # ---------------------------------------------------------------- walking
@@ -44,6 +46,8 @@ def walked(y: Tensor, names: dict[int, str]) -> list[Box]:
     waiting: list[Any] = [y.node or y]
     while waiting:
         edge = waiting[-1]
+        if isinstance(edge, Function):
+            edge.check_alive()
         before = list(dict.fromkeys(other for other in getattr(edge, "edges", ()) if other is not None))
         missing = [other for other in before if id(other) not in numbers]
         if id(edge) in numbers:
@@ -67,7 +71,7 @@ def leaf(x: Tensor, names: dict[int, str]) -> Box:
     gradient = None if x.grad is None else x.grad.data
     module = tuple((name or "").split(".")[:-1])
     title = (name or kind).split(".")[-1]
-    return Box(kind, title, x.shape, str(x.dtype), module, [], x.data, gradient, bytes=x.data.nbytes)
+    return Box(kind, title, x.shape, str(x.dtype), module, [], x.data, gradient, bytes=x.data.nbytes, tensor=x)
 
 
 def operation(node: Function) -> Box:
@@ -116,6 +120,7 @@ class Listener(Observer):
         box = Box("operation", node.name, first.shape, str(first.dtype), self.modules[-1] if self.modules else ())
         box.inputs = list(dict.fromkeys(self.box_of(x) for x in inputs))
         box.value, box.seconds, box.bytes = first.data, seconds, sum(y.data.nbytes for y in outputs)
+        box.line = user_line()
         self.nodes[id(node)] = len(self.boxes)
         for y in outputs:
             self.made[id(y.data)] = len(self.boxes)
@@ -150,6 +155,16 @@ def heard(function: Callable[..., Any], arguments: Iterable[Any], names: dict[in
         if isinstance(kept, Tensor) and kept.grad is not None:
             listener.boxes[listener.made[id(kept.data)]].gradient = kept.grad.data
     return listener.boxes, result
+
+
+def behind(boxes: Sequence[Box], y: Tensor) -> list[Box]:
+    """Only the boxes that a result was made of; none when it was not made by any."""
+    last = next((i for i, box in enumerate(boxes) if box.value is y.data), None)
+    wanted = set() if last is None else {last}
+    for i in sorted(range(len(boxes)), reverse=True):
+        if i in wanted:
+            wanted.update(boxes[i].inputs)
+    return [boxes[i] for i in sorted(wanted)]
 
 
 # ---------------------------------------------------------------- folding

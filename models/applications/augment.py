@@ -13,7 +13,7 @@ Each is trained for the same number of steps, several times (--repeats), with ot
 judged on all test images. A step of this training is one such classifier; `accuracy.png` shows them all.
 
 What came out: samples of a model that has seen nothing but the same images do not help (of 500 digits 87.6 % are read
-right with them, 88.0 % without), while changes of which one knows that they leave the class as it is help much (95.3 %);
+right with them, 88.0 % without), while changes that are known to leave the class as it is help much (95.3 %);
 with both it is less again (94.1 %). A generator knows no more than the images tell, and its mistakes come on top.
 """
 
