@@ -14,8 +14,8 @@ QUARTER = 24  # ticks
 STEPS = (0, 0, 1, 1, 2, 3, 3, 4, 4, 5, 5, 6)  # of the staff, of the twelve pitches above C,
 SHARPS = (1, 3, 6, 8, 10)  # and those with a sharp before them
 MIDDLE = 41  # the step of the staff's middle line, B, counted from the C that is five octaves lower
-ACROSS = 3.6  # quarters on an inch
-LINE = 32 * QUARTER  # ticks on a staff, about
+ACROSS = 2.7  # quarters on an inch
+LINE = 26 * QUARTER  # ticks on a staff, about
 
 
 class Score(NamedTuple):
