@@ -12,7 +12,7 @@ from minigen.plots.canvas import write_png
 from minigen.plots.sheets import enlargement, image_grid
 
 FRAMES = 48  # of a film at most, evenly spread over the training
-MOMENTS = 6  # of a strip
+MOMENTS, ABREAST = 6, 3  # of a strip, and of a row of it
 DURATION, LAST = 150, 1500  # milliseconds that a frame of a film is shown, and the last one
 
 
@@ -57,10 +57,12 @@ def write_gif(path: str | Path, frames: list, duration: int) -> None:
 
 
 def save_strip(path: str | Path, sheets: Sequence[Path]) -> None:
-    """Write MOMENTS of the sheets, evenly spread and at half their size, side by side. Raises as `save_film`."""
-    frames = chosen(sheets, MOMENTS, "save_strip")
-    small = [np.asarray(frame.resize((frame.width // 2, frame.height // 2)).convert("RGB")) for frame in frames]
-    write_png(path, np.concatenate(small, axis=1))
+    """Write MOMENTS of the sheets, evenly spread, side by side in rows of ABREAST. Raises as `save_film`."""
+    frames = [np.asarray(frame.convert("RGB")) for frame in chosen(sheets, MOMENTS, "save_strip")]
+    abreast = min(ABREAST, len(frames))
+    frames += [np.zeros_like(frames[0])] * (-len(frames) % abreast)
+    rows = [np.concatenate(frames[i : i + abreast], axis=1) for i in range(0, len(frames), abreast)]
+    write_png(path, np.concatenate(rows))
 
 
 def chosen(sheets: Sequence[Path], most: int, operation: str) -> list:

@@ -121,10 +121,11 @@ def save_pictures(
     axes = min(z.shape[1], 10)
     walks = np.repeat(np.repeat(z[:1], axes, axis=0)[:, None], 11, axis=1)
     spread = encode(model, *in_part(test, 1000, told)).std(axis=0)
-    for axis, i in enumerate(np.argsort(-spread)[:axes]):
+    widest = np.argsort(-spread)[:axes]
+    for axis, i in enumerate(widest):
         walks[axis, :, i] = np.linspace(-3, 3, 11) * max(spread[i], 1e-6)
     classes = None if labels is None else np.repeat(labels[:1], axes * 11)
-    title = f"{run.model} · one hidden number a row, from -3 to 3 deviations"
+    title = f"{run.model} · hidden number {', '.join(map(str, widest))}, a row each, from -3 to 3 deviations"
     save_walks(run, "traversal.png", walks, partial(decode, model), classes, title)
     if z.shape[1] >= 2 and not told:
         mu = np.concatenate([encode(model, x, None) for x, *_ in data.DataLoader(test, 1000)])
