@@ -33,7 +33,7 @@ from minigen.models.parts.game import preprocessing as preprocessing
 from minigen.models.parts.images import Drawn, ImageShape, saved_shape
 from minigen.models.parts.modes import evaluating
 from minigen.models.parts.options import averaging, require_decay, require_positive, require_share
-from minigen.models.parts.pairs import CHANGES, changed, difference
+from minigen.models.parts.pairs import CHANGES, Pictures, asked_pictures, changed, difference
 from minigen.models.parts.quality import quality
 from minigen.models.parts.referee import Referee
 from minigen.training import Run, RunFolder, Steps
@@ -223,6 +223,24 @@ def translate(model: DiscoGAN, way: Way, x: np.ndarray) -> np.ndarray:
     with evaluating(generator):
         batches = [generator(mg.tensor(2 * x[i : i + 500] - 1)).numpy() for i in range(0, len(x), 500)]
     return np.concatenate(batches) * 0.5 + 0.5
+
+
+@dataclass(frozen=True)
+class Request(Pictures):
+    """What can be asked of a run."""
+
+    way: Way = "ab"  # from A to B, or back
+
+
+def sample(run: RunFolder, request: Request, rng: np.random.Generator) -> np.ndarray:
+    """Images of one domain and, at the right of each, what it becomes in the other: (n, H, 2 W, C) in [0, 1]."""
+
+    def sources() -> np.ndarray:
+        a, b = domains(run.load_recipe(Recipe), "test")
+        return (a if request.way == "ab" else b)[: request.n][0]
+
+    x = asked_pictures(request, saved_shape(run), sources)
+    return np.concatenate([x, translate(load(run), request.way, x)], axis=2)
 
 
 def save_sheet(path: Path, model: DiscoGAN, a: data.ImageDataset, b: data.ImageDataset, title: str) -> None:

@@ -32,7 +32,7 @@ from minigen.models.parts.game import preprocessing as preprocessing
 from minigen.models.parts.images import Drawn, ImageShape, saved_shape
 from minigen.models.parts.modes import evaluating
 from minigen.models.parts.options import averaging, require_decay, require_positive, require_share
-from minigen.models.parts.pairs import CHANGES, Change, difference
+from minigen.models.parts.pairs import CHANGES, Change, Pictures, asked_pictures, difference
 from minigen.models.parts.quality import quality
 from minigen.models.parts.referee import Referee
 from minigen.training import Run, RunFolder, Steps
@@ -189,6 +189,20 @@ def translate(model: GAN, x: np.ndarray) -> np.ndarray:
     with evaluating(model.generator):
         batches = [model.generator(mg.tensor(2 * x[i : i + 500] - 1)).numpy() for i in range(0, len(x), 500)]
     return np.concatenate(batches) * 0.5 + 0.5
+
+
+Request = Pictures
+
+
+def sample(run: RunFolder, request: Request, rng: np.random.Generator) -> np.ndarray:
+    """Sources and, at the right of each, what is made of it: (n, H, 2 W, C) in [0, 1]."""
+    recipe = run.load_recipe(Recipe)
+
+    def sources() -> np.ndarray:
+        return CHANGES[recipe.source](data.load(recipe.data, "test", size=recipe.size)[: request.n][0])
+
+    x = asked_pictures(request, saved_shape(run), sources)
+    return np.concatenate([x, translate(load(run), x)], axis=2)
 
 
 def save_sheet(path: Path, model: GAN, images: data.ImageDataset, change: Change, title: str) -> None:

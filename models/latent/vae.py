@@ -34,6 +34,7 @@ import numpy as np
 import minigen as mg
 from minigen import data, layers, metrics, optim, plots
 from minigen.autograd import Tensor
+from minigen.checks import check_number
 from minigen.errors import ArgumentError
 from minigen.models.parts.images import ClassRequest as Request
 from minigen.models.parts.images import Drawn, ImageShape, asked_of, hold_out, saved_shape
@@ -73,7 +74,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         require_positive(self, "size", "latent", "hidden", "depth", "k", "epochs", "batch_size", "lr", "patience")
-        require_positive(self, "beta", "max_steps")
+        require_positive(self, "max_steps")
+        check_number("vae", "beta", self.beta, 0)  # 0: an autoencoder whose codes are noisy
         require_decay(self.ema)
         if not 0 <= self.free_bits < math.inf:
             raise ArgumentError(f"free-bits is {self.free_bits}; use a number of nats from 0 on")

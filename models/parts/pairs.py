@@ -4,11 +4,12 @@ Each takes images (N, H, W, C) in [0, 1] and gives as many of the same shape, th
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from minigen import data
+from minigen.models.parts.images import ImageShape
 
 Change = Callable[[np.ndarray], np.ndarray]
 BRIGHT = 0.5  # grey level from which a pixel belongs to the stroke
@@ -50,6 +51,25 @@ CHANGES: dict[str, Change] = {
     "thicker": thicker,
     "turned": turned,
 }
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What a translator can be asked for."""
+
+    pictures: str = ""  # a folder of pictures to translate; nothing: test images of the run's data
+    n: int = 16  # pictures
+
+
+def asked_pictures(asked: Pictures, image: ImageShape, test: Callable[[], np.ndarray]) -> np.ndarray:
+    """The first n pictures of the folder that is asked for, brought to the shape of the run's images, in [0, 1].
+
+    test: gives those that are taken where no folder is. Raises DataError.
+    """
+    if not asked.pictures:
+        return test()[: asked.n]
+    height, width, channels = image
+    return data.image_folder(asked.pictures, (height, width), channels)[: asked.n][0]
 
 
 def changed(images: data.ImageDataset, name: str) -> data.ImageDataset:

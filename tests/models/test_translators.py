@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from model_helpers import trained
+from PIL import Image
 
 from minigen import data
+from minigen.cli import main
 from minigen.errors import DataError
-from minigen.models.adversarial import discogan
+from minigen.models.adversarial import discogan, pix2pix
 from minigen.models.latent import autoencoder
 from minigen.models.parts import pairs
 from minigen.random import generator
@@ -50,6 +52,18 @@ def test_discogan_learns_there_and_back(digits: str, tmp_path: Path):
     first, last = (trained("discogan", tmp_path / str(n), data=digits, width=8, lr=1e-3, max_steps=n) for n in (1, 60))
     assert last.results["cycle"] < 0.5 * first.results["cycle"]
     assert last.results["distance_ab"] < first.results["distance_ab"]
+
+
+def test_own_pictures_are_translated(digits: str, tmp_path: Path, capsys: pytest.CaptureFixture):
+    run = trained("pix2pix", tmp_path / "run", False, data=digits, width=4, max_steps=1)
+    (tmp_path / "own").mkdir()
+    for i in range(3):
+        Image.new("RGB", (40, 30), (i * 90, 0, 0)).save(tmp_path / "own" / f"{i}.png")
+    images = pix2pix.sample(run, pix2pix.Request(pictures=str(tmp_path / "own"), n=2), generator(0))
+    assert images.shape == (2, 28, 56, 1) and np.ptp(images[1, :, :28]) < 0.01 < images[1, 0, 0, 0]
+    np.testing.assert_array_equal(images[:, :, 28:], pix2pix.translate(pix2pix.load(run), images[:, :, :28]))
+    assert main(["sample", str(run.path), "--pictures", str(tmp_path / "none")]) == 1
+    assert "no such folder" in capsys.readouterr().err
 
 
 def test_the_domains_share_no_training_image(digits: str):
