@@ -1,4 +1,4 @@
-"""The command line: minigen train | sample | eval | list | compare | gradcheck | profile | bench | info | warmup.
+"""The command line: `minigen train`, `minigen sample` and so on, see COMMANDS.
 
 Each command is a function of the rest of the command line that returns the exit code. Every error is one message that
 starts with "minigen: error:", without a traceback unless --debug is given. Exit codes: 0 done, 2 a wrong command line,
@@ -18,6 +18,7 @@ from minigen.catalog import first_line
 from minigen.cli.gradcheck import gradcheck
 from minigen.cli.interrupts import not_swallowed
 from minigen.cli.profile import profile
+from minigen.cli.report import report
 from minigen.cli.runs import compare, list_runs
 from minigen.cli.sample import evaluate, sample
 from minigen.cli.tools import info, warmup
@@ -32,6 +33,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "eval": evaluate,
     "list": list_runs,
     "compare": compare,
+    "report": report,
     "gradcheck": gradcheck,
     "profile": profile,
     "bench": bench,
