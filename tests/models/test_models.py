@@ -1,6 +1,8 @@
 """Every model of images, on a few hundred digits: it learns, resumes bit for bit, samples, evaluates."""
 
 import re
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +21,24 @@ from minigen.models.latent import vae
 from minigen.models.parts.images import hold_out
 from minigen.models.vision import classifier
 from minigen.random import generator
-from minigen.training import checkpoint
+from minigen.training import Run, checkpoint
 from minigen.training import steps as training_steps
 
 
+@pytest.fixture(scope="module")
+def uninterrupted(tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
+    """A run of four steps by the model's name, not to be changed."""
+
+    @cache
+    def run(name: str) -> Run:
+        return trained(name, tmp_path_factory.mktemp("whole") / name, False, data=tiny, max_steps=4)
+
+    return run
+
+
 @pytest.mark.parametrize("name", IMAGE_MODELS)
-def test_a_resumed_run_equals_an_uninterrupted_one(name: str, tiny: str, tmp_path: Path):
-    whole = trained(name, tmp_path / "whole", False, data=tiny, max_steps=4)
+def test_a_resumed_run_equals_an_uninterrupted_one(name: str, uninterrupted: Callable, tiny: str, tmp_path: Path):
+    whole = uninterrupted(name)
     halves = trained(name, tmp_path / "halves", False, data=tiny, max_steps=2)
     assert halves.checkpoint_path.read_bytes() != whole.checkpoint_path.read_bytes()
     assert main(["train", "--no-eval", "--resume", str(halves.path), "--max-steps", "4"]) == 0
@@ -34,9 +47,9 @@ def test_a_resumed_run_equals_an_uninterrupted_one(name: str, tiny: str, tmp_pat
 
 @pytest.mark.parametrize("name", IMAGE_MODELS)
 def test_an_interrupted_run_goes_on_as_if_it_had_not_been(
-    name: str, tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, uninterrupted: Callable, tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    whole = trained(name, tmp_path / "whole", False, data=tiny, max_steps=4)
+    whole = uninterrupted(name)
     with monkeypatch.context() as patch:
         patch.setattr(training_steps, "Progress", Interrupted)
         parts = trained(name, tmp_path / "parts", False, data=tiny, max_steps=4)

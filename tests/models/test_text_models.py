@@ -44,7 +44,7 @@ def runs(text: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str]
 
     @cache
     def run(name: str) -> Run:
-        return trained(name, tmp_path_factory.mktemp("runs") / name, text=str(text), max_steps=5)
+        return trained(name, tmp_path_factory.mktemp("runs") / name, False, text=str(text), max_steps=5)
 
     return run
 
@@ -57,9 +57,9 @@ def whole(name: str, runs: Callable[[str], Run]) -> Run:
 
 @pytest.mark.parametrize("name", TEXT_MODELS)
 def test_a_resumed_run_equals_an_uninterrupted_one(whole: Run, text: Path, tmp_path: Path):
-    halves = trained(whole.model, tmp_path / "halves", text=str(text), max_steps=3)
+    halves = trained(whole.model, tmp_path / "halves", False, text=str(text), max_steps=3)
     assert halves.checkpoint_path.read_bytes() != whole.checkpoint_path.read_bytes()
-    assert main(["train", "--resume", str(halves.path), "--max-steps", "5"]) == 0
+    assert main(["train", "--no-eval", "--resume", str(halves.path), "--max-steps", "5"]) == 0
     for file in ("metrics.csv", "checkpoint.safetensors", "curves.png"):
         paths = [run.path / file for run in (halves, whole)]
         assert paths[0].exists() == paths[1].exists()
@@ -72,15 +72,15 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(
 ):
     with monkeypatch.context() as patch:
         patch.setattr(training_steps, "Progress", Interrupted)
-        parts = trained(whole.model, tmp_path / "parts", text=str(text), max_steps=5)
+        parts = trained(whole.model, tmp_path / "parts", False, text=str(text), max_steps=5)
     assert checkpoint.read(parts.checkpoint_path)[0] == 2
-    assert main(["train", "--resume", str(parts.path)]) == 0
+    assert main(["train", "--no-eval", "--resume", str(parts.path)]) == 0
     assert parts.checkpoint_path.read_bytes() == whole.checkpoint_path.read_bytes()
 
 
 @pytest.mark.parametrize("name", TEXT_MODELS)
 def test_the_seed_decides_and_not_the_threads(whole: Run, text: Path, tmp_path: Path, all_threads: int):
-    again, other = (trained(whole.model, tmp_path / f"{s}", text=str(text), max_steps=5, seed=s) for s in (0, 4))
+    again, other = (trained(whole.model, tmp_path / f"{s}", False, text=str(text), max_steps=5, seed=s) for s in (0, 4))
     assert again.checkpoint_path.read_bytes() == whole.checkpoint_path.read_bytes()
     assert other.checkpoint_path.read_bytes() != whole.checkpoint_path.read_bytes()
 
@@ -148,7 +148,7 @@ def test_another_text_is_refused(whole: Run, text: Path, tmp_path: Path, capsys:
     run, story = copied(whole, tmp_path / "run"), text.read_bytes()
     text.write_text(text.read_text().translate({ord("e"): "ë", ord("t"): " xyz "}))
     try:
-        assert main(["train", "--resume", str(run.path), "--max-steps", "6"]) == 1
+        assert main(["train", "--no-eval", "--resume", str(run.path), "--max-steps", "6"]) == 1
         assert capsys.readouterr().err.count("\n") == 1
     finally:
         text.write_bytes(story)
