@@ -57,6 +57,21 @@ def test_the_tunes_in_the_box_are_all_read_and_are_what_they_say(capsys: pytest.
         ("CDEF|\nw:a b c d\nG4|% what follows is not read |A4|", {}, [60, 62, 64, 65, 67]),
         ("CDEF|1 G4:|2 A4|]", {}, [60, 62, 64, 65, 69]),  # the last ending
         ("CDEF|[1 G4:|[2 A4||c4|", {}, [60, 62, 64, 65, 69, 72]),
+        ("|:C4|1 D4:|2 E4:|3 F4|]", {}, [60, 65]),  # of three, too
+        ("|:C4|1 D4:|2 E4:|F4|]", {}, [60, 64, 65]),
+        ("|:C4|1 D4:|2 E4|]|:F4|1 G4:|2 A4|]", {}, [60, 64, 65, 69]),
+        ('C4|["first" D4:|["last" E4|F4|]', {}, [60, 64, 65]),
+        ("C2 [1 D>E:|[2 F2|]", {}, [60, 65]),  # inside a bar
+        ("C2D^F-|F4|F4|", {}, [60, 62, 66, 65]),  # a tie keeps its sign, for itself alone
+        ("C2D_B-|B4|", {"key": "C"}, [60, 62, 70]),
+        ("f4|", {"key": "D Phr ^f"}, [78]),
+        ("_g2G2|", {"key": "D exp _b ^g"}, [78, 66]),
+        ("B2e2|", {"key": "D exp _b"}, [70, 76]),
+        ("F2C2|", {"key": "HP"}, [65, 60]),
+        ("F2C2|", {"key": "Hp"}, [66, 61]),
+        ("F4|\nK:clef=bass\nF4|[K:bass]F4|", {"key": "G"}, [66, 66, 66]),
+        ("V:1\nF4|\nV:2\nK:D\nL:1/8\nF8|\nV:1\nF4|", {}, [65, 65]),  # another voice's key is its own
+        ("C4|\nE4:|\nE:|\n", {"metre": "4/4"}, [60, 64, 64]),
     ],
 )
 def test_pitches(body: str, header: dict[str, str], expected: list[int | None]):
@@ -111,6 +126,14 @@ def test_parts_that_end_early_are_filled():
         ("X:1\nK:G#\nC|\n", "has 8 signs"),
         ("X:1\nL:1/4\nK:C\nC4|[M:3/4]C3|\n", "the metre changes"),
         ("X:1\nL:1/64\nK:C\n(5CDEFG|\n", "can not be counted"),
+        ("X:1\nK:C\nC4|Z99|\n", "a rest of 99 bars is too long"),
+        ("X:1\nK:C\nC" + "9" * 5000 + "|\n", "'9' is not understood"),
+        ("X:1\nK:C\nC/" + "9" * 5000 + "|\n", "'9' is not understood"),
+        ("X:1\nK:C\nL:1/" + "9" * 5000 + "\nC|\n", "is no length"),
+        ("X:1\nK:C\n(3:" + "9" * 5000 + ":2CDE|\n", "is not understood"),
+        ("X:1\nM:99/1\nL:1/1\nK:C\nC99|\n", "a note of 396 quarters is too long"),
+        ("X:1\nK:C\nC,,,,,,|\n", "pitch -12 is out of range"),
+        ("X:1\nK:C\nc" + 5 * "'" + "|\n", "pitch 132 is out of range"),
     ],
 )
 def test_what_can_not_be_read_is_said(block: str, message: str):
@@ -152,11 +175,21 @@ def test_writing_and_reading_abc_agree(tune: Tune):
 def test_the_box_survives_writing_in_both_forms(tmp_path: Path):
     for tune in load_tunes("traditional"):
         assert read_tune(abc_of(tune)) == tune
-    tune = load_tunes("traditional")[9]
-    save_midi(tmp_path / "tune.mid", [tune])
-    (read,) = load_tunes(tmp_path / "tune.mid")
-    rest = (Note(None, tune.start),)
-    assert read.notes == rest + tune.notes and read.metre == tune.metre and read.title == "tune"
+    for i, tune in enumerate(load_tunes("traditional")):
+        save_midi(tmp_path / f"{i:02}.mid", [tune])
+    for tune, read in zip(load_tunes("traditional"), load_tunes(tmp_path), strict=True):
+        if tune.notes[0].pitch is not None:  # or else its rest is one of the pickup
+            assert (read.notes, read.metre, read.start) == (sounding(tune), tune.metre, tune.start), tune.title
+
+
+def sounding(tune: Tune) -> tuple[Note, ...]:
+    """Without a rest at the end, and with rests in a row as one."""
+    found: list[Note] = []
+    for note in tune.notes:
+        if note.pitch is None and found and found[-1].pitch is None:
+            note = Note(None, note.length + found.pop().length)
+        found.append(note)
+    return tuple(found[:-1] if found[-1].pitch is None else found)
 
 
 def test_midi_is_one_voice_on_a_grid(tmp_path: Path):
@@ -168,6 +201,50 @@ def test_midi_is_one_voice_on_a_grid(tmp_path: Path):
     mido.MidiFile(tracks=[drums, track], ticks_per_beat=480).save(tmp_path / "a.MID")
     (tune,) = load_tunes(tmp_path)
     assert tune.metre == (3, 4) and tune.notes == (Note(64, 24), Note(67, 12), Note(72, 48))
+
+
+def track(*messages: tuple, **options) -> "mido.MidiFile":
+    kinds = {True: "note_on", False: "note_off"}
+    notes = [mido.Message(kinds[on], note=note, time=time, channel=channel) for on, note, time, channel in messages]
+    return mido.MidiFile(tracks=[mido.MidiTrack(notes)], **{"ticks_per_beat": 480, **options})
+
+
+def test_midi_of_short_notes_of_several_channels_and_without_ends(tmp_path: Path):
+    on, off = True, False
+    played = [message for i in range(8) for message in ((on, 60 + i, 0, 0), (off, 60 + i, 60, 0))]
+    track(*played).save(tmp_path / "a.mid")
+    triplets = [message for i in range(6) for message in ((on, 60 + i, 0, 0), (off, 60 + i, 160, 0))]
+    track(*triplets).save(tmp_path / "b.mid")
+    track((on, 60, 0, 0), (on, 60, 0, 1), (off, 60, 240, 1), (off, 60, 240, 0)).save(tmp_path / "c.mid")
+    track((on, 60, 0, 0), (on, 64, 480, 0), (off, 64, 480, 0)).save(tmp_path / "d.mid")
+    a, b, c, d = load_tunes(tmp_path)
+    assert a.notes == tuple(Note(60 + i, 3) for i in range(8)) and b.notes == tuple(Note(60 + i, 8) for i in range(6))
+    assert c.notes == (Note(60, 24),) and d.notes == (Note(60, 24), Note(64, 24))
+
+
+def test_midi_that_is_odd_is_refused_in_one_line(tmp_path: Path):
+    on, off = True, False
+    track((on, 60, 0, 0), (off, 60, 0x0FFFFFFF, 0), ticks_per_beat=1).save(tmp_path / "long.mid")
+    track((on, 60, 0x0FFFFFFF, 0), (off, 60, 1, 0), ticks_per_beat=1).save(tmp_path / "late.mid")
+    track((on, 2, 0, 0), (off, 2, 480, 0)).save(tmp_path / "low.mid")
+    key = "4d546864000000060001000100604d54726b0000001200ff5902100500903c5060803c0000ff2f00"
+    (tmp_path / "key.mid").write_bytes(bytes.fromhex(key))
+    for name, message in {
+        "long": "too long",
+        "late": "too long",
+        "low": "out of range",
+        "key": "not a MIDI file",
+    }.items():
+        with pytest.raises(DataError, match=rf"{name}.mid: .*{message}"):
+            load_tunes(tmp_path / f"{name}.mid")
+    for notes, metre in (((Note(128, 24),), (4, 4)), ((Note(60, 24),), (5, 12))):
+        with pytest.raises(DataError, match="outside 0 … 127, or an odd metre"):
+            save_midi(tmp_path / "x.mid", [Tune(notes, metre)])
+    for tempo in (0, -5, 10**6, float("nan")):
+        with pytest.raises(ArgumentError, match="tempo"):
+            save_midi(tmp_path / "x.mid", [Tune((Note(60, 24),))], tempo)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(DataError, match="pass them as text"):
+        read_prompt(5)  # pyright: ignore[reportArgumentType]
 
 
 def test_bars_and_keys():

@@ -7,9 +7,10 @@ from pathlib import Path
 from minigen.checks import check_path
 from minigen.data.limits import is_folder, read_bytes, shown
 from minigen.data.text import decode_utf8
-from minigen.data.tunes.abc import abc_of, read_prompt, tunes_of
+from minigen.data.tunes.abc import read_prompt, tunes_of
 from minigen.data.tunes.midi import read_midi, save_midi
 from minigen.data.tunes.tune import QUARTER, Note, Tune
+from minigen.data.tunes.writing import abc_of
 from minigen.errors import DataError
 
 __all__ = ["QUARTER", "Note", "Tune", "abc_of", "load_tunes", "read_prompt", "save_midi", "tunes_of"]

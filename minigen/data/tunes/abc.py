@@ -1,4 +1,4 @@
-"""Tunes as text: ABC notation read and written.
+"""Tunes read from ABC notation.
 
 C. Walshaw, The ABC music standard 2.1, https://abcnotation.com/wiki/abc:standard:v2.1. Read are the notes of one voice:
 of chords the highest note, of voices the first, each part once and with its last ending; words, chord symbols, grace
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from minigen.data.tunes.tune import WHOLE, Note, Tune
+from minigen.data.tunes.tune import WHOLE, Note, Tune, check_length, check_pitch
 from minigen.errors import DataError
 
 SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
@@ -19,24 +19,27 @@ SIGNS = {"^": 1, "^^": 2, "=": 0, "_": -1, "__": -2}
 FIFTHS = {letter: fifth for fifth, letter in enumerate("FCGDAEB", -1)}  # of a major key: its sharps
 MODES = {"": 0, "maj": 0, "ion": 0, "mix": -1, "dor": -2, "m": -3, "min": -3, "aeo": -3, "phr": -4, "loc": -5, "lyd": 1}
 METRES = {"C": (4, 4), "C|": (2, 2)}
+CLEFS = ("treble", "bass", "alto", "tenor", "perc")
 IN_TIME_OF = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}  # notes of a tuplet → notes in whose time they are played; others: 2
 
 KEY = re.compile(r"([A-G])([#b]?)\s*([A-Za-z]*)")
 SYMBOLS = re.compile(
     r"""
-    \((?P<tuplet>\d)(?::(?P<time>\d*))?(?::(?P<count>\d*))?
+    \((?P<tuplet>\d)(?::(?P<time>\d{0,2}))?(?::(?P<count>\d{0,2}))?
     |(?P<passed>"[^"]*"|![^!]*!|\{[^}]*\}|[\s().~\\`$*yH-WYh-w]|\+[^+\s]*\+)
     |\[(?P<field>[A-Za-z]):(?P<value>[^\]]*)\]
     |(?P<bar>::|:*\|+[\]:]*|\[\|)(?P<ending>\d[\d,.-]*)?
-    |\[(?P<other_ending>\d[\d,.-]*)
-    |\[(?P<chord>[^\]]*)\](?P<chord_length>\d*/*\d*)
-    |(?P<sign>\^{1,2}|_{1,2}|=)?(?P<letter>[A-Ga-g])(?P<octave>[,']*)(?P<length>\d*/*\d*)
-    |(?P<rest>[zxZX])(?P<rest_length>\d*/*\d*)
-    |(?P<broken><+|>+)
+    |\[(?P<other_ending>\d[\d,.-]*|"[^"]*")
+    |\[(?P<chord>[^\]|]*)\](?P<chord_length>LENGTH)
+    |(?P<sign>\^{1,2}|_{1,2}|=)?(?P<letter>[A-Ga-g])(?P<octave>[,']*)(?P<length>LENGTH)
+    |(?P<rest>[zxZX])(?P<rest_length>LENGTH)
+    |(?P<broken><{1,3}|>{1,3})
     |(?P<tie>-)
-    """,
+    """.replace("LENGTH", r"\d{0,4}/{0,4}\d{0,4}"),
     re.VERBOSE,
 )
+SIGNED = re.compile(r"(\^{1,2}|_{1,2}|=)([A-Ga-g])")  # a sign of its own in a key, as in K:D ^g
+MOST_BARS = 64  # of a rest
 
 
 @dataclass
@@ -60,13 +63,19 @@ class Reader:
         self.key: dict[str, int] = {}
         self.signs: dict[str, int] = {}  # of this bar
         self.bars = [Bar()]
-        self.voice, self.skipping = "", False
+        self.voice = ""
         self.passed_over = False  # in another voice than the first
+        self.ending: tuple[int, int] | None = None  # the bar and the note in it where the ending began that is read
+        self.repeated = False  # that ending is over; what comes is another one, or what follows
+        self.tied: tuple[str, str, int] | None = None  # letter, octave and pitch of a note that goes on
         self.tuplet, self.left = Fraction(1), 0
+        self.last = ("", "", 0)  # letter, octave and pitch of the last note
         self.stretch = Fraction(1)  # of the next note, after > or <
 
     def take(self, letter: str, value: str) -> None:
-        """A field, such as K:G."""
+        """A field, such as K:G; of another voice than the first only which one is next."""
+        if self.passed_over and letter != "V":
+            return
         if letter == "T" and not self.title:
             self.title = value
         elif letter == "M":
@@ -75,13 +84,11 @@ class Reader:
                 raise DataError(f"the metre changes to {value}")
             self.metre = metre
         elif letter == "L":
-            self.unit = (
-                Fraction(value.replace(" ", "")) if re.fullmatch(r"\d+\s*/\s*[1-9]\d*|1", value) else Fraction(0)
-            )
-            if not self.unit:
-                raise DataError(f"L:{value} is no length")
+            if not re.fullmatch(r"\d{1,4}\s*/\s*[1-9]\d{0,3}|1", value) or not value.strip("0 /"):
+                raise DataError(f"L:{value[:20]} is no length")
+            self.unit = Fraction(value.replace(" ", ""))
         elif letter == "K":
-            self.key = key_of(value)
+            self.key = key_of(value, self.key)
         elif letter == "V":
             name = value.split()[0] if value.split() else ""
             self.voice = self.voice or name
@@ -107,8 +114,7 @@ class Reader:
         if found["bar"]:
             self.end_bar(found["bar"])
         if ending:
-            self.bars[-1 if self.bars[-1].notes or len(self.bars) == 1 else -2].ends_part = True
-            self.skipping = ending.startswith("1")
+            self.begin_ending()
         elif found["tuplet"]:
             count = int(found["tuplet"])
             self.tuplet = Fraction(int(found["time"] or IN_TIME_OF.get(count, 2)), max(count, 1))
@@ -116,11 +122,18 @@ class Reader:
         elif found["chord"] is not None:
             self.chord(found["chord"], found["chord_length"] or "")
         elif found["letter"]:
-            self.add(self.pitch(found["sign"], found["letter"], found["octave"] or ""), length_of(found["length"]))
+            sign, letter, octave = found["sign"], found["letter"], found["octave"] or ""
+            goes_on = self.tied is not None and self.tied[:2] == (letter, octave) and not sign
+            pitch = self.tied[2] if self.tied is not None and goes_on else self.pitch(sign, letter, octave)
+            self.add(pitch, length_of(found["length"]))
+            self.last = (letter, octave, pitch)
         elif found["rest"] in ("z", "x"):
             self.add(None, length_of(found["rest_length"]))
         elif found["rest"]:  # Z2: two bars
-            for _ in range(int(length_of(found["rest_length"]))):
+            count = int(length_of(found["rest_length"]))
+            if count > MOST_BARS:
+                raise DataError(f"a rest of {count:,} bars is too long; {MOST_BARS} are the most")
+            for _ in range(count):
                 self.end_bar("|")
                 self.add(None, Fraction(*self.metre) / self.default_unit())
         elif found["broken"] and self.bars[-1].notes:
@@ -131,6 +144,17 @@ class Reader:
         elif found["tie"] and self.bars[-1].notes:
             pitch, length, _ = self.bars[-1].notes[-1]
             self.bars[-1].notes[-1] = (pitch, length, True)
+            self.tied = self.last
+
+    def begin_ending(self) -> None:
+        """Another ending in the place of the one before, of which nothing stays."""
+        if self.ending is not None:
+            bar, note = self.ending
+            del self.bars[bar + 1 :], self.bars[bar].notes[note:]
+            self.bars[bar].ends_part = False
+        elif len(self.bars) > 1 and not self.bars[-1].notes:
+            self.bars[-2].ends_part = True
+        self.ending, self.repeated = (len(self.bars) - 1, len(self.bars[-1].notes)), False
 
     def chord(self, inside: str, length: str) -> None:
         """[CEG]2: its highest note."""
@@ -145,7 +169,9 @@ class Reader:
         if sign:
             self.signs[name] = SIGNS[sign]
         height = 60 + SEMITONES[name] + self.signs.get(name, self.key.get(name, 0))
-        return height + 12 * (letter.islower() + octave.count("'") - octave.count(","))
+        height += 12 * (letter.islower() + octave.count("'") - octave.count(","))
+        check_pitch(height)
+        return height
 
     def default_unit(self) -> Fraction:
         """L: as it was given, or by the metre (section 3.1.7)."""
@@ -153,18 +179,22 @@ class Reader:
 
     def add(self, pitch: int | None, units: Fraction) -> None:
         """A note or a rest."""
+        if self.repeated:  # no other ending came
+            self.ending, self.repeated = None, False
+        self.tied = None
         length = units * self.default_unit() * self.stretch
         self.stretch = Fraction(1)
         if self.left:
             length, self.left = length * self.tuplet, self.left - 1
-        if not self.skipping:
-            self.bars[-1].notes.append((pitch, length, False))
+        self.bars[-1].notes.append((pitch, length, False))
 
     def end_bar(self, line: str) -> None:
         """|, or a line that ends a part: ||, |], |:, :|."""
         self.signs = {}
         if line.startswith(":"):
-            self.skipping = False
+            self.repeated = self.ending is not None
+        elif line != "|":
+            self.ending = None
         if self.bars[-1].notes:
             self.bars[-1].ends_part = line != "|"
             self.bars.append(Bar())
@@ -207,6 +237,7 @@ def joined(notes: list[tuple[int | None, Fraction, bool]]) -> tuple[Note, ...]:
         ticks = length * WHOLE
         if ticks.denominator != 1 or ticks < 1:
             raise DataError(f"a note of {length} can not be counted in {WHOLE}ths of a whole note")
+        check_length(int(ticks))
         if tied and whole[-1].pitch == pitch:
             whole[-1] = Note(pitch, whole[-1].length + int(ticks))
         else:
@@ -233,24 +264,38 @@ def metre_of(value: str) -> tuple[int, int]:
         return METRES[value]
     match = re.fullmatch(r"(\d{1,2})\s*/\s*(1|2|4|8|16)", value)
     if match is None or not int(match[1]):
-        raise DataError(f"M:{value} is not a metre such as 3/4")
+        raise DataError(f"M:{value[:20]} is not a metre such as 3/4")
     return int(match[1]), int(match[2])
 
 
-def key_of(value: str) -> dict[str, int]:
-    """Which letters a key sharpens (1) or flattens (-1)."""
+def key_of(value: str, before: dict[str, int]) -> dict[str, int]:
+    """Which letters a key sharpens (1) or flattens (-1); `before`, where only a clef or the like is changed."""
+    words = value.split()
+    if words and ("=" in words[0] or words[0].lower() in CLEFS):
+        return before
+    if not words or words[0].lower() == "none" or words[0] == "HP":
+        key = {}
+    elif words[0] == "Hp":
+        key = {"F": 1, "C": 1}
+    else:
+        key = signature(value)
+    if len(words) > 1 and words[1].lower() == "exp":
+        key = {}
+    return key | {letter.upper(): SIGNS[sign] for sign, letter in SIGNED.findall(value)}
+
+
+def signature(value: str) -> dict[str, int]:
+    """That of a key such as G, Am or D dorian."""
     match = KEY.match(value)
     if match is None:
-        if value.split(" ")[0].lower() in ("", "none", "hp"):
-            return {"F": 1, "C": 1} if value[:2] == "HP" else {}
-        raise DataError(f"K:{value} is not a key such as G, Am or Ddor")
+        raise DataError(f"K:{value[:20]} is not a key such as G, Am or Ddor")
     letter, sign, mode = match.groups()
     mode = mode.lower()[:3]
     if mode not in MODES:  # K:G clef=treble
         mode = ""
     sharps = FIFTHS[letter] + 7 * {"": 0, "#": 1, "b": -1}[sign] + MODES[mode]
     if abs(sharps) > 7:
-        raise DataError(f"K:{value} has {abs(sharps)} signs; use the key that sounds the same")
+        raise DataError(f"K:{value[:20]} has {abs(sharps)} signs; use the key that sounds the same")
     letters = SHARPENED[:sharps] if sharps > 0 else SHARPENED[sharps:] if sharps else ""
     return dict.fromkeys(letters, 1 if sharps > 0 else -1)
 
@@ -274,8 +319,8 @@ def read_tune(block: str) -> Tune:
         line = re.sub(r"(?<!\\)%.*", "", line)
         if in_body and not line.strip():  # an empty line ends a tune
             break
-        match = re.match(r"([A-Za-z+]):(.*)", line)
-        if match and not line.startswith(("|", ":")):
+        match = re.match(r"([A-Za-z+]):(?![|:])(.*)", line)
+        if match:
             reader.take(match[1], match[2].strip())
             in_body = in_body or match[1] == "K"
         elif in_body:
@@ -285,57 +330,10 @@ def read_tune(block: str) -> Tune:
 
 def read_prompt(text: str, metre: str = "") -> Tune:
     """How a tune begins, in notes alone; L is an eighth, K is C. Raises DataError."""
+    if not isinstance(text, str) or not isinstance(metre, str):
+        raise DataError(f"the notes are {type(text).__name__}; pass them as text, such as C2E2 G2c2|")
     reader = Reader()
     reader.take("L", "1/8")
     reader.take("M", metre or "4/4")
     reader.read(text)
     return reader.tune() if text.strip() else Tune((), reader.metre)
-
-
-# ---------------------------------------------------------------- writing
-
-NAMES = ("C", "^C", "D", "^D", "E", "F", "^F", "G", "^G", "A", "^A", "B")
-
-
-def abc_of(tune: Tune, number: int = 1) -> str:
-    """A tune as ABC, in C with a sign before each sharpened note, four bars a line."""
-    lines = [f"X:{number}", f"T:{tune.title}", f"M:{tune.metre[0]}/{tune.metre[1]}", "L:1/8", "K:C"]
-    bars = [bar for bar in written_bars(tune) if bar]
-    lines += ["|".join(bars[i : i + 4]) + ("|" if i + 4 < len(bars) else "|]") for i in range(0, len(bars), 4)]
-    return "\n".join(lines) + "\n"
-
-
-def written_bars(tune: Tune) -> Iterator[str]:
-    """Bar by bar; a note across a bar line is two, tied."""
-    bar: list[str] = []
-    signs: dict[str, str] = {}
-    time = tune.start
-    for pitch, length in tune.notes:
-        while length:
-            part = min(length, tune.bar - time)
-            tie = "-" if length > part and pitch is not None else ""
-            bar.append(name_of(pitch, signs) + units(part) + tie)
-            length, time = length - part, time + part
-            if time == tune.bar:
-                yield "".join(bar)
-                bar, signs, time = [], {}, 0
-    yield "".join(bar)
-
-
-def name_of(pitch: int | None, signs: dict[str, str]) -> str:
-    """A pitch in letters; `signs` are those that stood in the bar, which hold on."""
-    if pitch is None:
-        return "z"
-    octave, step = divmod(pitch - 60, 12)
-    sign, letter = NAMES[step][:-1], NAMES[step][-1]
-    shown = "" if signs.get(letter, "") == sign else sign or "="
-    signs[letter] = sign
-    high = octave >= 1
-    return shown + (letter.lower() if high else letter) + "'" * (octave - 1) + "," * -octave
-
-
-def units(ticks: int) -> str:
-    """A length in eighths: "", 2, 3/2, /2."""
-    length = Fraction(ticks, WHOLE // 8)
-    above = "" if length.numerator == 1 else str(length.numerator)
-    return above if length.denominator == 1 else f"{above}/{length.denominator}"

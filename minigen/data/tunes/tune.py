@@ -3,8 +3,12 @@
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from minigen.errors import DataError
+
 QUARTER = 24  # ticks of a quarter note: sixteenths, triplets of them and thirty-seconds are whole numbers
 WHOLE = 4 * QUARTER
+LOWEST, HIGHEST = 12, 115  # pitches, so that half an octave more either way is one of MIDI's
+LONGEST = 16 * WHOLE  # ticks of a note or a rest
 
 
 class Note(NamedTuple):
@@ -52,3 +56,15 @@ class Tune:
             bars[-1].append((time % self.bar, note))
             time += note.length
         return bars
+
+
+def check_pitch(pitch: int) -> None:
+    """Raises DataError for what no instrument plays."""
+    if not LOWEST <= pitch <= HIGHEST:
+        raise DataError(f"a note of pitch {pitch} is out of range; use {LOWEST} to {HIGHEST}, where 60 is middle C")
+
+
+def check_length(ticks: int) -> None:
+    """Raises DataError for what nobody holds."""
+    if ticks > LONGEST:
+        raise DataError(f"a note of {ticks / QUARTER:,.0f} quarters is too long; {LONGEST // QUARTER} are the most")
