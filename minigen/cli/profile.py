@@ -9,7 +9,7 @@ from typing import Any
 from minigen import flags
 from minigen.catalog import first_line
 from minigen.cli.train import known
-from minigen.errors import ArgumentError
+from minigen.errors import ArgumentError, RunError
 from minigen.files import write_atomic
 from minigen.see import Profile
 from minigen.training import Run
@@ -50,12 +50,15 @@ def profile(argv: list[str]) -> int:
     recipe = module.Recipe(**{"max_steps": STEPS, **flags.given_fields(arguments, module.Recipe)})
     if not WARM < recipe.max_steps <= MOST:
         raise ArgumentError(f"--max-steps is {recipe.max_steps}; {WARM} warm up, and from the next to {MOST} are timed")
-    found = profiled(module, model, recipe)
     folder = arguments.out or Path(f"profile-{model}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{folder} can not be a folder ({error.strerror}); choose another one with --out") from None
+    found = profiled(module, model, recipe)
     count = recipe.max_steps - WARM
     said = f"{model}: {count} training steps, {found.seconds / count * 1e3:.2f} ms each, run in Python\n\n{found}\n"
     print(said)
-    folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / "profile.txt", said.encode())
     found.save(folder / "trace.json")
     found.save_roofline(folder / "roofline.png")

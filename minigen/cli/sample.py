@@ -99,8 +99,9 @@ def draw(module: ModuleType, run: RunFolder, request: object, arguments: argpars
 def write(module: ModuleType, run: RunFolder, request: object, arguments: argparse.Namespace) -> int:
     """Show text as it is generated, and put it into a file when one was named; FORMATS are those beside text."""
     formats, suffix = getattr(module, "FORMATS", {}), "" if arguments.out is None else arguments.out.suffix.lower()
-    if suffix == ".png" and suffix not in formats:
-        raise ArgumentError(f"--out {arguments.out}: a {run.model} writes text; let the name end in .txt")
+    if (suffix == ".png" and not formats) or (formats and suffix not in (*formats, ".txt", "")):
+        known = ", ".join((*formats, ".txt"))
+        raise ArgumentError(f"--out {arguments.out}: a {run.model} writes text; let the name end in {known}")
     rng, pieces = generator(arguments.seed), []
     try:
         for piece in module.generate(run, request, rng):

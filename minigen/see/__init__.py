@@ -4,8 +4,9 @@ where the time goes (`profile`), what is wrong (`check`).
 All of them only listen to the engine.
 """
 
-from minigen.see.check import Report, check
+from minigen.see.check import check
 from minigen.see.draw import Drawing, draw
+from minigen.see.examination import Report
 from minigen.see.explain import Explanation, explain
 from minigen.see.profile import Profile, profile
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from minigen import plots
 from minigen.autograd.tensor import Tensor
+from minigen.checks import check_count, check_path
 from minigen.errors import ArgumentError
 from minigen.files import write_atomic
 from minigen.layers.module import Module
@@ -38,9 +39,10 @@ class Drawing:
 
     def save(self, path: str | Path) -> None:
         """Write the picture to a name in .svg. Raises ArgumentError for another, RunError when the disk refuses."""
-        if Path(path).suffix.lower() != ".svg":
+        path = check_path("draw", path)
+        if path.suffix.lower() != ".svg":
             raise ArgumentError(f"draw: {path} does not end in .svg, which is what is written")
-        write_atomic(Path(path), self.svg.encode())
+        write_atomic(path, self.svg.encode())
 
     def _repr_svg_(self) -> str:
         return self.svg
@@ -60,8 +62,7 @@ def draw(what: Tensor | Callable[..., Any], *arguments: Any, model: Module | Non
 
     Raises ArgumentError for anything else, or where nothing was computed.
     """
-    if not isinstance(most, int) or most < 1:
-        raise ArgumentError(f"draw: most is {most!r}; use a whole number of boxes ≥ 1")
+    most = check_count("draw", "most", most)
     result = None
     if isinstance(what, Tensor):
         if arguments:
@@ -145,8 +146,14 @@ def thumbnail(array: np.ndarray | None) -> str:
     if x.ndim != 2 or x.size > LARGEST or min(x.shape) < 2 or not np.isfinite(x).all():
         return ""
     low, high = float(x.min()), float(x.max())
+    x, low, high = x.astype(np.float64) / 4, low / 4, high / 4  # so that no difference is too large
     shades = (x - low) / (high - low) * 255 if high > low else np.full(x.shape, 128.0)
     return plots.data_address(shades.astype(np.uint8))
+
+
+def escaped(text: str) -> str:
+    """Text for XML, which has no control characters."""
+    return html.escape("".join(c if c.isprintable() or c == "\n" else "�" for c in text))
 
 
 def box_of(
@@ -155,7 +162,7 @@ def box_of(
     """A box with its text and pictures; the whole of what is known stands in its tip."""
     x, y = corner
     width, height = size
-    tip = html.escape("\n".join(filter(None, [*lines, f"{box.bytes:,} bytes", box.line])))
+    tip = escaped("\n".join(filter(None, [*lines, f"{box.bytes:,} bytes", box.line])))
     parts = [
         f'<g><title>{tip}</title><rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="5" '
         f'fill="{COLORS[box.kind]}" stroke="{EDGES[box.kind]}"/>'
@@ -163,7 +170,7 @@ def box_of(
     for i, line in enumerate(lines):
         style = "t" if i == 0 else "s"
         at = f'x="{x + 7:.1f}" y="{y + 5 + LINE * (i + 0.8):.1f}"'
-        parts.append(f'<text class="{style}" {at}>{html.escape(line)}</text>')
+        parts.append(f'<text class="{style}" {at}>{escaped(line)}</text>')
     for i, picture in enumerate(pictures):
         left, top = x + 7 + i * (THUMBNAIL + 6), y + 6 + LINE * len(lines)
         parts.append(

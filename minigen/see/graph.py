@@ -11,6 +11,7 @@ from minigen.autograd.function import Function
 from minigen.autograd.modes import modes
 from minigen.autograd.observe import Observer, observe, user_line
 from minigen.autograd.tensor import Tensor
+from minigen.errors import ArgumentError
 from minigen.layers.module import Module, Parameter
 
 Kind = Literal["operation", "parameter", "input", "group"]
@@ -290,4 +291,6 @@ def parameter_names(model: Module | None) -> dict[int, str]:
     """The names of a module's parameters, by id."""
     if model is None:
         return {}
+    if not isinstance(model, Module):
+        raise ArgumentError(f"model is {type(model).__name__}; pass the Module whose names parameters have")
     return {id(p): f"{type(model).__name__}.{name}" for name, p in model.named_parameters()}

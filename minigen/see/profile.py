@@ -25,6 +25,7 @@ from minigen.autograd.function import Function
 from minigen.autograd.modes import modes
 from minigen.autograd.observe import Observer
 from minigen.autograd.tensor import Tensor
+from minigen.checks import check_count
 from minigen.errors import ArgumentError
 from minigen.kernels.noting import noting
 from minigen.see import trace
@@ -99,6 +100,8 @@ class Profile(Observer):
         return self
 
     def __exit__(self, *error: object) -> None:
+        if self.began is None or self.seconds:
+            return  # it was not entered, or has ended
         self.seconds = self.clock()
         noting.timer = None
         modes.observers = tuple(observer for observer in modes.observers if observer is not self)
@@ -241,6 +244,7 @@ class Profile(Observer):
 
         Raises ArgumentError for another `by`, or before the block has ended.
         """
+        top = top if top is None else check_count("profile", "top", top)
         if by not in ("operation", "module"):
             raise ArgumentError(f'profile: by is {by!r}; use "operation" or "module"')
         if not self.seconds:

@@ -1,7 +1,7 @@
 """What tells that something is wrong: in data, in what operations make, in gradients."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,17 +18,17 @@ ENDS = {"Softmax": "softmax", "LogSoftmax": "log-softmax", "Sigmoid": "a sigmoid
 LOSSES = {"CrossEntropy": ("Softmax",), "BCEWithLogits": ("Sigmoid",)}  # what each of them applies itself
 
 
-def of_data(x: np.ndarray) -> list[str]:
-    """Inputs that are not finite, not scaled, or not channels-last."""
+def of_data(x: np.ndarray, floats: Collection[np.dtype]) -> list[str]:
+    """Inputs that are not finite, not scaled, of another precision than the weights' `floats`, or not channels-last."""
     problems = []
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         problems.append(f"x holds {(~np.isfinite(x)).sum():,} values that are NaN or infinite; mend or leave out those")
     elif x.dtype == np.uint8 or (x.dtype.kind == "f" and x.ndim >= 3 and x.min() >= 0 and x.max() > LARGE):
         problems.append(f"pixels run from {x.min():g} to {x.max():g}; scale them: x / 255, as float32")
-    elif x.dtype.kind == "f" and np.abs(x).max(initial=0) > 100:
+    elif x.dtype.kind == "f" and (np.abs(x).max(initial=0) > 100 or 0 < np.abs(x).max(initial=0) < 0.01):
         problems.append(f"x runs from {x.min():g} to {x.max():g}; bring it near mean 0 and deviation 1")
-    if x.dtype == np.float64:
-        problems.append("x is float64, and weights are float32 unless told otherwise; pass x.astype(np.float32)")
+    if x.dtype == np.float64 and floats and np.dtype(np.float64) not in floats:
+        problems.append("x is float64, and the weights are float32; pass x.astype(np.float32)")
     if x.ndim == 4 and x.shape[1] in (1, 3) and min(x.shape[2:]) > 4:
         problems.append(f"x is {x.shape}, which looks channels-first; images are (N, H, W, C): x.transpose(0, 2, 3, 1)")
     return problems
@@ -42,7 +42,7 @@ class Signs(Observer):
         self.paths: dict[int, str] = {}
         self.makers: dict[int, tuple[str, Any]] = {}  # what made an array, by its id; kept with it
         self.units: list[str] = []
-        self.losses: list[tuple[str, np.ndarray, str | None]] = []
+        self.losses: list[tuple[str, np.ndarray, str | None, float]] = []  # with the mean of its terms
         self.swept = False
 
     def module_starts(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -65,7 +65,7 @@ class Signs(Observer):
         self.makers[id(outputs[0].data)] = kind, outputs[0].data
         if node.name in LOSSES:
             maker = self.makers.get(id(inputs[0].data), (None, None))[0]
-            self.losses.append((node.name, inputs[0].data, maker))
+            self.losses.append((node.name, inputs[0].data, maker, mean_term(node, inputs[0].data, outputs[0].data)))
         y = outputs[0].data
         if kind == "ReLU" and y.ndim > 1 and y.size:
             self.unit(
@@ -88,10 +88,10 @@ class Signs(Observer):
         """Layers of which much is dead or saturated."""
         return self.units
 
-    def of_start(self, loss: float) -> list[str]:
+    def of_start(self) -> list[str]:
         """What does not fit with the loss that is used, and a start that knows worse than nothing."""
         problems = []
-        for name, logits, maker in self.losses:
+        for name, logits, maker, value in self.losses:
             if maker in LOSSES[name]:
                 problems.append(f"{name} is given what {ENDS[maker]} made, and applies it itself; pass the logits")
             elif maker == "ReLU":
@@ -105,19 +105,27 @@ class Signs(Observer):
                     f"logits run from {logits.min():.3g} to {logits.max():.3g}: the network is sure before it has "
                     "learned; use smaller weights in its last layer, or scale its inputs"
                 )
-            if name == "CrossEntropy" and len(self.losses) == 1 and logits.ndim > 1:
+            if name == "CrossEntropy" and logits.ndim > 1:
                 even = math.log(max(logits.shape[-1], 2))
-                if loss > 2 * even + 1 and not problems:
-                    problems.append(f"the loss begins at {loss:.3g}; evenly guessed it were {even:.3g}")
+                if value > 2 * even + 1 and not problems:
+                    problems.append(f"cross-entropy begins at {value:.3g} an item; evenly guessed it were {even:.3g}")
         return problems
+
+
+def mean_term(node: Function, logits: np.ndarray, y: np.ndarray) -> float:
+    """The mean of a loss's terms, whatever its reduction is."""
+    total = float(np.asarray(y).mean(dtype=np.float64))
+    return total / max(logits.size // logits.shape[-1], 1) if getattr(node, "reduction", "mean") == "sum" else total
 
 
 def of_gradients(gradients: Mapping[str, np.ndarray | None], weights: Mapping[str, np.ndarray]) -> list[str]:
     """Parameters without a gradient, and layers whose gradient is far smaller or larger than the others'."""
     problems = []
+    silent = [name for name, g in gradients.items() if g is not None and not g.any()]
+    blocked = any(w.ndim > 1 and not w.any() for w in weights.values())  # a layer begins at 0, and lets nothing through
     for words, names in (
         ("take no part in the loss", [name for name, g in gradients.items() if g is None]),
-        ("have a gradient of 0 everywhere", [name for name, g in gradients.items() if g is not None and not g.any()]),
+        ("have a gradient of 0 everywhere", [] if blocked else silent),
     ):
         if names:
             more = f" and {len(names) - 4} more" if len(names) > 4 else ""

@@ -290,7 +290,8 @@ def drawable(tune: Tune) -> plots.Score:
     return plots.Score(tune.title, tune.metre, tune.start, tune.notes)
 
 
-FORMATS = {".mid": save_sounds, ".midi": save_sounds, ".png": save_picture}  # of what `generate` writes, beside text
+# Of what `generate` writes, by the end of a file's name.
+FORMATS = {".abc": save_text, ".mid": save_sounds, ".midi": save_sounds, ".png": save_picture}
 
 
 # ---------------------------------------------------------------- evaluation

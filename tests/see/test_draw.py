@@ -166,12 +166,13 @@ def test_pictures_of_values():
     for array in (None, np.zeros(5), np.zeros((300, 300)), np.full((4, 4), np.nan), np.zeros((0, 4)), np.array("text")):
         assert thumbnail(array) == ""
     assert thumbnail(np.ones((4, 4)))  # all alike
+    assert thumbnail(np.array([[1.7e308, -1.7e308], [1, 2]]))
 
 
 def test_names_are_escaped_and_files_written(tmp_path: Path):
-    box = Box("operation", '<script>"&', module=("<b>",), value=np.ones(1))
+    box = Box("operation", '<script>"&', module=("<b>\x01",), value=np.ones(1))
     svg = svg_of([box])
-    assert '<script>"&' in shown(svg) and "<script>" not in svg
+    assert '<script>"&' in shown(svg) and "<script>" not in svg and "<b>�" in shown(svg)
     drawing = mg.draw(lambda: mg.tensor([1.0]) + 1.0)
     drawing.save(tmp_path / "a.svg")
     assert ElementTree.parse(tmp_path / "a.svg").getroot().tag == f"{SVG}svg"
@@ -189,3 +190,5 @@ def test_refusals():
         mg.draw(mg.tensor([1.0]), 2)
     with pytest.raises(ArgumentError, match="most is 0"):
         mg.draw(mg.tensor([1.0]), most=0)
+    with pytest.raises(ArgumentError, match="model is int"):
+        mg.draw(mg.tensor([1.0]), model=3)  # pyright: ignore[reportArgumentType]

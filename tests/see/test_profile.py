@@ -165,6 +165,7 @@ def test_a_forward_that_raises_leaves_order(clock: dict[str, float]):
 
 def test_refusals():
     p = mg.profile()
+    p.__exit__()  # which was not entered
     with pytest.raises(ArgumentError, match="nothing was timed"):
         str(p)
     with pytest.raises(ArgumentError, match="nothing was timed"):
@@ -177,6 +178,8 @@ def test_refusals():
         pass
     with pytest.raises(ArgumentError, match="by is 'time'"):
         p.text("time")
+    with pytest.raises(ArgumentError, match="top is 0"):
+        p.text(top=0)
     with pytest.raises(DataError, match="multiplies"):
         p.save_roofline("never.png", MACHINE)
     assert modes.observers == () and noting.timer is None
@@ -216,5 +219,8 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pyt
     assert {path.name for path in (tmp_path / "profile-vae").iterdir()} == {"profile.txt", "trace.json", "roofline.png"}
     assert main(["profile", "vae", "--max-steps", "3"]) == 2
     assert "3 warm up" in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    assert main(["profile", "vae", *flags, "--out", "file"]) == 1
+    assert "file can not be a folder" in capsys.readouterr().err
     assert main(["profile"]) == 2 and main(["profile", "--help"]) == 0
     assert modes.observers == () and noting.timer is None
