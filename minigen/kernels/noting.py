@@ -112,11 +112,11 @@ def host(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
 
     @functools.wraps(function)
     def call(*arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
-        notes = noting.notes
-        if notes is None and noting.timer is None:
-            return function(*arguments, **named)
+        notes, timer = noting.notes, noting.timer
         if notes is None:
-            return noting.timer(functools.wraps(function)(functools.partial(function, *arguments, **named)))
+            if timer is None:
+                return function(*arguments, **named)
+            return timer(functools.wraps(function)(functools.partial(function, *arguments, **named)))
         noting.notes = None
         try:
             result = function(*arguments, **named)

@@ -149,7 +149,7 @@ class Lesson(NamedTuple):
         """Of the rows of tunes, (N, T, 12)."""
         pitch, length = notes[..., 0], notes[..., 1]
         there = np.pad(pitch[:, :-1] != END, ((0, 0), (1, 0)), constant_values=True)
-        return cls(known_before(notes), pitch, length, np.float32(pitch != END), np.float32(there))
+        return cls(known_before(notes), pitch, length, (pitch != END).astype(np.float32), there.astype(np.float32))
 
 
 def nats(model: Composer, lesson: Lesson) -> Tensor:

@@ -227,7 +227,7 @@ def train(recipe: Recipe, run: Run) -> None:
     limits = {"steps": recipe.steps, "max_steps": recipe.max_steps, "round_length": recipe.every}
     with Steps(run, loader, state, **limits, held_out=unseen) as steps:
         for source, target in steps:
-            loss, norm = step(source, source != PAD, begun(target), target, np.float32(target != PAD))
+            loss, norm = step(source, source != PAD, begun(target), target, (target != PAD).astype(np.float32))
             steps.log(every=50, loss=loss, gradient_norm=norm)
             with steps.averaged():
                 if steps.check_due:

@@ -2,6 +2,7 @@
 
 import builtins
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -203,7 +204,7 @@ def test_midi_is_one_voice_on_a_grid(tmp_path: Path):
     assert tune.metre == (3, 4) and tune.notes == (Note(64, 24), Note(67, 12), Note(72, 48))
 
 
-def track(*messages: tuple, **options) -> "mido.MidiFile":
+def track(*messages: tuple, **options) -> Any:
     kinds = {True: "note_on", False: "note_off"}
     notes = [mido.Message(kinds[on], note=note, time=time, channel=channel) for on, note, time, channel in messages]
     return mido.MidiFile(tracks=[mido.MidiTrack(notes)], **{"ticks_per_beat": 480, **options})

@@ -41,7 +41,7 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 
 
-def trained(name: str, folder: Path, evaluating: bool = True, **recipe_fields: Any) -> Run:
+def trained(name: str, folder: Path, evaluating: bool = True, /, **recipe_fields: Any) -> Run:
     """A run of a model in `folder`, in batches of 16; evaluating takes longer than to train."""
     model = load_model(name)
     recipe = model.Recipe(**{"batch_size": 16, **SMALL.get(name, {}), **recipe_fields})
