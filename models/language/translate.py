@@ -23,7 +23,8 @@ character each time, or keeps the likeliest few beginnings (--beam).
 `alignment.png` shows where the decoder looked.
 
 What to expect: after the default 3,000 steps, a quarter of an hour on one core, both architectures translate all of
-2,000 unseen dates without a mistake. Sums take longer: 98.6 % of unseen ones are right after as many steps.
+2,000 unseen dates without a mistake. Sums take longer: 98.6 % of unseen ones are right after as many
+steps, and all after 10,000.
 """
 
 from collections.abc import Iterator
