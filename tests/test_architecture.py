@@ -42,14 +42,14 @@ MAY_IMPORT = {
     "catalog": {"errors", "checks", "training"},
     "interop": ENGINE | {"layers"},
     "recording": ENGINE | {"layers"},
-    "view": BASE | {"data", "training", "plots"},
+    "pages": BASE | {"data", "training", "plots"},
     "see": ENGINE | {"layers", "plots", "optim"},
     "minigen": LIBRARY | {"catalog", "interop", "recording", "see"},
     "models": LIBRARY | {"minigen", "catalog"},
     "flags": {"errors"},
     "info": LIBRARY | {"minigen"},
     "benchmarks": LIBRARY | {"minigen", "models", "flags", "catalog", "info"},
-    "cli": LIBRARY | {"minigen", "models", "flags", "catalog", "info", "benchmarks", "see", "view"},
+    "cli": LIBRARY | {"minigen", "models", "flags", "catalog", "info", "benchmarks", "see", "pages"},
     "__main__": {"cli"},
 }
 ONLY_IMPORTED_BY = {

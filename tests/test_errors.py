@@ -28,6 +28,7 @@ HUGE = 10**400
 LABELS = np.array([0, 1])
 RNG = mg.random.generator(0)
 LINEAR: Any = layers.Linear(2, 2, rng=RNG)
+WITHOUT_WEIGHT = {**LINEAR.state_dict(), "weight": None}
 
 
 def adam(**options: Any) -> Any:
@@ -273,7 +274,7 @@ STATES = [
     (lambda: load(mg.optim.ReduceLROnPlateau(adam()), best="a"), CheckpointError, "the saved best is 'a'"),
     (lambda: load(mg.optim.ReduceLROnPlateau(adam()), waited=-1), CheckpointError, "waited is -1; .*saved"),
     (lambda: load(mg.optim.EMA(LINEAR, 0.9), None), CheckpointError, "EMA: the saved state is NoneType"),
-    (lambda: load(mg.optim.EMA(LINEAR, 0.9), weight=None), CheckpointError, "EMA: saved weight is NoneType"),
+    (lambda: load(mg.optim.EMA(LINEAR, 0.9), weights=WITHOUT_WEIGHT), CheckpointError, "saved weight is NoneType"),
 ]
 
 TABLE = [*ARITHMETIC, *REDUCTION, *SHAPE, *PRODUCTS, *IMAGES, *NORMALIZATION, *LOSSES, *OPTIMIZERS, *STATES]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from minigen import flags
 from minigen.catalog import first_line, open_run
-from minigen.view import save_report
+from minigen.pages import save_report
 
 
 def report(argv: list[str]) -> int:

@@ -27,6 +27,7 @@ BUILT_IN = {
     "other": IMAGES,
     "text": ("shakespeare",),
     "ratings": ("generated",),
+    "tunes": ("traditional",),
 }  # what a recipe's field may name, no file
 
 

@@ -18,6 +18,7 @@ PLACES = (
     "data",
     "text",
     "ratings",
+    "tunes",
 )  # where the training data lie; whether they are the same is for their digest to say
 WORDS = ("name", "notes")  # of a data set: where it lies, and what is said of it
 

@@ -173,3 +173,16 @@ def test_too_few_tunes(tmp_path: Path):
     (tmp_path / "one.abc").write_text("X:1\nL:1/4\nK:C\nCDEF|\n")
     with pytest.raises(DataError, match="has one tune"):
         melody.split(str(tmp_path))
+
+
+def test_own_tunes_may_move_between_training_and_going_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own").mkdir()
+    for i in range(3):
+        (tmp_path / "own" / f"{i}.abc").write_text(f"X:1\nT:{i}\nL:1/4\nK:C\nCDEF|GABc|d{i + 1}|\n")
+    flags = ["--hidden", "8", "--layers", "1", "--batch-size", "2", "--every", "2", "--no-eval"]
+    assert main(["train", "melody", "--tunes", "own", "--max-steps", "2", "--out", "run", *flags]) == 0
+    assert RunFolder.open("run").recipe["tunes"] == str(tmp_path / "own")
+    (tmp_path / "own").rename(tmp_path / "other")
+    assert main(["train", "--resume", "run", "--tunes", "other", "--max-steps", "4", "--no-eval"]) == 0
+    assert RunFolder.open("run").step == 4

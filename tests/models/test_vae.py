@@ -138,7 +138,7 @@ def test_classes_reach_the_samples(digits: str, tmp_path: Path):
         ({"free_bits": -1.0}, "free-bits is -1.0"),
         ({"likelihood": "gaussian", "binarization": "static"}, "leave out --binarization"),
         ({"architecture": "convolutional", "depth": 2}, "those of the mlp"),
-        ({"beta": 0.0}, "beta is 0.0; use a number above 0"),
+        ({"beta": -1.0}, "beta is -1.0; use a finite number from 0"),
     ],
 )
 def test_options_that_do_not_go_together(fields: dict, message: str):

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from minigen.errors import ArgumentError
 from minigen.files import write_atomic
+from minigen.pages.document import document
 from minigen.training import RunFolder
-from minigen.view.document import document
 
 PAGE = Path(__file__).parent / "page"
 

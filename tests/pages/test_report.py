@@ -13,10 +13,10 @@ import pytest
 from minigen import plots
 from minigen.cli import main
 from minigen.errors import ArgumentError, DataError
+from minigen.pages import page, save_report
+from minigen.pages.document import SAMPLES, curve, document, evenly
+from minigen.pages.report import PAGE
 from minigen.training import RunFolder
-from minigen.view import page, save_report
-from minigen.view.document import SAMPLES, curve, document, evenly
-from minigen.view.report import PAGE
 
 NASTY = '</script><img src=x onerror=alert(1)>&amp;"'
 
