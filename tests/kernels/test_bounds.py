@@ -92,7 +92,7 @@ def run(seed: int, way: str, count: int) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="pages are protected by a call of Linux")
 @pytest.mark.parametrize("way", ["products", "winograd"])
 def test_nothing_outside_its_arrays(way: str) -> None:
-    run(0, way, 40)
+    run(0, way, 15)
 
 
 @pytest.mark.slow
