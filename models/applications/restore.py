@@ -6,8 +6,8 @@ ddpm is named (minigen eval FOLDER --diffusion runs/ddpm-1), by that as it is: a
 needs no training for a task, only that what is known is put back at each step (see restore in diffusion/ddpm.py).
 
 The autoencoder gives the mean of what could be there, which has the least squared error and is blurred where much is
-possible; diffusion gives one of them. So the first wins by PSNR (decibels, of the mean squared error), and what is
-asked besides is whether a classifier still reads the right digit.
+possible; diffusion gives one of them. So where much is missing the first wins by PSNR (decibels, of the mean squared
+error), and what is asked besides is whether a classifier still reads the right digit.
 
     noise        Gaussian noise of deviation 0.5 on every pixel
     half         the lower half is missing
@@ -16,7 +16,9 @@ asked besides is whether a classifier still reads the right digit.
 
 What to expect of the autoencoder, after 5 epochs, three minutes on one core: of half an image 18.7 decibels and 94 % of
 digits read right (49 % of the damaged ones), of a hole 21.7 and 95 % (67 %), of noise 19.6 and 95 % (8 %), of half the
-resolution 25.3 and 99 % (97 %).
+resolution 25.3 and 99 % (97 %). Of ddpm after 10 epochs, without any training for it: 14.1 and 67 %, 18.8 and 83 %,
+21.2 and 99 %, 27.6 and 99 %. It is not told the class, and completes a digit as what it may be, not as what it was; what
+is noisy or coarse, and all there, it restores better than a network that was made for that.
 """
 
 from collections.abc import Callable
