@@ -61,8 +61,11 @@ def profile(argv: list[str]) -> int:
     print(said)
     write_atomic(folder / "profile.txt", said.encode())
     found.save(folder / "trace.json")
-    found.save_roofline(folder / "roofline.png")
-    for name in ("profile.txt", "trace.json", "roofline.png"):
+    names = ["profile.txt", "trace.json"]
+    if any(row.multiply_adds for row in found.by_operation()):  # glove, for one, has no product
+        found.save_roofline(folder / "roofline.png")
+        names.append("roofline.png")
+    for name in names:
         print(f"  {folder / name}")
     return 0
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from minigen import flags
-from minigen.catalog import first_line, open_run
+from minigen.catalog import first_line, is_shipped, open_run
 from minigen.pages import save_report
 
 
@@ -14,7 +14,9 @@ def report(argv: list[str]) -> int:
     parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="(default: report.html in the first folder)")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     arguments = parser.parse(argv)
-    path = arguments.out if arguments.out is not None else arguments.folders[0] / "report.html"
-    save_report(path, [open_run(folder) for folder in arguments.folders])
+    runs = [open_run(folder) for folder in arguments.folders]
+    place = Path(f"{runs[0].path.name}.html") if is_shipped(runs[0]) else runs[0].path / "report.html"
+    path = arguments.out if arguments.out is not None else place
+    save_report(path, runs)
     print(path)
     return 0

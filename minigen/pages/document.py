@@ -6,11 +6,10 @@ import mimetypes
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from minigen.data.limits import read_bytes, shown
 from minigen.errors import DataError
 from minigen.plots.charts import group_columns
+from minigen.plots.film import evenly
 from minigen.training import RunFolder
 from minigen.training.figures import described, main_figures
 from minigen.training.progress import duration
@@ -67,13 +66,6 @@ def sample(path: Path) -> dict[str, Any]:
     if path.suffix == ".png":
         return {"step": step, "source": address(path)}
     return {"step": step, "text": text_of(path)}
-
-
-def evenly(items: list[Any], most: int) -> list[Any]:
-    """At most so many of them, first and last among them."""
-    if len(items) <= most:
-        return items
-    return [items[i] for i in np.unique(np.linspace(0, len(items) - 1, most).round().astype(int))]
 
 
 def address(path: Path) -> str:

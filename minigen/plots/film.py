@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from minigen.files import write_atomic
 from minigen.plots.canvas import write_png
 from minigen.plots.sheets import enlargement, image_grid
 
+T = TypeVar("T")
 FRAMES = 48  # of a film at most, evenly spread over the training
 MOMENTS, ABREAST = 6, 3  # of a strip, and of a row of it
 DURATION, LAST = 150, 1500  # milliseconds that a frame of a film is shown, and the last one
@@ -65,15 +67,20 @@ def save_strip(path: str | Path, sheets: Sequence[Path]) -> None:
     write_png(path, np.concatenate(rows))
 
 
+def evenly(items: Sequence[T], most: int) -> list[T]:
+    """At most so many of them, evenly spread, first and last among them."""
+    places = np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int)
+    return [items[i] for i in np.unique(places)]
+
+
 def chosen(sheets: Sequence[Path], most: int, operation: str) -> list:
     """The sheets as images, evenly spread, first and last among them."""
     from PIL import Image
 
     if not sheets:
         raise ArgumentError(f"{operation}: no sheets; pass the pictures of a run, run.samples()")
-    places = np.unique(np.linspace(0, len(sheets) - 1, min(most, len(sheets))).round().astype(int))
     images = []
-    for place in places:
-        with Image.open(sheets[place]) as image:
+    for sheet in evenly(sheets, most):
+        with Image.open(sheet) as image:
             images.append(image.convert("L") if image.mode == "L" else image.convert("RGB"))
     return [image for image in images if (image.size, image.mode) == (images[-1].size, images[-1].mode)]

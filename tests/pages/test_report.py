@@ -14,8 +14,9 @@ from minigen import plots
 from minigen.cli import main
 from minigen.errors import ArgumentError, DataError
 from minigen.pages import page, save_report
-from minigen.pages.document import SAMPLES, curve, document, evenly
+from minigen.pages.document import SAMPLES, curve, document
 from minigen.pages.report import PAGE
+from minigen.plots.film import evenly
 from minigen.training import RunFolder
 
 NASTY = '</script><img src=x onerror=alert(1)>&amp;"'
@@ -91,12 +92,16 @@ def test_the_script_puts_in_text_and_loads_nothing():
     assert "prefers-color-scheme: dark" in style
 
 
-def test_the_command_writes_one_run_or_several(run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture):
+def test_the_command_writes_one_run_or_several(
+    run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
     assert main(["report", str(run.path)]) == 0
     assert capsys.readouterr().out.strip() == str(run.path / "report.html")
     out = tmp_path / "both.html"
     assert main(["report", str(run.path), str(run.path), "-o", str(out)]) == 0
     assert len(json.loads(Parts(out.read_text()).inside[1])) == 2
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", "classifier"]) == 0 and (tmp_path / "classifier.html").exists()  # which comes with minigen
     assert main(["report", str(run.path), "-o", str(tmp_path / "x.png")]) == 2
     assert "does not end in .html" in capsys.readouterr().err
     assert main(["report", str(tmp_path / "none")]) == 1

@@ -222,5 +222,8 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pyt
     (tmp_path / "file").write_text("")
     assert main(["profile", "vae", *flags, "--out", "file"]) == 1
     assert "file can not be a folder" in capsys.readouterr().err
+    (tmp_path / "page.txt").write_text("to be or not to be that is the question " * 40)
+    glove = ["--text", "page.txt", "--max-steps", "4", "--batch-size", "64"]
+    assert main(["profile", "glove", *glove]) == 0 and not (tmp_path / "profile-glove" / "roofline.png").exists()
     assert main(["profile"]) == 2 and main(["profile", "--help"]) == 0
     assert modes.observers == () and noting.timer is None
