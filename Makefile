@@ -4,6 +4,7 @@
 #   make test    run the tests
 #   make check   lint, formatting, types
 #   make results train all models in full, for hours, and renew the README's table and docs/zoo.md
+#   make docs    build the site into site/html: the course, executed, the other documents, the API
 #   make bench   measure minigen beside PyTorch and JAX, where they are installed
 #
 # Each makes the environment, .venv, when it is missing. PYTHON=python3.12 picks another interpreter for it.
@@ -13,7 +14,7 @@ BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench results slow-test wheel-check clean
+.PHONY: help demo test check docs bench results slow-test wheel-check clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -29,6 +30,10 @@ check: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
+docs: .venv/.docs
+	$(BIN)/python -m sphinx -q -d site/doctrees docs site/html
+	@echo "the site is there: site/html/index.html"
+
 bench: .venv/.core
 	$(BIN)/minigen bench
 
@@ -43,9 +48,9 @@ wheel-check: .venv/.dev
 	PYTHON=$(BIN)/python sh tests/wheel_check.sh
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist site docs/api *.egg-info .pytest_cache .ruff_cache .hypothesis
 
-# The stamps say which of the two environments .venv already is; a change of pyproject.toml renews it.
+# The stamps say which of the environments .venv already is; a change of pyproject.toml renews it.
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "minigen needs Python 3.11 or newer, and $(PYTHON) is not; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
@@ -60,4 +65,9 @@ clean:
 .venv/.dev: pyproject.toml | .venv/.core
 	@echo "installing the developers' tools into .venv"
 	@$(PIP) --editable '.[dev]'
+	@touch $@
+
+.venv/.docs: pyproject.toml | .venv/.core
+	@echo "installing what builds the site into .venv"
+	@$(PIP) --editable '.[docs]'
 	@touch $@

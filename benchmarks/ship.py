@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from minigen.benchmarks.results import command
 from minigen.catalog import SHIPPED, load_model
@@ -18,6 +19,7 @@ from minigen.errors import DataError
 from minigen.training import RunFolder, checkpoint
 
 LARGEST = 2_000_000  # bytes of a file of weights
+NEEDED = ("tokenizer",)  # besides the weights, to use a model
 
 
 def main() -> None:
@@ -29,6 +31,21 @@ def main() -> None:
     run = RunFolder.open(arguments.run)
     file = ship(run, SHIPPED / (arguments.name or run.model))
     print(hashlib.sha256(file.read_bytes()).hexdigest(), f"{file.stat().st_size:,} bytes", file)
+
+
+class Plain:
+    """A state that is only saved."""
+
+    def __init__(self, state: dict[str, Any]) -> None:
+        self.state = state
+
+    def state_dict(self) -> dict[str, Any]:
+        """As it was saved before."""
+        return self.state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """As it is saved."""
+        self.state = state
 
 
 def ship(run: RunFolder, target: Path) -> Path:
@@ -52,7 +69,8 @@ def ship(run: RunFolder, target: Path) -> Path:
     summary["data"] = {**run.data, "command": trained_by}
     (target / "run.json").write_text(json.dumps(summary, indent=2) + "\n")
     file = target / run.checkpoint_path.name
-    checkpoint.save(file, {"model": model}, run.step, {"model": run.model, "recipe": document["recipe"]})
+    kept = {"model": model, **{name: Plain(run.saved()[name]) for name in NEEDED if name in run.saved()}}
+    checkpoint.save(file, kept, run.step, {"model": run.model, "recipe": document["recipe"]})
     return file
 
 

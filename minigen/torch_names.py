@@ -1,7 +1,8 @@
 """Names of PyTorch that minigen calls otherwise, or does without: errors that say the name here.
 
     >>> mg.cat
-    mg.cat: a name of PyTorch; use mg.concatenate(tensors, axis)
+    Traceback (most recent call last):
+    minigen.errors.MissingNameError: mg.cat: a name of PyTorch; use mg.concatenate(tensors, axis)
 
 Everything here works when a name was not found, or a keyword not taken; a name that exists costs nothing. The names
 stand in `torch_table.py`.

@@ -306,8 +306,8 @@ def edge_of(tensor: Tensor, operation: str) -> Edge:
         raise GradientError(f"{operation}: expected a Tensor, got {type(tensor).__name__}")
     if not tensor.requires_grad:
         raise GradientError(
-            f"{operation}: tensor {tensor.shape} does not require a gradient: it was made from data, under no_grad, or "
-            "from inputs without requires_grad=True"
+            f"{operation}: tensor {tensor.shape} does not require a gradient: it was made from data, under no_grad, "
+            "from inputs without requires_grad=True, or it is a gradient that was taken without create_graph=True"
         )
     return tensor.node or tensor
 

@@ -111,7 +111,7 @@ class AnomalyDetector(Observer, threading.local):
 
     def function_ends(self, node: "Function", inputs: Sequence["Tensor"], outputs: Sequence["Tensor"]) -> None:
         for y in outputs:
-            self.check(node, "forward", y, [x.shape for x in inputs])
+            self.check(node, "forward", y, inputs)
 
     def backward_starts(self, node: "Function", gys: Sequence["Tensor | None"]) -> None:
         self.sweep.append(node)
@@ -122,15 +122,25 @@ class AnomalyDetector(Observer, threading.local):
         self.sweep.pop()
         for g in gxs or ():
             if g is not None:
-                self.check(node, "backward", g, [t.shape for t in (*gys, g) if t is not None])
+                self.check(node, "backward", g, [t for t in gys if t is not None])
 
-    def check(self, node: "Function", phase: str, result: "Tensor", shapes: list[tuple[int, ...]]) -> None:
+    def check(self, node: "Function", phase: str, result: "Tensor", given: Sequence["Tensor"]) -> None:
         """Raise NotFinite, naming the node, and the one whose backward it is part of, unless `result` is finite."""
         if result.dtype.kind != "f" or np.isfinite(result.data).all():
             return
         kind = "NaN" if np.isnan(result.data).any() else "infinity"
         inside = "".join(f"{outer.name}, backward of the one called {at(outer)}: " for outer in self.sweep)
-        raise NotFinite(f"{inside}{node.name}, {phase}: {kind} in the result; shapes {shapes}; called {at(node)}")
+        made_of = ", ".join(f"{t.shape} {extent(t.data)}" for t in given) or "nothing"
+        raise NotFinite(
+            f"{inside}{node.name}, {phase}: {kind} in the result {result.shape}, made of {made_of}; called {at(node)}"
+        )
+
+
+def extent(values: np.ndarray) -> str:
+    """From where to where an array's numbers reach, and how many are none."""
+    finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    bad = f", and {values.size - finite.size:,} that are not finite" * (finite.size < values.size)
+    return f"from {finite.min():.4g} to {finite.max():.4g}{bad}" if finite.size else f"without a finite number{bad}"
 
 
 def at(node: "Function") -> str:
@@ -154,4 +164,4 @@ def user_line() -> str:
     """`file:line, code` of the innermost frame outside this package, the models apart."""
     frame = user_frame()
     summary = traceback.extract_stack(frame, limit=1)[0]
-    return f"{summary.filename}:{summary.lineno}: {summary.line}"
+    return f"{summary.filename}:{summary.lineno}" + (f": {summary.line}" if summary.line else "")

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from minigen import flags, startup
 from minigen.benchmarks.command import main as bench
 from minigen.catalog import first_line
+from minigen.cli.exercise import exercise
+from minigen.cli.export import export
 from minigen.cli.gradcheck import gradcheck
 from minigen.cli.interrupts import not_swallowed
 from minigen.cli.profile import profile
@@ -23,6 +25,7 @@ from minigen.cli.runs import compare, list_runs
 from minigen.cli.sample import evaluate, sample
 from minigen.cli.tools import info, warmup
 from minigen.cli.train import train
+from minigen.cli.view import view
 from minigen.config import Config, config
 from minigen.errors import ArgumentError, MinigenError
 from minigen.training.checkpoint import version
@@ -34,11 +37,14 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "list": list_runs,
     "compare": compare,
     "report": report,
+    "view": view,
+    "export": export,
     "gradcheck": gradcheck,
     "profile": profile,
     "bench": bench,
     "info": info,
     "warmup": warmup,
+    "exercise": exercise,
 }
 
 

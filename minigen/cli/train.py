@@ -19,6 +19,7 @@ from minigen.errors import ArgumentError, RunError
 from minigen.training import Run, RunFolder, checkpoint
 from minigen.training.origin import GROWING, grown, moved
 from minigen.training.progress import duration, say
+from minigen.training.tracking import TRACKERS
 
 RUNS = Path("runs")
 IMAGES = ("mnist", "fashion-mnist")
@@ -46,7 +47,10 @@ def train(argv: list[str]) -> int:
         "--dry-run", action="store_true", help="show recipe and parameters, run two steps, keep nothing"
     )
     parser.add_argument("--no-eval", action="store_true", help="measure nothing at the end; minigen eval does it later")
-    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    parser.add_argument(
+        "--track", choices=TRACKERS, help="tell it all, too: minigen[track], tensorboard --logdir FOLDER"
+    )
+    parser.add_argument("--debug", action="store_true", help="show tracebacks, and name the operation of a NaN")
     flags.add_fields(parser, module.Recipe, "recipe")
     arguments = parser.parse(argv)
     given = flags.given_fields(arguments, module.Recipe)
@@ -54,13 +58,13 @@ def train(argv: list[str]) -> int:
     if arguments.resume is not None:
         if arguments.out is not None or arguments.dry_run:
             raise ArgumentError("--resume goes on in its own folder; leave out --out and --dry-run")
-        return resume(module, model, arguments.resume, given, not arguments.no_eval)
+        return resume(module, model, arguments.resume, given, not arguments.no_eval, arguments.track)
     recipe = with_absolute_path(module.Recipe(**given))
     if arguments.dry_run:
         return dry_run(module, model, recipe)
     run = Run.create(arguments.out, model, recipe) if arguments.out is not None else numbered_run(model, recipe)
     with removed_if_unused(run):
-        return run_training(module, recipe, run, not arguments.no_eval)
+        return run_training(module, recipe, run, not arguments.no_eval, arguments.track)
 
 
 def known(model: str) -> ModuleType:
@@ -88,7 +92,9 @@ def model_of_resumed_run(argv: list[str]) -> str:
     raise ArgumentError("train needs the name of a model first, as in: minigen train vae")
 
 
-def resume(module: ModuleType, model: str, folder: Path, given: dict[str, Any], evaluating: bool) -> int:
+def resume(
+    module: ModuleType, model: str, folder: Path, given: dict[str, Any], evaluating: bool, track: str | None
+) -> int:
     """Go on with the run in `folder`. `given` may only extend it, or say where its data are by now."""
     run = Run.open(folder, model)
     stored = run.load_recipe(module.Recipe)
@@ -109,7 +115,7 @@ def resume(module: ModuleType, model: str, folder: Path, given: dict[str, Any], 
             )
     if recipe != stored:
         run.change_recipe(recipe)
-    return run_training(module, recipe, run, evaluating)
+    return run_training(module, recipe, run, evaluating, track)
 
 
 def extendable(module: ModuleType, recipe: Any) -> tuple[str, ...]:
@@ -165,9 +171,11 @@ def train_and_evaluate(module: ModuleType, recipe: Any, run: Run, evaluating: bo
     run.finish(**results)
 
 
-def run_training(module: ModuleType, recipe: Any, run: Run, evaluating: bool) -> int:
+def run_training(module: ModuleType, recipe: Any, run: Run, evaluating: bool, track: str | None = None) -> int:
     """Train, then say where the pictures lie, and show the last text that was written on the way."""
     with run.lock:
+        if track is not None:
+            TRACKERS[track](run)
         train_and_evaluate(module, recipe, run, evaluating)
     last, sheets = run.samples()[-1:], [path for path in run.samples() if path.suffix == ".png"]
     if len(sheets) > 1:

@@ -10,21 +10,24 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from minigen import plots
 from minigen.errors import ArgumentError
 from minigen.files import write_atomic
 from minigen.pages.document import document
 from minigen.training import RunFolder
 
 PAGE = Path(__file__).parent / "page"
+FILES = ("report.html", "base.css", "base.js", "report.js")
 
 
 def page(runs: Sequence[RunFolder]) -> str:
     """The HTML of these runs, laid over each other where there are several. Raises ArgumentError without any."""
     if not runs:
         raise ArgumentError("report: no runs; name a run folder")
-    content = json.dumps([document(run) for run in runs], allow_nan=False)
+    content = json.dumps([document(run, plots.file_address) for run in runs], allow_nan=False)
     content = content.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-    html, style, script = ((PAGE / f"report.{suffix}").read_text(encoding="utf-8") for suffix in ("html", "css", "js"))
+    html, style, *scripts = ((PAGE / name).read_text(encoding="utf-8") for name in FILES)
+    script = "\n".join(scripts)
     policy = {"script-src": hashed(script), "style-src": hashed(style), "img-src": "data:", "default-src": "'none'"}
     parts = {
         "POLICY": "; ".join(f"{name} {source}" for name, source in policy.items()),

@@ -5,7 +5,7 @@ global state and no backend is touched. Every `save_…` writes a PNG and raises
 """
 
 from minigen.plots.alignment import save_alignments
-from minigen.plots.canvas import data_address
+from minigen.plots.canvas import data_address, file_address
 from minigen.plots.charts import save_confusion, save_curves, save_spreads
 from minigen.plots.comparison import save_ratios, save_scaling, save_times
 from minigen.plots.film import save_animation, save_film, save_strip
@@ -19,6 +19,7 @@ from minigen.plots.words import save_word_map
 
 __all__ = [
     "data_address",
+    "file_address",
     "image_grid",
     "save_grid",
     "save_reconstructions",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from minigen.files import write_atomic
+from minigen.files import read_regular, write_atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +26,7 @@ TOLD = ("MPLBACKEND", "MATPLOTLIBRC")  # what the environment tells Matplotlib
 # Okabe and Ito's palette, told apart by colour-blind readers too; darker yellow so that it shows on white.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#4d4d4d")
 INK = "#333333"
+LARGEST = 2**26  # bytes of a picture that is put into a page
 
 
 @functools.cache
@@ -111,6 +112,12 @@ def data_address(shades: np.ndarray) -> str:
     buffer = io.BytesIO()
     Image.fromarray(shades).save(buffer, format="PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def file_address(path: Path) -> str:
+    """An address that holds the PNG or GIF in a file. Raises RunError when it can not be read."""
+    kind = "gif" if path.suffix == ".gif" else "png"
+    return f"data:image/{kind};base64," + base64.b64encode(read_regular(path, LARGEST)).decode()
 
 
 def write_png(path: str | Path, pixels: np.ndarray) -> None:

@@ -5,6 +5,7 @@ import inspect
 import sys
 import threading
 from collections.abc import Callable
+from tracemalloc import is_tracing
 from typing import Any, Generic, ParamSpec, TypeVar
 
 import numpy as np
@@ -86,7 +87,7 @@ class Recorded(Generic[Arguments, Result]):
         return Recorded(self.function)
 
     def __call__(self, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        busy = noting.notes is not None or modes.observers or config.debug or modes.collecting
+        busy = noting.notes is not None or modes.observers or config.debug or modes.collecting or is_tracing()
         if self.problem is not None or busy or not self.lock.acquire(blocking=False):
             return self.function(*args, **kwargs)
         try:

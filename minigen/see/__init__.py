@@ -8,6 +8,9 @@ from minigen.see.check import check
 from minigen.see.draw import Drawing, draw
 from minigen.see.examination import Report
 from minigen.see.explain import Explanation, explain
+from minigen.see.notebook import attach
 from minigen.see.profile import Profile, profile
 
 __all__ = ["Drawing", "Explanation", "Profile", "Report", "check", "draw", "explain", "profile"]
+
+attach()

@@ -1,4 +1,4 @@
-"""What this machine can do at most, as far as NumPy reaches: the rate of a large product, and of a large copy.
+"""What this machine can do at most: the rate of a large product on `config.threads` threads, and of a large copy.
 
 S. Williams, A. Waterman, D. Patterson (2009), Roofline: an insightful visual performance model for multicore
 architectures, https://doi.org/10.1145/1498765.1498785: an operation takes at least the longer of its multiply-adds at
@@ -11,6 +11,10 @@ from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
+
+from minigen.autograd import ops
+from minigen.autograd.tensor import Tensor
+from minigen.config import config
 
 SIDE = 1024  # of the product
 COPIED = 1 << 24  # float32 numbers of the copy, more than any cache holds
@@ -28,13 +32,18 @@ class Limits(NamedTuple):
         return max(multiply_adds / self.products, bytes / self.memory)
 
 
-@cache
 def limits() -> Limits:
-    """Measured once in a process, in about half a second."""
-    a = np.ones((SIDE, SIDE), np.float32)
+    """Measured once in a process for a number of threads, in about half a second."""
+    return measured(config.threads)
+
+
+@cache
+def measured(threads: int) -> Limits:
+    """The same, of as many threads as there are now."""
+    a = Tensor(np.ones((SIDE, SIDE), np.float32))
     x = np.ones(COPIED, np.float32)
     y = x.copy()
-    return Limits(SIDE**3 / best(lambda: a @ a), 2 * x.nbytes / best(lambda: np.copyto(y, x)))
+    return Limits(SIDE**3 / best(lambda: ops.matmul(a, a)), 2 * x.nbytes / best(lambda: np.copyto(y, x)))
 
 
 def best(run: Callable[[], object]) -> float:

@@ -10,7 +10,7 @@ from minigen.autograd.function import Function
 from minigen.autograd.observe import Observer
 from minigen.autograd.tensor import Tensor
 
-DEAD, SATURATED = 0.5, 0.6  # shares of units from which on it is said
+DEAD, SATURATED = 0.75, 0.6  # shares of units from which on it is said; where items hardly differ, half of ReLUs are 0
 FLAT = 0.98  # of a sigmoid's or a tanh's way to its end
 LARGE = 20.0  # the largest logit of a network that has learned nothing, about
 VANISHED, EXPLODED = 1e-6, 1e3  # a layer's gradient beside its weights, of the largest such; the largest gradient
@@ -23,7 +23,9 @@ def of_data(x: np.ndarray, floats: Collection[np.dtype]) -> list[str]:
     problems = []
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         problems.append(f"x holds {(~np.isfinite(x)).sum():,} values that are NaN or infinite; mend or leave out those")
-    elif x.dtype == np.uint8 or (x.dtype.kind == "f" and x.ndim >= 3 and x.min() >= 0 and x.max() > LARGE):
+    elif x.dtype == np.uint8 or (
+        x.dtype.kind == "f" and x.min() >= 0 and x.max() > LARGE and (x.ndim >= 3 or levels(x))
+    ):
         problems.append(f"pixels run from {x.min():g} to {x.max():g}; scale them: x / 255, as float32")
     elif x.dtype.kind == "f" and (np.abs(x).max(initial=0) > 100 or 0 < np.abs(x).max(initial=0) < 0.01):
         problems.append(f"x runs from {x.min():g} to {x.max():g}; bring it near mean 0 and deviation 1")
@@ -32,6 +34,11 @@ def of_data(x: np.ndarray, floats: Collection[np.dtype]) -> list[str]:
     if x.ndim == 4 and x.shape[1] in (1, 3) and min(x.shape[2:]) > 4:
         problems.append(f"x is {x.shape}, which looks channels-first; images are (N, H, W, C): x.transpose(0, 2, 3, 1)")
     return problems
+
+
+def levels(x: np.ndarray) -> bool:
+    """Whether rows of numbers look like flattened pictures: many whole numbers up to 255, most often 0 or far up."""
+    return x.ndim == 2 and x.shape[1] >= 64 and x.max() <= 255 and bool((x == np.rint(x)).all())
 
 
 class Signs(Observer):
@@ -118,10 +125,27 @@ def mean_term(node: Function, logits: np.ndarray, y: np.ndarray) -> float:
     return total / max(logits.size // logits.shape[-1], 1) if getattr(node, "reduction", "mean") == "sum" else total
 
 
+def even(x: np.ndarray | None) -> bool:
+    """Whether there are several units, along the last axis, and each has the same numbers."""
+    return x is not None and x.ndim > 1 and x.shape[-1] > 1 and not np.ptp(x, axis=-1).any()
+
+
+def cancels(name: str, gradients: Mapping[str, np.ndarray | None]) -> bool:
+    """Whether this is a bias whose weight has a gradient: in a critic's last one, both terms cancel."""
+    weight = gradients.get(name.removesuffix("bias") + "weight") if name.endswith("bias") else None
+    return weight is not None and bool(weight.any())
+
+
 def of_gradients(gradients: Mapping[str, np.ndarray | None], weights: Mapping[str, np.ndarray]) -> list[str]:
     """Parameters without a gradient, and layers whose gradient is far smaller or larger than the others'."""
     problems = []
-    silent = [name for name, g in gradients.items() if g is not None and not g.any()]
+    silent = [name for name, g in gradients.items() if g is not None and not g.any() and not cancels(name, gradients)]
+    alike = [name for name, w in weights.items() if even(w) and w.any() and even(gradients.get(name))]
+    if alike:
+        problems.append(
+            f"all units of {', '.join(alike[:4])} have the same weights, and keep them, since their gradients are the "
+            "same too; draw the first weights at random"
+        )
     blocked = any(w.ndim > 1 and not w.any() for w in weights.values())  # a layer begins at 0, and lets nothing through
     for words, names in (
         ("take no part in the loss", [name for name, g in gradients.items() if g is None]),
@@ -137,7 +161,7 @@ def of_gradients(gradients: Mapping[str, np.ndarray | None], weights: Mapping[st
     }
     if ratios:
         least, most = min(ratios, key=lambda name: ratios[name]), max(ratios, key=lambda name: ratios[name])
-        if ratios[least] < VANISHED * ratios[most]:
+        if ratios[least] < VANISHED * ratios[most] and not alike:
             times = ratios[most] / ratios[least]
             problems.append(
                 f"the gradient of {least} is {times:.0e} times smaller, beside its weights, than that of {most}: it "

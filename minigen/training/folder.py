@@ -4,6 +4,7 @@ recipe.json              model name, recipe fields, minigen version
 metrics.csv              what was logged, see minigen.training.log
 samples/step-000938.png  pictures (.png) or texts (.txt) made on the way
 checkpoint.safetensors   the latest state, see minigen.training.checkpoint
+layers.jsonl             how weights, gradients and outputs were spread, see minigen.training.insides
 curves.png               the curves so far
 run.json                 steps, seconds taken by them, and at the end the results
 lock                     there while the run is being trained, see minigen.training.lock
@@ -26,6 +27,7 @@ from minigen.layers import Module
 from minigen.optim import EMA
 from minigen.training import checkpoint
 from minigen.training.checkpoint import State
+from minigen.training.insides import LayerLog
 from minigen.training.log import MetricLog
 from minigen.training.origin import recipe_difference
 
@@ -48,6 +50,7 @@ class RunFolder:
     def __init__(self, path: Path, model: str, recipe: dict[str, Any]) -> None:
         self.path, self.model, self.recipe = path, model, recipe
         self.checkpoint_path = path / "checkpoint.safetensors"
+        self.layers = LayerLog(path / "layers.jsonl")
         self.step, self.seconds, self.results, self.data, self.trained = read_summary(path / "run.json")
 
     @classmethod
@@ -141,7 +144,8 @@ class RunFolder:
 
     def samples(self) -> list[Path]:
         """The pictures or texts made on the way, in order."""
-        return sorted((self.path / "samples").glob("step-*"))
+        found = (self.path / "samples").glob("step-*")
+        return sorted(path for path in found if path.suffix in (".png", ".txt"))  # the others are being written
 
     def sample_path(self, step: int, suffix: str = ".png") -> Path:
         """Where the picture of step `step` belongs, or with suffix ".txt" its text."""

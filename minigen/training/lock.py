@@ -105,6 +105,19 @@ class RunLock:
         )
 
 
+def is_held(folder: Path) -> bool:
+    """Whether a process of this machine, or one of another that can not be asked, trains the run in a folder."""
+    try:
+        descriptor = os.open(folder / NAME, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
+        return False
+    try:
+        other = read_holder(descriptor)
+    finally:
+        os.close(descriptor)
+    return bool(other) and (other.get("host") != socket.gethostname() or alive(other["pid"]))
+
+
 def holder() -> dict[str, Any]:
     """Who we are, for whoever finds the folder locked."""
     return {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}

@@ -1,8 +1,8 @@
 """How far a loop has come, how fast it goes and what it last measured; and a Ctrl-C that ends it cleanly.
 
-On a terminal it is a bar; elsewhere a plain line every ten seconds. The first Ctrl-C, a SIGTERM, a terminal that hangs
-up (SIGHUP), and output that nobody reads any more (`| head`) only set `interrupted`, so that the loop can finish its
-step and save; a second Ctrl-C raises KeyboardInterrupt.
+On a terminal and in a notebook it is a bar; elsewhere a plain line every ten seconds. The first Ctrl-C, a SIGTERM, a
+terminal that hangs up (SIGHUP), and output that nobody reads any more (`| head`) only set `interrupted`, so that the
+loop can finish its step and save; a second Ctrl-C raises KeyboardInterrupt.
 """
 
 import contextlib
@@ -17,6 +17,7 @@ from types import FrameType, TracebackType
 from typing import Any, TextIO
 
 from minigen.errors import ArgumentError
+from minigen.training.bars import Bar, bar_for
 from minigen.training.log import scalar
 
 WINDOW = 30.0  # the rate is that of the last so many seconds
@@ -56,15 +57,13 @@ class Progress:
         self._began = self._shown = clock()
         self._points: deque[tuple[float, int]] = deque()
         self._handlers: dict[signal.Signals, Any] = {}
-        self._bar: Any = None
-        self._task: Any = None
+        self._bar: Bar | None = None
         self._interval = 10.0
 
     def __enter__(self) -> "Progress":
         self._began = self._shown = self._clock()
         self._install_handlers()
-        if self._stream is not None and self._stream.isatty() and os.environ.get("TERM") != "dumb":
-            self._write(self._open_bar)
+        self._write(self._open_bar)
         return self
 
     def update(self, step: int, **values: Any) -> None:
@@ -141,25 +140,14 @@ class Progress:
         if self._bar is None:
             say(f"{self.description}: {self.status()}", self._stream)
         else:
-            self._bar.update(self._task, completed=self.step, status=self.status(), refresh=True)
+            self._bar.show(self.step, self.status())
 
     def _open_bar(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, TextColumn
-        from rich.progress import Progress as Bar
-
-        console = Console(file=self._stream, force_terminal=True)
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(24),
-            TextColumn("{task.fields[status]}", markup=False),
-        )
-        # No thread draws behind the loop's back: the bar is refreshed by update(), a few times a second.
-        self._bar = Bar(*columns, console=console, transient=True, auto_refresh=False)
-        self._task = self._bar.add_task(self.description, total=self.total, completed=self.start, status=self.status())
-        self._interval = 0.2
-        self._bar.start()
-        self._bar.refresh()
+        assert self._stream is not None
+        if os.environ.get("TERM") != "dumb" or not self._stream.isatty():
+            self._bar = bar_for(self._stream, self.description, self.total, self.start, self.status())
+        if self._bar is not None:
+            self._interval = 0.2
 
     def _install_handlers(self) -> None:
         if not self.saving or threading.current_thread() is not threading.main_thread():

@@ -8,8 +8,9 @@ import json
 import os
 import shlex
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from minigen.errors import ArgumentError, CheckpointError, GradientError, RunError
 from minigen.files import TEMPORARY, disk_error, free_name, keep_aside, write_atomic
@@ -24,12 +25,29 @@ from minigen.training.log import MetricLog
 from minigen.training.progress import duration
 
 
+class Follower(Protocol):
+    """Somebody who is told what a run logs, when it has saved, and how it ended."""
+
+    def logged(self, step: int, values: Mapping[str, Any]) -> None:
+        """A row of metrics.csv was written."""
+        ...
+
+    def saved(self, run: "Run") -> None:
+        """A checkpoint was."""
+        ...
+
+    def finished(self, run: "Run", results: Mapping[str, Any]) -> None:
+        """The training is over, and was measured."""
+        ...
+
+
 class Run(RunFolder):
     """A run folder that is being filled. Make it with `Run.create`, or with `Run.open` to go on.
 
     `.step` is the number of steps done at the last save or restore, `.interrupted` whether the latest loop was stopped
     by Ctrl-C before its end, `.stopped_early` whether early stopping ended it. `.kept` is False for one
-    whose folder is thrown away, so that nobody need wait for its saving. `.lock` is to be held (`with run.lock:`)
+    whose folder is thrown away, so that nobody need wait for its saving. `.followers` are told of all that is
+    written. `.lock` is to be held (`with run.lock:`)
     by whoever writes into the folder; `Steps` does.
     """
 
@@ -37,6 +55,7 @@ class Run(RunFolder):
         super().__init__(path, model, recipe)
         self.interrupted = self.stopped_early = False
         self.kept = True
+        self.followers: list[Follower] = []
         self._recipe_changed: bytes | None = None
         self.lock = RunLock(path)
         self._began = time.monotonic()
@@ -106,6 +125,7 @@ class Run(RunFolder):
         if self._recipe_changed is not None:
             write_atomic(self.path / "recipe.json", self._recipe_changed)
         log.trim(self.step if saved else None)
+        self.layers.trim(self.step)
         if saved:
             self._seconds_before, self._began = self.seconds, time.monotonic()
         return self.step
@@ -169,6 +189,8 @@ class Run(RunFolder):
         self.seconds = round(self._seconds_before + time.monotonic() - self._began, 3)
         self._write_results({})
         self._curves.refresh(self.history)
+        for follower in self.followers:
+            follower.saved(self)
 
     def check_finite(self, state: State, step: int) -> None:
         """Raises GradientError when an array of the state, as it is after step `step`, holds NaN or infinity."""
@@ -181,17 +203,21 @@ class Run(RunFolder):
         rates = {f"{owner.lr:.4g}" for owner in state.values() if isinstance(owner, Optimizer)}
         rate = f" (learning rate {', '.join(sorted(rates))})" if rates else ""
         before = f"the checkpoint of step {self.step} is intact" if self.step else "nothing was saved before"
-        mend = "train anew with a lower --lr, or numbers nearer to the recipe's own"
+        mend = "train anew with a lower --lr, or numbers nearer to the recipe's own; --debug names the operation"
         return GradientError(f"training diverged {what}{rate}; {before}; {mend}")
 
     def log(self, step: int, **values: Any) -> None:
         """One row of metrics.csv. Log the figures of a step before saving it."""
         self._log.append(step, values)
+        for follower in self.followers:
+            follower.logged(step, values)
 
     def finish(self, **results: Any) -> None:
         """Draw curves.png, write `results` (the final figures) to run.json, and say where everything is."""
         self._write_results(results)
         self._curves.draw(self.history())
+        for follower in self.followers:
+            follower.finished(self, results)
         for name in main_figures(results):
             print(f"  {name.replace('_', ' ')}: {described(name, results)}")
         print(f"{self.model}: {self.step:,} steps in {duration(self.seconds)}, everything is in {self.path}")

@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from minigen.autograd.observe import NotFinite, observe
 from minigen.data import DataLoader, facts, summary
 from minigen.errors import ArgumentError
 from minigen.layers import Module
@@ -35,6 +36,7 @@ from minigen.optim.schedule import Schedule
 from minigen.training.checkpoint import Stateful
 from minigen.training.early_stopping import EarlyStopping
 from minigen.training.health import Health
+from minigen.training.insides import Outputs
 from minigen.training.log import scalar
 from minigen.training.origin import data_digest
 from minigen.training.progress import Progress, say, tell
@@ -86,6 +88,7 @@ class Steps:
         self.held_out = held_out
         self.data = loader.dataset if data is None else (loader.dataset, data)
         self.health = Health()
+        self.listening = ExitStack()  # to the step that ends a round
         self.told = False  # whether the figure that decides was recorded in this round
 
     def __enter__(self) -> "Steps":
@@ -128,11 +131,15 @@ class Steps:
         last = self.step if self.stopped else self.total  # a run that was stopped early goes no further
         for step, batch in self.loader.steps(self.step, last):
             self.step = step
+            outputs = self.listen()
             yield batch
+            self.listening.close()
             if self.progress.step != step:
                 raise ArgumentError(f"Steps: step {step} ended without steps.log(…); call it once in every step")
             self.check_told()
             interrupted = self.progress.interrupted  # a Ctrl-C after this line is for the next step
+            if outputs is not None:
+                self.run.layers.append(step, outputs.model, outputs.spreads)
             if self.sample_due or interrupted:
                 self.save(ending=interrupted or self.stopped or step == self.total)
             if interrupted or self.stopped:
@@ -141,12 +148,24 @@ class Steps:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.listening.close()
         self._stack.__exit__(kind, error, trace)
+        if isinstance(error, NotFinite) and error.args:
+            error.args = (f"step {self.step}: {error}",)
         if self.run.kept and (self.progress.lost or kind is KeyboardInterrupt):
             saved = f"step {self.run.step} is saved; go on with: {self.run.how_to_resume}"
             tell(f"{saved if self.run.step else 'nothing was saved'}\n".encode())
         self.run.stopped_early = self.stopped
         self.run.interrupted = self.progress.interrupted and self.step < self.total and not self.stopped
+
+    def listen(self) -> Outputs | None:
+        """Hear the step that ends a round, for layers.jsonl; it runs unrecorded then, with the same bits."""
+        model = self.state.get("model")
+        if not (self.sample_due and self.run.kept and isinstance(model, Module)):
+            return None
+        outputs = Outputs(model)
+        self.listening.enter_context(observe(outputs))
+        return outputs
 
     def save(self, ending: bool) -> None:
         """Write the checkpoint. While the loss is far off the one before is the better one to go back to."""

@@ -81,7 +81,7 @@ def asked_of(request: ClassRequest, run: RunFolder, count: int) -> np.ndarray | 
 def class_names(run: RunFolder, count: int) -> list[str]:
     """The names of the classes that a run was trained on; their numbers where it does not know them any more."""
     names = run.data.get("classes", [])
-    return list(names) if len(names) == count else [str(place) for place in range(count)]
+    return list(names) if isinstance(names, list) and len(names) == count else [str(place) for place in range(count)]
 
 
 def hold_out(images: data.ImageDataset) -> tuple[data.ImageDataset, data.ImageDataset]:

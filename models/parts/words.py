@@ -175,6 +175,12 @@ def answers(words: Words, prompt: str, n: int) -> Iterator[str]:
     """
     if not prompt.strip():
         return iter([overview(words, n)])
+    found = words.solve(terms_of(prompt), n)
+    return ("\n" * (i > 0) + f"{word:<16}{cosine:6.3f}" for i, (word, cosine) in enumerate(found))
+
+
+def terms_of(prompt: str) -> dict[str, float]:
+    """A word or a sum as in "king - man + woman" as {word: factor}. Raises ArgumentError."""
     if not EXPRESSION.fullmatch(prompt.strip()):
         raise ArgumentError(f"prompt {prompt!r}: give one word, or a sum such as king - man + woman")
     terms: dict[str, float] = {}
@@ -182,8 +188,7 @@ def answers(words: Words, prompt: str, n: int) -> Iterator[str]:
         terms[word] = terms.get(word, 0.0) + (-1.0 if sign == "-" else 1.0)
     if not any(terms.values()):
         raise ArgumentError(f"prompt {prompt!r}: its words cancel each other; ask for another sum")
-    found = words.solve(terms, n)
-    return ("\n" * (i > 0) + f"{word:<16}{cosine:6.3f}" for i, (word, cosine) in enumerate(found))
+    return terms
 
 
 def overview(words: Words, n: int = 8) -> str:

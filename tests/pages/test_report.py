@@ -12,7 +12,7 @@ import pytest
 
 from minigen import plots
 from minigen.cli import main
-from minigen.errors import ArgumentError, DataError
+from minigen.errors import ArgumentError
 from minigen.pages import page, save_report
 from minigen.pages.document import SAMPLES, curve, document
 from minigen.pages.report import PAGE
@@ -85,7 +85,8 @@ def test_all_of_a_run_is_in_its_page_and_nothing_of_it_is_html(run: RunFolder):
 
 
 def test_the_script_puts_in_text_and_loads_nothing():
-    script, style = ((PAGE / f"report.{suffix}").read_text() for suffix in ("js", "css"))
+    script = "".join((PAGE / name).read_text() for name in ("base.js", "report.js"))
+    style = (PAGE / "base.css").read_text()
     risky = r"(inner|outer)HTML|insertAdjacentHTML|document\.write|eval\(|Function\(|fetch\(|import\(|https?:"
     assert not re.search(risky, script.replace("http://www.w3.org/2000/svg", ""))
     assert "url(" not in style and "@import" not in style
@@ -113,13 +114,13 @@ def test_a_run_that_has_only_begun_and_one_of_text(tmp_path: Path):
     folder = tmp_path / "new"
     (folder / "samples").mkdir(parents=True)
     (folder / "recipe.json").write_text(json.dumps({"model": "gpt", "minigen": "0", "recipe": {}}))
-    shown = document(RunFolder.open(folder))
+    shown = document(RunFolder.open(folder), plots.file_address)
     assert (shown["panels"], shown["samples"], shown["results"], shown["state"]) == ([], [], {}, "not finished")
     (folder / "samples" / "step-000002.txt").write_text("ROMEO:\n")
-    assert document(RunFolder.open(folder))["samples"] == [{"step": 2, "text": "ROMEO:\n"}]
+    assert document(RunFolder.open(folder), plots.file_address)["samples"] == [{"step": 2, "text": "ROMEO:\n"}]
     (folder / "samples" / "step-000002.txt").write_bytes(b"\xff\xfe")
-    with pytest.raises(DataError, match=r"step-000002.txt: is not UTF-8"):
-        page([RunFolder.open(folder)])
+    (problem,) = document(RunFolder.open(folder), plots.file_address)["problems"]
+    assert problem.startswith("step-000002.txt: is not UTF-8") and problem in page([RunFolder.open(folder)])
 
 
 def test_long_curves_are_thinned():

@@ -61,8 +61,8 @@ def step_of(sample: Sample, order: int) -> Any:
     return step
 
 
-def others(sample: Sample, dtype: Any) -> list[list[np.ndarray]]:
-    """Draws, and the same with zeros, ties, NaN and infinity in the places of floats."""
+def others(sample: Sample, dtype: Any, order: int) -> list[list[np.ndarray]]:
+    """Draws, and the same with zeros, ties, NaN and infinity in the places of floats; for order 2 some of them."""
     draws = [sample.arrays(generator(seed), dtype) for seed in (2, 3)]
     kinds = [np.zeros_like, np.ones_like, lambda x: np.where(np.arange(x.size).reshape(x.shape) % 2, x, np.nan)]
     kinds += [lambda x: np.where(np.arange(x.size).reshape(x.shape) % 3, x, np.inf), lambda x: x * x.dtype.type(1e30)]
@@ -70,7 +70,7 @@ def others(sample: Sample, dtype: Any) -> list[list[np.ndarray]]:
         draws.append(
             [change(x).astype(x.dtype) if x.dtype.kind == "f" else x for x in sample.arrays(generator(4), dtype)]
         )
-    return draws
+    return draws if order == 1 else draws[1::2]
 
 
 @pytest.mark.parametrize("order", [1, 2])
@@ -82,14 +82,14 @@ def test_a_list_gives_what_the_operation_gives(name: str, order: int) -> None:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:
-            for seed in range(4):
+            for seed in range(5 - order):
                 same(recorded(*sample.arrays(generator(seed), dtype)), plain(*sample.arrays(generator(seed), dtype)))
         except mg.errors.NotTwiceDifferentiable:
             pytest.skip("it has no second derivative")
         if recorded.problem is not None:
             assert any(reason in recorded.problem for reason in REFUSED.get(sample.operation, ())), recorded.problem
             return
-        for arrays in others(sample, dtype):
+        for arrays in others(sample, dtype, order):
             try:
                 expected = plain(*arrays)
             except MinigenError as error:

@@ -128,6 +128,15 @@ def logistic(y: mg.Tensor, labels: np.ndarray) -> mg.Tensor:
     return mg.binary_cross_entropy_with_logits(y, mg.one_hot(labels, 10).astype("float32"))
 
 
+def equal() -> layers.Module:
+    """Every weight 0.01."""
+    model = mlp()
+    with mg.no_grad():
+        for p in model.parameters():
+            p.copy_(0.01)
+    return model
+
+
 Healthy = tuple[Callable[[], layers.Module], Callable[..., Any], Callable[[], Any]]
 MISTAKES: dict[str, tuple[Callable[[], layers.Module], Callable[..., Any], Callable[[], Any], str]] = {
     "softmax before cross-entropy": (lambda: mlp(layers.Softmax()), mg.cross_entropy, batch, "what softmax made"),
@@ -136,6 +145,11 @@ MISTAKES: dict[str, tuple[Callable[[], layers.Module], Callable[..., Any], Calla
     "relu as the last layer": (lambda: mlp(layers.ReLU()), mg.cross_entropy, batch, "leave out the last ReLU"),
     "pixels up to 255": (mlp, mg.cross_entropy, lambda: (batch()[0] * 255, batch()[1]), "x / 255"),
     "pixels of uint8": (mlp, mg.cross_entropy, lambda: (np.uint8(batch()[0] * 255), batch()[1]), "x / 255"),
+    "flattened pixels up to 255": (
+        *(lambda: mlp()[1:], mg.cross_entropy),
+        *(lambda: (np.rint(batch()[0].reshape(32, -1) * 255), batch()[1]), "x / 255"),
+    ),
+    "equal first weights": (equal, mg.cross_entropy, batch, "the same weights"),
     "features far from 0": (
         *(lambda: mlp()[1:], mg.cross_entropy),
         *(lambda: (batch()[0].reshape(32, -1) * 1e4 - 5e3, batch()[1]), "near mean 0"),

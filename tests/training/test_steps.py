@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import minigen as mg
 from minigen import layers, optim
+from minigen.autograd.modes import modes
+from minigen.config import config
 from minigen.data import ArrayDataset, DataLoader
 from minigen.errors import ArgumentError, GradientError
 from minigen.random import generator
@@ -110,6 +113,20 @@ def test_a_step_that_is_not_logged_is_told(run: Run):
             if steps.step == 1:
                 steps.log(every=1, loss=0)
     assert not run.checkpoint_path.exists()
+
+
+def test_with_debug_the_first_step_and_the_operation_of_a_nan_are_named(run: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(config, "debug", True)
+    training, words = Training(), r"^step 3: Sqrt, forward: NaN .* made of \(1, 1\) from -1 to -1; called at"
+    with (
+        pytest.raises(GradientError, match=words),
+        Steps(run, training.loader, training.state, steps=9, round_length=3) as steps,
+    ):
+        for _ in steps:
+            training.model.weight.data += 1.0
+            mg.sqrt(2.0 - training.model.weight)
+            steps.log(every=1)
+    assert not modes.observers
 
 
 def test_divergence_is_told_before_anything_is_measured_or_drawn(run: Run):

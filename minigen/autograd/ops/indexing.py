@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigen.autograd.conversion import as_array
+from minigen.autograd.function import Function
 from minigen.autograd.ops.arithmetic import add, where
 from minigen.autograd.ops.cast import astype
 from minigen.autograd.ops.comparison import greater_equal
@@ -17,7 +18,7 @@ from minigen.autograd.ops.shape import GetItem, Scatter, expand, reshape
 from minigen.autograd.tensor import Operand, Tensor, as_tensor
 from minigen.checks import check_count, check_flag, is_number, shown
 from minigen.errors import DTypeError, ShapeError
-from minigen.kernels.noting import applied, constant, made, refuse
+from minigen.kernels.noting import applied, constant, made, refuse, run
 
 
 def gather(x: Operand, axis: int, index: Operand) -> Tensor:
@@ -144,17 +145,28 @@ def one_hot(labels: Operand, num_classes: int = -1) -> Tensor:
         num_classes = max(1, int(array.max()) + 1) if array.dtype.kind in "iu" else 1
     count = check_count("one_hot", "num_classes", num_classes)
     places = integers(array, count, "one_hot", "labels")
-    return Tensor(made(ones_at, places, count))
+    return OneHot(count)(places)
 
 
-def ones_at(places: np.ndarray, count: int) -> np.ndarray:
-    """Rows of `count` numbers, 1 at each place and 0 elsewhere."""
-    try:
-        y = np.zeros((*places.shape, count), np.int64)
-    except (MemoryError, ValueError) as error:
-        raise ShapeError(f"one_hot: too large; {error}") from None
+class OneHot(Function):
+    """Rows of `count` whole numbers, 1 at each label's place and 0 elsewhere."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def forward(self, labels: np.ndarray) -> np.ndarray:
+        try:
+            y = np.empty((*labels.shape, self.count), np.int64)
+        except (MemoryError, ValueError) as error:
+            raise ShapeError(f"one_hot: too large; {error}") from None
+        run(ones_into, labels, y)
+        return y
+
+
+def ones_into(places: np.ndarray, y: np.ndarray) -> None:
+    """1 at each place of the rows of y, and 0 elsewhere."""
+    y[...] = 0
     np.put_along_axis(y, places[..., None], 1, -1)
-    return y
 
 
 def nonzero(x: Operand, as_tuple: bool = False) -> Any:  # a Tensor, or a tuple of them

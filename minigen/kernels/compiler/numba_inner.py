@@ -21,6 +21,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from tracemalloc import is_tracing
 from types import FunctionType
 from typing import Any, Literal
 
@@ -228,14 +229,15 @@ def tasks(function: Callable[..., None]) -> Callable[..., None]:
     """Compile `function(i, *arguments)`, one task. The result, called with (count, *arguments), runs 0 ≤ i < count.
 
     Tasks run on up to `config.threads` threads, each of which takes an equal run of them, so no two may write to the
-    same place; `threads=1` keeps them on the calling thread, which is faster when there is little to do. Called from
-    Python only. Raises MemoryError when a task could not get memory.
+    same place; `threads=1` keeps them on the calling thread, which is faster when there is little to do. So does
+    tracemalloc, for which an allocation in another thread would wait for the calling one, for ever. Called
+    from Python only. Raises MemoryError when a task could not get memory.
     """
     launch = launcher(function)
 
     @functools.wraps(function)
     def call(count: int, *arguments: Any, threads: int | None = None) -> None:
-        workers = 1 if count == 1 else min(count, threads or config.threads, POOL.size)
+        workers = 1 if count == 1 or is_tracing() else min(count, threads or config.threads, POOL.size)
         if launch()(count, workers, arguments):
             raise MemoryError(f"{function.__name__}: a task could not get memory")
         if noting.notes is not None:
