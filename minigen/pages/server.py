@@ -18,7 +18,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -207,7 +207,8 @@ def serve(root: str | Path, port: int | None, ready: Callable[[str], None]) -> N
             timeout_graceful_shutdown=1,
         )  # fmt: skip
         ready(f"http://{hosts[0]}/{token}/")
-        uvicorn.Server(settings).run(sockets=[place])
+        with suppress(KeyboardInterrupt):  # which is how one ends it
+            uvicorn.Server(settings).run(sockets=[place])
 
 
 @contextmanager
