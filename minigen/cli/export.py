@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+import minigen as mg
 from minigen import flags
 from minigen.catalog import first_line, load_model, open_run
 from minigen.errors import ArgumentError
@@ -59,14 +60,15 @@ def labels(model: Any) -> np.ndarray:
 
 
 def coder(model: Any, run: RunFolder) -> dict[str, Part]:
-    """The decoder of a vae or an autoencoder, and its encoder, whose result is the mean of z."""
+    """The decoder of a vae or an autoencoder, z → images from 0 to 1, and its encoder, images → the mean of z."""
     encode = (lambda model, x: model.encode(x)[0]) if run.model == "vae" else None
     encoder = model.encoder if encode is None else Called(model, encode)
     if getattr(model, "classes", None) is not None:
-        told = Called(model, lambda model, z, y: model.decode(z, y))
+        told = Called(model, lambda model, z, y: mg.sigmoid(model.decode(z, y)))
         return {"decoder": Part(told, {"z": noise(int(run.recipe["latent"])), "classes": labels(model)})}
     z = {"z": noise(int(run.recipe["latent"]))}
-    return {"decoder": Part(model.decoder, z), "encoder": Part(encoder, {"images": images(model)})}
+    decoder = Called(model, lambda model, z: mg.sigmoid(model.decoder(z)))
+    return {"decoder": Part(decoder, z), "encoder": Part(encoder, {"images": images(model)})}
 
 
 def game(model: Any, run: RunFolder) -> dict[str, Part]:
@@ -140,7 +142,5 @@ def export(argv: list[str]) -> int:
     part, path = parts[name], arguments.out or Path(f"{run.model}.onnx")
     deviation = to_onnx(path, part.module, *part.inputs.values(), batch=part.axes(), names=list(part.inputs))
     shapes = ", ".join(f"{key} {x.shape}".replace(f"({TWO},", "(N,", 1) for key, x in part.inputs.items())
-    print(
-        f"{path}: {name} of {run.model}, from {shapes}; at most {deviation:.1e} from minigen, beside the largest number"
-    )
+    print(f"{path}: {name} of {run.model}, from {shapes}; it differs from minigen's results by {deviation:.1e} at most")
     return 0

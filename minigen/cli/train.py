@@ -47,9 +47,7 @@ def train(argv: list[str]) -> int:
         "--dry-run", action="store_true", help="show recipe and parameters, run two steps, keep nothing"
     )
     parser.add_argument("--no-eval", action="store_true", help="measure nothing at the end; minigen eval does it later")
-    parser.add_argument(
-        "--track", choices=TRACKERS, help="tell it all, too: minigen[track], tensorboard --logdir FOLDER"
-    )
+    parser.add_argument("--track", choices=TRACKERS, help="tell it all, too (pip install 'minigen[track]')")
     parser.add_argument("--debug", action="store_true", help="show tracebacks, and name the operation of a NaN")
     flags.add_fields(parser, module.Recipe, "recipe")
     arguments = parser.parse(argv)

@@ -83,6 +83,7 @@ class TensorBoard:
         figures = {name: float(value) for name, value in results.items() if isinstance(value, (int, float))}
         self.writer.add_hparams(recipe, figures or {"step": float(run.step)}, name=".", global_step=run.step)
         self.writer.close()
+        print(f"told to TensorBoard, too: tensorboard --logdir {run.path / FOLDER}")
 
 
 TRACKERS = {"tensorboard": TensorBoard}

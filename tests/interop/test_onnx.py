@@ -12,6 +12,7 @@ from minigen import layers
 from minigen.cli import main
 from minigen.errors import ArgumentError
 from minigen.interop import to_onnx
+from minigen.models.latent import vae
 from minigen.random import generator
 
 runtime = pytest.importorskip("onnxruntime")
@@ -167,6 +168,14 @@ def test_shipped_models_are_exported_by_the_command(what: str, tmp_path: Path, c
     path = tmp_path / "model.onnx"
     assert main(["export", *what.split(), "-o", str(path)]) == 0
     assert f"{path}: " in capsys.readouterr().out and path.stat().st_size > 10_000
+
+
+def test_a_decoder_gives_images(tmp_path: Path):
+    assert main(["export", "vae", "-o", str(tmp_path / "m.onnx")]) == 0
+    session = runtime.InferenceSession((tmp_path / "m.onnx").read_bytes(), providers=["CPUExecutionProvider"])
+    z = draw(3, 10)
+    (found,) = session.run(None, {"z": z})
+    np.testing.assert_allclose(found, vae.decode(mg.load("vae"), z), atol=1e-5)
 
 
 def test_the_command_says_which_parts_there_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
