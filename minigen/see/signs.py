@@ -37,7 +37,7 @@ def of_data(x: np.ndarray, floats: Collection[np.dtype]) -> list[str]:
 
 
 def levels(x: np.ndarray) -> bool:
-    """Whether rows of numbers look like flattened pictures: many whole numbers up to 255, most often 0 or far up."""
+    """Whether rows look like flattened pictures: 64 numbers or more, all of them whole, and none above 255."""
     return x.ndim == 2 and x.shape[1] >= 64 and x.max() <= 255 and bool((x == np.rint(x)).all())
 
 
