@@ -21,6 +21,7 @@ help:
 
 demo: .venv/.core
 	$(BIN)/minigen train vae --epochs 8
+	@echo "to play with it in a browser: $(BIN)/pip install -qe '.[view]' && $(BIN)/minigen view"
 
 test: .venv/.dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal

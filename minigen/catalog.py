@@ -13,7 +13,9 @@ from minigen.training.saved import PICKLES, SUFFIX
 from minigen.training.saved import load as load_file
 
 SHARED = "parts"  # the room of what models share, in which none is
+RUNS = Path("runs")  # where runs are made unless told otherwise, as seen from the current folder
 SHIPPED = Path(__file__).resolve().parent / "models" / "shipped"  # run folders that come with minigen
+PREFIX = "shipped:"  # of their names, where those could also be others'
 
 
 def model_paths() -> dict[str, str]:
@@ -45,13 +47,22 @@ def load_model(name: str) -> ModuleType:
 
 def open_run(path: str | Path) -> RunFolder:
     """The run in a folder; without such a folder, the one of that name that comes with minigen. Raises RunError."""
-    shipped = SHIPPED / path
-    if not Path(path).exists() and shipped.parent == SHIPPED and shipped.is_dir():
-        return RunFolder.open(shipped)
-    if not Path(path).exists() and str(path) in model_names():
-        known = ", ".join(sorted(folder.name for folder in SHIPPED.iterdir() if folder.is_dir()))
-        raise RunError(f"no weights of {path} come with minigen (of {known} they do); make a run: minigen train {path}")
+    if Path(path).exists():
+        return RunFolder.open(path)
+    name = str(path).removeprefix(PREFIX)
+    if name in shipped():
+        return RunFolder.open(SHIPPED / name)
+    if (RUNS / path / "recipe.json").is_file():
+        raise RunError(f"there is no run folder {path} here; did you mean {RUNS / path}?")
+    if name in model_names():
+        known = ", ".join(shipped())
+        raise RunError(f"no weights of {name} come with minigen (of {known} they do); make a run: minigen train {name}")
     return RunFolder.open(path)
+
+
+def shipped() -> list[str]:
+    """The names of the runs that come with minigen."""
+    return sorted(folder.name for folder in SHIPPED.iterdir() if (folder / "recipe.json").is_file())
 
 
 def is_shipped(run: RunFolder) -> bool:

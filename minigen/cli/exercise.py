@@ -37,7 +37,7 @@ def known(number: int) -> Lesson:
     """The exercises of lesson `number`. Raises ArgumentError when there are none."""
     numbers = lesson_numbers()
     if number not in numbers:
-        raise ArgumentError(f"no exercises of a lesson {number}; there are those of {', '.join(map(str, numbers))}")
+        raise ArgumentError(f"there is no lesson {number} with exercises; there are {numbers[0]} to {numbers[-1]}")
     return load_lesson(number)
 
 

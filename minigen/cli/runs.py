@@ -2,13 +2,13 @@
 
 import os
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from minigen import flags, plots
-from minigen.catalog import first_line
-from minigen.cli.train import RUNS
+from minigen.catalog import RUNS, first_line, shipped
 from minigen.data.limits import shown as printable
 from minigen.errors import ArgumentError, MinigenError
 from minigen.training import RunFolder
@@ -30,8 +30,9 @@ def list_runs(argv: list[str]) -> int:
     paths = itself or sorted((path.parent for path in folder.glob("*/recipe.json")), key=by_number)
     if not paths:
         print(f"no runs in {folder}")
-        return 0
-    print("\n".join(table([("run", "model", "steps", "time", "results"), *map(line, paths)])))
+    else:
+        print("\n".join(table([("run", "model", "steps", "time", "results"), *map(line, paths)])))
+    print(f"with minigen come {', '.join(shipped())}; they go by these names", file=sys.stderr)
     return 0
 
 

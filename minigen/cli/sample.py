@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from minigen import flags, plots
-from minigen.catalog import first_line, is_shipped, load_model, model_names, open_run
+from minigen.catalog import RUNS, first_line, is_shipped, load_model, model_names, open_run
 from minigen.cli.tested import data_changed, tested_digest
 from minigen.errors import ArgumentError, DataError, ShapeError
 from minigen.files import write_atomic
@@ -133,7 +133,7 @@ def evaluate(argv: list[str]) -> int:
     arguments = parser.parse(argv)
     wanted = [] if asked is None else [asked(**flags.given_fields(arguments, asked))]
     if is_shipped(run):
-        copy = Path("runs") / f"shipped-{run.path.name}"
+        copy = RUNS / f"shipped-{run.path.name}"
         shutil.copytree(run.path, copy, dirs_exist_ok=True)
         run = RunFolder.open(copy)
     try:

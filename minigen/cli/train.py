@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from minigen import flags, plots
-from minigen.catalog import first_line, load_model, model_names
+from minigen.catalog import RUNS, first_line, load_model, model_names
 from minigen.cli.tested import KEY, tested_digest
 from minigen.errors import ArgumentError, RunError
 from minigen.training import Run, RunFolder, checkpoint
@@ -21,7 +21,6 @@ from minigen.training.origin import GROWING, grown, moved
 from minigen.training.progress import duration, say
 from minigen.training.tracking import TRACKERS
 
-RUNS = Path("runs")
 IMAGES = ("mnist", "fashion-mnist")
 BUILT_IN = {
     "data": IMAGES,
@@ -161,7 +160,7 @@ def train_and_evaluate(module: ModuleType, recipe: Any, run: Run, evaluating: bo
     results, measured = {}, evaluating and not run.interrupted
     if measured:
         began = time.monotonic()
-        say(f"{run.model}: trained; now it is measured, which takes a while where many samples are drawn", sys.stdout)
+        say(f"{run.model}: trained; now it is measured; --no-eval leaves that out", sys.stdout)
         results = module.evaluate(run)
         say(f"{run.model}: measured in {duration(time.monotonic() - began)}", sys.stdout)
     if run.kept and measured and (digest := tested_digest(run.recipe)) is not None:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from minigen import flags
-from minigen.catalog import first_line, open_run
+from minigen.catalog import RUNS, first_line, open_run
 from minigen.errors import ArgumentError
 from minigen.pages.server import doorway, serve
 
@@ -18,9 +18,9 @@ def view(argv: list[str]) -> int:
         "folder",
         type=Path,
         nargs="?",
-        default=Path("runs"),
+        default=RUNS,
         metavar="FOLDER",
-        help="with the runs in it, or a run (default: runs)",
+        help=f"with the runs in it, or a run (default: {RUNS})",
     )
     parser.add_argument("--port", type=int, metavar="N", help="on 127.0.0.1 (default: 8642, or any that is free)")
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
@@ -31,7 +31,7 @@ def view(argv: list[str]) -> int:
     folder = arguments.folder
     if folder.is_file():
         raise ArgumentError(f"view: {folder} is a file; name the folder with the runs in it")
-    if not folder.is_dir() and folder != Path("runs"):
+    if not folder.is_dir() and folder != RUNS:
         folder = open_run(folder).path  # one that comes with minigen, or the error that says what is wrong
     with ExitStack() as stack:
 

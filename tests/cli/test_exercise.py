@@ -65,8 +65,8 @@ def test_lessons_are_listed(workplace: Path, capsys: pytest.CaptureFixture):
 @pytest.mark.parametrize(
     ("line", "code", "words"),
     [
-        ("exercise 99", 2, "no exercises of a lesson 99; there are those of 1, "),
-        ("exercise 0", 2, "no exercises of a lesson 0"),
+        ("exercise 99", 2, f"there is no lesson 99 with exercises; there are 1 to {lesson_numbers()[-1]}"),
+        ("exercise 0", 2, "there is no lesson 0 with exercises"),
         ("exercise one", 2, "'one' is not a whole number"),
         ("exercise 1 --hints", 2, "unknown flag --hints; did you mean --hint?"),
         ("exercise 1 --folder nowhere", 1, "nowhere/exercise_01.py: its folder does not exist"),

@@ -6,6 +6,7 @@ import pytest
 from cli_helpers import contents
 
 from minigen import cli
+from minigen.catalog import shipped
 
 
 def test_the_runs_in_a_folder_are_listed(folders: Path, capsys: pytest.CaptureFixture):
@@ -25,7 +26,10 @@ def test_the_runs_in_a_folder_are_listed(folders: Path, capsys: pytest.CaptureFi
     assert "recipe.json is damaged" in lines["damaged"] and "not finished" in lines["spoken"]
     assert contents(folders) == before
     assert cli.main(["list", "full"]) == 0
-    assert capsys.readouterr().out == "no runs in full\n"
+    assert capsys.readouterr() == (
+        "no runs in full\n",
+        f"with minigen come {', '.join(shipped())}; they go by these names\n",
+    )
     for text in (
         '{"step": 1e999, "seconds": 1, "results": {}}',
         '{"step": 1, "seconds": NaN, "results": {}}',

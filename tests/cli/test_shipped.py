@@ -64,6 +64,15 @@ def test_a_folder_of_that_name_comes_first(shipped: Path, capsys: pytest.Capture
     assert "toy is not a run folder" in capsys.readouterr().err
 
 
+def test_a_name_that_is_not_enough_is_answered_by_the_one_that_is(shipped: Path, capsys: pytest.CaptureFixture):
+    Path("toy").mkdir()
+    assert main(["sample", "shipped:toy", "-n", "4"]) == 0
+    Run.create("runs/other-1", "gan", gan.Recipe())
+    for command in ("sample", "eval", "export", "view"):
+        assert main([command, "other-1"]) == 1
+        assert "there is no run folder other-1 here; did you mean runs/other-1?" in capsys.readouterr().err
+
+
 def test_the_shipped_classifier_reads(capsys: pytest.CaptureFixture):
     model = mg.load("classifier")
     images, labels = data.mnist("test")[:100]
