@@ -41,6 +41,8 @@ WORKLOADS = {
     "lenet5_b2048": Workload("lenet5", 2048, 3.1, "image_"),
     "wgan_gp_b50": Workload("wgan_gp", 50, 0.0, "image_"),
     "unet_b64": Workload("unet", 64, 0.0, "image_"),
+    "pixel_cnn_b16": Workload("pixel_cnn", 16, 0.0, "image_"),
+    "conv_lstm_b8": Workload("conv_lstm", 8, 0.0, "image_"),
 }
 SCALED = ("gan_mlp_b64", "vae_mlp_b128", "cnn_mnist_b64", "lstm1x128_b64t64")  # over the batch size
 THREADED = ("dcgan_b64", "cnn_mnist_b64", "lstm2x256_b64t64")  # with one thread and with all

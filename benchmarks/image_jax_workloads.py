@@ -181,3 +181,81 @@ def unet(batch: int) -> Step:
         return jnp.mean((found - noise) ** 2)
 
     return adam_training(loss, unet_params(p_key), random.uniform(x_key, (batch, 28, 28, 1)))
+
+
+# ---------------------------------------------------------------- pixel after pixel, frame after frame
+
+
+def conv_of(key: jax.Array, channels: int, out: int, height: int, width: int) -> dict[str, jax.Array]:
+    """Weights and bias of a convolution whose kernel is no square."""
+    return {"w": weights(key, height, width, channels, out), "b": jnp.zeros(out)}
+
+
+def conv_after(p: dict[str, jax.Array], x: jax.Array, above: int, left: int, right: int) -> jax.Array:
+    """Convolution and bias, with zeros above and beside."""
+    pads = [(above, 0), (left, right)]
+    return lax.conv_general_dilated(x, p["w"], (1, 1), pads, dimension_numbers=LAYOUT) + p["b"]
+
+
+def gate(x: jax.Array) -> jax.Array:
+    """tanh(a) σ(b) of the two halves of the channels."""
+    a, b = jnp.split(x, 2, -1)
+    return jnp.tanh(a) * nn.sigmoid(b)
+
+
+def mean_cross_entropy(logits: jax.Array, x: jax.Array) -> jax.Array:
+    """Of zeros and ones, or what lies between."""
+    return jnp.mean(nn.softplus(logits) - x * logits)
+
+
+def pixel_cnn(batch: int) -> Step:
+    """Images of zeros and ones by a gated PixelCNN."""
+    wide, depth, keys = 32, 8, iter(random.split(random.key(0), 40))
+    shapes = {
+        "down": (wide, 2 * wide, 2, 3), "across": (wide, 2 * wide, 1, 2),
+        "tell": (2 * wide, 2 * wide, 1, 1), "out": (wide, wide, 1, 1),
+    }  # fmt: skip
+    params = {
+        "first_down": conv_of(next(keys), 1, wide, 3, 7),
+        "first_across": conv_of(next(keys), 1, wide, 1, 3),
+        "blocks": [{name: conv_of(next(keys), *shape) for name, shape in shapes.items()} for _ in range(depth)],
+        "head": [conv_params(next(keys), wide, 2 * wide, 1), conv_params(next(keys), 2 * wide, 1, 1)],
+    }
+
+    def loss(p: Params, key: jax.Array, x: jax.Array) -> jax.Array:
+        v = conv_after(p["first_down"], x[:, :-1], 3, 3, 3)
+        h = conv_after(p["first_across"], x[:, :, :-1], 0, 3, 0)
+        for block in p["blocks"]:
+            a = conv_after(block["down"], v, 1, 1, 1)
+            told = conv_after(block["across"], h, 0, 1, 0) + conv(block["tell"], a, 1, 0)
+            v, h = gate(a), h + conv(block["out"], gate(told), 1, 0)
+        logits = conv(p["head"][1], nn.relu(conv(p["head"][0], nn.relu(h), 1, 0)), 1, 0)
+        return mean_cross_entropy(logits, x) * x[0].size
+
+    x = (random.uniform(next(keys), (batch, 28, 28, 1)) < 0.2).astype(jnp.float32)
+    return adam_training(loss, params, x)
+
+
+def conv_lstm(batch: int) -> Step:
+    """Ten frames go on for ten more; frames are cut into 16 × 16 places of 4 × 4 pixels beforehand."""
+    hidden, known, keys = 32, 10, random.split(random.key(0), 4)
+    params = {
+        "gates": [conv_params(keys[i], n + hidden, 4 * hidden, 3) for i, n in enumerate((16, hidden))],
+        "out": conv_params(keys[2], hidden, 16, 1),
+    }
+
+    def loss(p: Params, key: jax.Array, films: jax.Array) -> jax.Array:
+        state = [(jnp.zeros((batch, 16, 16, hidden)),) * 2 for _ in p["gates"]]
+        said: list[jax.Array] = []
+        for t in range(2 * known - 1):
+            x = films[:, t] if t < known else nn.sigmoid(said[-1])
+            for layer, gates in enumerate(p["gates"]):
+                h, c = state[layer]
+                i, f, o, g = jnp.split(conv(gates, jnp.concatenate([x, h], -1), 1, 1), 4, -1)
+                c = nn.sigmoid(f + 1) * c + nn.sigmoid(i) * jnp.tanh(g)
+                x = nn.sigmoid(o) * jnp.tanh(c)
+                state[layer] = x, c
+            said.append(conv(p["out"], x, 1, 0))
+        return mean_cross_entropy(jnp.stack(said, 1), films[:, 1:])
+
+    return adam_training(loss, params, random.uniform(keys[3], (batch, 2 * known, 16, 16, 16)))

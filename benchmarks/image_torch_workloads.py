@@ -148,3 +148,83 @@ def unet(batch: int, compiled: bool) -> Step:
         return F.mse_loss(model(noisy, torch.cat([angles.sin(), angles.cos()], 1)), noise)
 
     return training(model.parameters(), 2e-4, loss)
+
+
+# ---------------------------------------------------------------- pixel after pixel, frame after frame
+
+
+class Gated(nn.Module):
+    """A layer of both stacks of a PixelCNN: v sees the rows above, h the pixels to the left, and what v tells it."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.down, self.across = nn.Conv2d(channels, 2 * channels, (2, 3)), nn.Conv2d(channels, 2 * channels, (1, 2))
+        self.tell, self.out = nn.Conv2d(2 * channels, 2 * channels, 1), nn.Conv2d(channels, channels, 1)
+
+    def forward(self, v: torch.Tensor, h: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        a = self.down(F.pad(v, (1, 1, 1, 0)))
+        return gate(a), h + self.out(gate(self.across(F.pad(h, (1, 0, 0, 0))) + self.tell(a)))
+
+
+def gate(x: torch.Tensor) -> torch.Tensor:
+    """tanh(a) σ(b) of the two halves of the channels."""
+    a, b = x.chunk(2, 1)
+    return a.tanh() * b.sigmoid()
+
+
+class PixelCNN(nn.Module):
+    """Images (N, 1, 28, 28) → the logit of each pixel, given those before it."""
+
+    def __init__(self, channels: int, depth: int) -> None:
+        super().__init__()
+        self.first_down, self.first_across = nn.Conv2d(1, channels, (3, 7)), nn.Conv2d(1, channels, (1, 3))
+        self.blocks = nn.ModuleList([Gated(channels) for _ in range(depth)])
+        self.head = nn.Sequential(
+            nn.ReLU(), nn.Conv2d(channels, 2 * channels, 1), nn.ReLU(), nn.Conv2d(2 * channels, 1, 1)
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        v = self.first_down(F.pad(x[:, :, :-1], (3, 3, 3, 0)))
+        h = self.first_across(F.pad(x[:, :, :, :-1], (3, 0, 0, 0)))
+        for block in self.blocks:
+            v, h = block(v, h)
+        return self.head(h)
+
+
+def pixel_cnn(batch: int, compiled: bool) -> Step:
+    """Images of zeros and ones by a gated PixelCNN."""
+    model, x = PixelCNN(32, 8), (torch.rand(batch, 1, 28, 28) < 0.2).float()
+    made(model, compiled)
+    loss = F.binary_cross_entropy_with_logits
+    return training(model.parameters(), 1e-3, lambda: loss(model(x), x, reduction="sum") / batch)
+
+
+class Forecaster(nn.Module):
+    """Ten known frames (N, 10, 1, 64, 64) → logits of the frames 1 … 19, each from those before it."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.gates = nn.ModuleList([nn.Conv2d(n + hidden, 4 * hidden, 3, padding=1) for n in (16, hidden)])
+        self.out, self.hidden = nn.Conv2d(hidden, 16, 1), hidden
+
+    def forward(self, films: torch.Tensor) -> torch.Tensor:
+        known, said = films.shape[1], []
+        state = [[films.new_zeros(len(films), self.hidden, 16, 16)] * 2 for _ in self.gates]
+        for t in range(2 * known - 1):
+            x = F.pixel_unshuffle(films[:, t], 4) if t < known else said[-1].sigmoid()
+            for layer, gates in enumerate(self.gates):
+                h, c = state[layer]
+                i, f, o, g = gates(torch.cat([x, h], 1)).chunk(4, 1)
+                c = (f + 1).sigmoid() * c + i.sigmoid() * g.tanh()
+                x = o.sigmoid() * c.tanh()
+                state[layer] = [x, c]
+            said.append(self.out(x))
+        return torch.stack([F.pixel_shuffle(logits, 4) for logits in said], 1)
+
+
+def conv_lstm(batch: int, compiled: bool) -> Step:
+    """Ten frames go on for ten more."""
+    model, films = Forecaster(32), torch.rand(batch, 20, 1, 64, 64)
+    made(model, compiled)
+    loss = F.binary_cross_entropy_with_logits
+    return training(model.parameters(), 1e-3, lambda: loss(model(films[:, :10]), films[:, 1:]))

@@ -1,4 +1,4 @@
-"""More reference workloads, on images, in minigen: LeNet-5, a critic with a gradient penalty, a small U-Net.
+"""More reference workloads, on images, in minigen: LeNet-5, a penalised critic, a U-Net, a PixelCNN, films.
 
 The same steps are in `image_torch_workloads.py` and `image_jax_workloads.py`; the others in `workloads.py`.
 """
@@ -7,7 +7,9 @@ import minigen as mg
 from minigen import layers, optim
 from minigen.benchmarks.workloads import Step, training, uniform
 from minigen.layers import Conv2d, Flatten, LeakyReLU, Linear, MaxPool2d, ReLU
+from minigen.models.likelihood import pixel_cnn as pixels
 from minigen.models.parts.unet import UNet
+from minigen.models.vision import moving_mnist as moving
 
 PENALTY = 10.0  # weight of the gradient penalty
 
@@ -79,3 +81,22 @@ def unet(batch: int) -> Step:
         return mg.mse_loss(model(noisy, share), noise)
 
     return training(model.parameters(), 2e-4, loss)
+
+
+# ---------------------------------------------------------------- pixel after pixel, frame after frame
+
+
+def pixel_cnn(batch: int) -> Step:
+    """Images of zeros and ones by a gated PixelCNN (van den Oord et al. 2016): 8 layers of 32 channels."""
+    rng = mg.random.generator(0)
+    model = pixels.PixelCNN((28, 28, 1), 0, pixels.Recipe(), rng)
+    x = mg.tensor((rng.random((batch, 28, 28, 1)) < 0.2).astype("float32"))
+    return training(model.parameters(), 1e-3, lambda: pixels.negative_log_likelihood(model, x, None))
+
+
+def conv_lstm(batch: int) -> Step:
+    """Ten frames of 64×64 go on for ten more, by two convolutional LSTMs of 32 channels (Shi et al. 2015)."""
+    rng = mg.random.generator(0)
+    model, films = moving.Forecaster(moving.Recipe(), rng), uniform(rng, batch, 20, 64, 64, 1)
+    loss = mg.binary_cross_entropy_with_logits
+    return training(model.parameters(), 1e-3, lambda: loss(model(films[:, :10], 10), films[:, 1:]))
