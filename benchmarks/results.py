@@ -4,7 +4,8 @@
 
 keeps what each run measured (recipe.json, run.json, metrics.csv), and the text that it wrote last, under
 docs/results/NAME, and writes one row for each kept run between the two markers in README.md: the command that was run,
-its seed, its results and its time.
+its seed, its results and its time. Of the same run with other seeds only what was measured is kept, beside that of seed
+0; its row then has means, and the deviation over the seeds.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 from minigen.catalog import load_model
@@ -108,10 +110,16 @@ def keep(folder: Path) -> Path:
     for name in set(SOURCES) & set(recipe["recipe"]):
         if recipe["recipe"][name] is not None:
             recipe["recipe"][name] = Path(recipe["recipe"][name]).name  # where it lay is nobody's business
-    target = KEPT / re.sub(r"\W+", "-", command(recipe).removeprefix("minigen train "))
-    target.mkdir(parents=True, exist_ok=True)
     if (folder / EVALUATION).is_file():  # minigen eval was asked for more than is measured at the end of a training
         run["results"] = json.loads((folder / EVALUATION).read_text()) | run["results"]
+    seed, recipe["recipe"]["seed"] = recipe["recipe"]["seed"], 0
+    target = KEPT / re.sub(r"\W+", "-", command(recipe).removeprefix("minigen train "))
+    if seed != 0:
+        if not target.is_dir():
+            raise DataError(f"{folder}: keep the same run with seed 0 first; others are kept beside it")
+        (target / f"seed-{seed}.json").write_text(json.dumps(run, indent=2) + "\n")
+        return target
+    target.mkdir(parents=True, exist_ok=True)
     (target / FILES[1]).write_text(json.dumps(run, indent=2) + "\n")
     shutil.copyfile(folder / FILES[2], target / FILES[2])
     for text in sorted((folder / "samples").glob("*.txt"))[-1:]:
@@ -122,12 +130,28 @@ def keep(folder: Path) -> Path:
     return target
 
 
+def read(folder: Path) -> dict[str, Any]:
+    """What a kept run says of itself: recipe, seeds, results and, of several seeds, their deviations."""
+    recipe, run = (json.loads((folder / name).read_text()) for name in FILES[:2])
+    others = {path.stem.removeprefix("seed-"): json.loads(path.read_text()) for path in folder.glob("seed-*.json")}
+    found = {**run, "folder": folder, "document": recipe, "seeds": ["0", *sorted(others)], "deviations": {}}
+    if others:
+        measured = [one["results"] for one in (run, *others.values())]
+        values = {
+            name: [one[name] for one in measured] for name in run["results"] if all(name in one for one in measured)
+        }
+        found["results"] = {name: mean(some) for name, some in values.items()}
+        found["deviations"] = {name: stdev(some) for name, some in values.items()}
+    return found
+
+
 def row(folder: Path) -> str:
     """One line of the table."""
-    recipe, run = (json.loads((folder / name).read_text()) for name in FILES[:2])
+    run = read(folder)
     minutes, seconds = divmod(round(run["seconds"]), 60)
-    link = f"[`{command(recipe)}`](docs/results/{folder.name}/metrics.csv), seed {recipe['recipe']['seed']}"
-    return f"| {link} | {results_of({**run, 'document': recipe})} | {run['step']:,} | {minutes} min {seconds:02d} s |"
+    seeds = f"seed{'s' if len(run['seeds']) > 1 else ''} {', '.join(run['seeds'])}"
+    link = f"[`{command(run['document'])}`](docs/results/{folder.name}/metrics.csv), {seeds}"
+    return f"| {link} | {results_of(run)} | {run['step']:,} | {minutes} min {seconds:02d} s |"
 
 
 def results_of(run: dict[str, Any]) -> str:
@@ -135,7 +159,7 @@ def results_of(run: dict[str, Any]) -> str:
     model, figures = run["document"]["model"], run["results"]
 
     def listed(names: Iterable[str]) -> str:
-        return ", ".join(f"{name.replace('_', ' ')} {figure(name, figures[name])}" for name in names if name in figures)
+        return ", ".join(f"{name.replace('_', ' ')} {measured(name, run)}" for name in names if name in figures)
 
     if "fid" not in figures:
         return listed(SHOWN.get(model, main_figures(figures))) + UNITS.get(model, "")
@@ -149,6 +173,12 @@ def command(document: dict[str, Any]) -> str:
     changed = {name: value for name, value in document["recipe"].items() if value != getattr(defaults, name)}
     flags = [f"--{name.replace('_', '-')} {value}" for name, value in changed.items()]
     return " ".join([f"minigen train {document['model']}", *flags])
+
+
+def measured(name: str, run: dict[str, Any]) -> str:
+    """A figure of a run that was read, and its deviation over seeds where there are several."""
+    spread = run["deviations"].get(name)
+    return figure(name, run["results"][name]) + (f" ± {figure(name, spread)}" if spread else "")
 
 
 def figure(name: str, value: float) -> str:

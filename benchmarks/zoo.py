@@ -5,16 +5,14 @@
 writes the tables between its markers, and one picture of all models' samples side by side with their figures.
 """
 
-import json
 import math
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minigen import plots
-from minigen.benchmarks.results import KEPT, ROOT, SHEET, command, figure, replace_section, results_of
+from minigen.benchmarks.results import KEPT, ROOT, SHEET, command, figure, measured, read, replace_section, results_of
 from minigen.catalog import first_line, load_model
 
 PAGE = ROOT / "docs" / "zoo.md"
@@ -33,15 +31,9 @@ def renew() -> None:
     kept = [read(folder) for folder in sorted(KEPT.iterdir())]
     text = replace_section(PAGE.read_text(), "zoo", zoo_table(kept))
     PAGE.write_text(replace_section(text, "quality", quality_table(kept)))
-    measured = [run for run in kept if "fid" in run["results"] and (run["folder"] / SHEET).is_file()]
-    if measured:
-        save_side_by_side(measured)
-
-
-def read(folder: Path) -> dict[str, Any]:
-    """What a kept run says of itself."""
-    recipe, run = (json.loads((folder / name).read_text()) for name in ("recipe.json", "run.json"))
-    return {"folder": folder, "document": recipe, **run}
+    drawn = [run for run in kept if "fid" in run["results"] and (run["folder"] / SHEET).is_file()]
+    if drawn:
+        save_side_by_side(drawn)
 
 
 def zoo_table(kept: list[dict[str, Any]]) -> str:
@@ -73,23 +65,25 @@ def quality_table(kept: list[dict[str, Any]]) -> str:
             floors.add(source)
             cells = [figure(name, results[f"{name}_floor"]) for name in QUALITY]
             lines.insert(2, f"| floor: training images of {source} | " + " | ".join(cells) + " |")
-        cells = [with_spread(name, results) for name in QUALITY]
-        lines.append(f"| `{command(run['document'])}` | " + " | ".join(cells) + " |")
+        cells = [with_spread(name, run) for name in QUALITY]
+        seeds = f", {len(run['seeds'])} seeds" if len(run["seeds"]) > 1 else ""
+        lines.append(f"| `{command(run['document'])}`{seeds} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
-def with_spread(name: str, results: dict[str, Any]) -> str:
-    """A figure, and its deviation over sets of samples."""
-    spread = results.get(f"{name}_spread")
-    return figure(name, results[name]) + (f" ± {figure(name, spread)}" if spread else "")
+def with_spread(name: str, run: dict[str, Any]) -> str:
+    """A figure, and its deviation over seeds, or over sets of samples of the one."""
+    spread = run["results"].get(f"{name}_spread")
+    alone = not run["deviations"] and spread
+    return measured(name, run) + (f" ± {figure(name, spread)}" if alone else "")
 
 
-def save_side_by_side(measured: list[dict[str, Any]]) -> None:
+def save_side_by_side(drawn: list[dict[str, Any]]) -> None:
     """Draw the last sheet of each model, with its figures under it."""
     from PIL import Image
 
     pictures, captions = [], []
-    for run in measured:
+    for run in drawn:
         with Image.open(run["folder"] / SHEET) as sheet:
             pixels = np.asarray(sheet.convert("L").resize((280, 280)))
         pictures.append(pixels[..., None])
