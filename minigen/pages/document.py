@@ -17,7 +17,8 @@ from minigen.errors import DataError, MinigenError
 from minigen.plots.charts import group_columns
 from minigen.plots.film import evenly
 from minigen.training import RunFolder
-from minigen.training.figures import described, main_figures
+from minigen.training.figures import described, is_beside, main_figures
+from minigen.training.meanings import BESIDE, meaning
 from minigen.training.progress import duration
 
 SAMPLES = 40  # sheets, or texts, of a run at most, evenly spread over the training
@@ -39,6 +40,8 @@ def document(run: RunFolder, place: Place) -> dict[str, Any]:
         "state": "trained" if run.trained else "not finished",
         "recipe": {name: "none" if value is None else str(value) for name, value in run.recipe.items()},
         "results": {},
+        "meanings": {},
+        "beside": "",
         "panels": [],
         "curves": {},
         "samples": [],
@@ -48,6 +51,8 @@ def document(run: RunFolder, place: Place) -> dict[str, Any]:
     }
     with noting(found, "run.json"):
         found["results"] = {name: described(name, run.results) for name in main_figures(run.results)}
+        found["meanings"] = {name: words for name in found["results"] if (words := meaning(name, run.results))}
+        found["beside"] = BESIDE if any(is_beside(name, run.results) for name in run.results) else ""
     with noting(found, "metrics.csv"):
         history = history_of(run)
         found["panels"] = panels_of(history)[:PANELS]

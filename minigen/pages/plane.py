@@ -4,6 +4,7 @@ I. Goodfellow et al. (2014), https://arxiv.org/abs/1406.2661; looked at in this 
 https://arxiv.org/abs/1809.01587. The losses are those of models/parts/game.py.
 """
 
+import math
 from typing import Any, get_args
 
 import numpy as np
@@ -62,7 +63,7 @@ class Plane:
         )
         self.fixed = mg.randn(SHOWN, 2, rng=self.rng)
         self.real = points(self.shape, SHOWN, self.rng)
-        self.step, self.losses = 0, (0.0, 0.0)
+        self.step, self.losses = 0, (math.nan, math.nan)  # none yet
 
     def ask(self, query: Query) -> dict[str, Any]:
         """The game as it stands, after so many steps more, or after a new beginning."""

@@ -17,7 +17,7 @@ from minigen.pages.document import document
 from minigen.training import RunFolder
 
 PAGE = Path(__file__).parent / "page"
-FILES = ("report.html", "base.css", "base.js", "report.js")
+FILES = ("report.html", "base.css", "base.js", "charts.js", "report.js")
 
 
 def page(runs: Sequence[RunFolder]) -> str:

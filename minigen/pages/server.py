@@ -32,7 +32,7 @@ from minigen.pages.asked import check_wanted, waiting
 from minigen.pages.document import document
 from minigen.pages.guard import Guard, inside
 from minigen.pages.plane import Games
-from minigen.pages.rooms import ROOMS
+from minigen.pages.rooms import ROOMS, drawing_room
 from minigen.pages.shelf import Kept, Shelf
 from minigen.training import RunFolder
 
@@ -45,6 +45,7 @@ REPORT = "report."  # the parts of the page that need no server
 FILES = {".png": "image/png", ".gif": "image/gif", ".txt": "text/plain; charset=utf-8"}
 PARTS = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
 PORT = 8642
+PATIENCE = 10.0  # seconds
 DIVERGED = "the model gives numbers that are not finite: its training has diverged"
 
 
@@ -67,7 +68,8 @@ class Server:
         run = self.shelf.open(name)
         found = document(run, lambda path: file_address(name, run, path))
         rooms = [room for room, kind in ROOMS.items() if run.checkpoint_path.is_file() and kind.fits(run)]
-        return found | {"name": name, "rooms": rooms, "layers": bool(run.layers.rounds())}
+        draws = drawing_room(run) if rooms and not found["samples"] else None
+        return found | {"name": name, "rooms": rooms, "draws": draws, "layers": bool(run.layers.rounds())}
 
     def layers(self, request: "Request") -> Any:
         """How its layers were spread."""
@@ -202,13 +204,35 @@ def serve(root: str | Path, port: int | None, ready: Callable[[str], None]) -> N
         names = ("127.0.0.1", "localhost")
         hosts = tuple(f"{name}:{number}" for name in names) + (names if number == 80 else ())
         application = server.application(token, hosts)
-        settings = uvicorn.Config(
-            application, log_level="warning", access_log=False, limit_concurrency=64, server_header=False,
-            timeout_graceful_shutdown=1,
-        )  # fmt: skip
         ready(f"http://{hosts[0]}/{token}/")
         with suppress(KeyboardInterrupt):  # which is how one ends it
-            uvicorn.Server(settings).run(sockets=[place])
+            uvicorn.Server(settings(application)).run(sockets=[place])
+
+
+def settings(application: Any) -> Any:
+    """How uvicorn serves it. The limit counts connections that ask nothing, too; those are closed after a while."""
+    import uvicorn
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    class Impatient(H11Protocol):
+        """A connection that is closed when for PATIENCE seconds no whole request came."""
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self.loop.call_later(PATIENCE, self.look, None)
+
+        def look(self, before: Any) -> None:
+            """Close it if its last request is answered, and the one of the last look; else look again."""
+            idle = self.cycle is None or self.cycle.response_complete
+            if idle and self.cycle is before:
+                self.transport.close()
+            elif not self.transport.is_closing():
+                self.loop.call_later(PATIENCE, self.look, self.cycle)
+
+    return uvicorn.Config(
+        application, http=Impatient, log_level="warning", access_log=False, server_header=False,
+        limit_concurrency=200, timeout_graceful_shutdown=1,
+    )  # fmt: skip
 
 
 @contextmanager

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 NOISY = 40  # a curve of at least so many points is drawn smoothed, over its raw self
 HIDDEN = ("step", "epoch")
+PLAYER = re.compile("[a-z][_./ ]")  # what a column's name begins with that is of one of two networks, as d_real
 
 
 @drawing
@@ -52,7 +53,8 @@ def save_curves(path: str | Path, history: Mapping[str, Sequence[Any]], title: s
 def group_columns(history: Mapping[str, Sequence[Any]]) -> dict[str, list[str]]:
     """Columns that hold something, by the last word of their names: {"loss": ["d_loss", "g_loss"], "kl": ["kl"]}.
 
-    What shares its last word with no other stands with those of its first: {"d_real, d_fake": ["d_real", "d_fake"]}.
+    A number is no such word: overlap_3 and overlap_4 are of one kind, fid_500 and kid_500 of two. What shares its last
+    word with no other stands with what else is said of one player: {"d_real, d_fake": ["d_real", "d_fake"]}.
     """
     steps = history.get("step", [])
     if not len(steps):
@@ -62,23 +64,27 @@ def group_columns(history: Mapping[str, Sequence[Any]]) -> dict[str, list[str]]:
         if len(values) != len(steps):
             raise DataError(f"save_curves: column {name} has {len(values)} values for {len(steps)} steps")
         if name not in HIDDEN and any(value is not None for value in values):
-            groups.setdefault(re.split(r"[_./ ]", name)[-1], []).append(name)
+            groups.setdefault(kind_of(name), []).append(name)
     if not groups:
         raise DataError("save_curves: nothing but steps was logged; add a quantity to run.log(step, loss=…)")
-    pairs: dict[str, list[str]] = {}  # what is alone may have others of its first word: d_real and d_fake
+    players: dict[str, list[str]] = {}  # what is said of one, d_real and d_fake
     for names in groups.values():
-        if len(names) == 1:
-            pairs.setdefault(re.split(r"[_./ ]", names[0])[0], []).extend(names)
+        if len(names) == 1 and PLAYER.match(names[0]):
+            players.setdefault(names[0][:2], []).extend(names)
     panels: dict[str, list[str]] = {}
-    for group, names in groups.items():
-        first = re.split(r"[_./ ]", names[0])[0]
+    for kind, names in groups.items():
         if len(names) > 1:
-            panels[group] = names
-        elif len(pairs[first]) > 1:
-            panels.setdefault(", ".join(pairs[first][:3]), pairs[first])
+            panels[kind] = names
         else:  # a quantity alone in its panel keeps its whole name
-            panels[names[0]] = names
+            together = players.get(names[0][:2], names)
+            panels.setdefault(", ".join(together[:3]), together)
     return panels
+
+
+def kind_of(name: str) -> str:
+    """The last word of a column's name that is no number: "loss" of "d_loss", "fid" of "fid_500"."""
+    words = [word for word in re.split(r"[_./ ]", name) if word and not word.isdigit()]
+    return words[-1] if words else name
 
 
 def points(history: Mapping[str, Sequence[Any]], name: str) -> tuple[np.ndarray, np.ndarray]:

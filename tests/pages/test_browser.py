@@ -87,11 +87,16 @@ def test_runs_are_listed_filtered_and_compared(tab: Any, address: str):
     for name in ("vae", "told"):
         tab.get_by_label(f"choose {name}").check()
     tab.get_by_role("button", name="compare").click()
-    playwright.expect(tab.locator("tr.differs")).not_to_have_count(0)
     playwright.expect(tab.locator("#title")).to_have_text(re.compile("vae"))
+    playwright.expect(tab.locator("main h2").first).to_have_text("What differs in their recipes")
+    names = tab.locator("table.recipe th:visible")
+    playwright.expect(names.filter(has_text=re.compile("^latent$"))).to_have_count(1)
+    playwright.expect(names.filter(has_text="hidden")).to_have_count(0)
+    tab.locator("summary", has_text="are the same").click()
+    playwright.expect(names.filter(has_text="hidden")).to_have_count(1)
 
 
-def test_curves_zoom_by_dragging_and_samples_move_by_keys(tab: Any, address: str):
+def test_curves_zoom_by_dragging(tab: Any, address: str):
     tab.goto(f"{address}#/run/vae")
     curve = tab.locator(".chart .curve").first
     before = curve.get_attribute("d")
@@ -101,11 +106,10 @@ def test_curves_zoom_by_dragging_and_samples_move_by_keys(tab: Any, address: str
     changed(tab, curve, "d", before)
     tab.get_by_label("logarithmic").check()
     chart.dblclick()
-    tab.locator("#step").press("Home")
-    playwright.expect(tab.locator("#at")).to_have_text(re.compile("after step"))
+    playwright.expect(tab.get_by_label("smooth")).to_have_count(0)  # of so few points nothing is smoothed
 
 
-def test_a_sample_that_appears_is_shown(tab: Any, address: str, runs: Path):
+def test_a_sample_that_appears_is_shown_and_samples_move_by_keys(tab: Any, address: str, runs: Path):
     tab.goto(f"{address}#/run/told")
     playwright.expect(tab.locator("#at")).to_have_text(" after step 1 of 1")
     samples = runs / "told" / "samples"
@@ -113,8 +117,33 @@ def test_a_sample_that_appears_is_shown(tab: Any, address: str, runs: Path):
     new.write_bytes((samples / "step-000001.png").read_bytes())
     try:
         playwright.expect(tab.locator("#at")).to_have_text(" after step 7 of 7")
+        tab.locator("#step").press("Home")
+        playwright.expect(tab.locator("#at")).to_have_text(" after step 1 of 7")
     finally:
         new.unlink()
+
+
+def test_a_picture_is_enlarged_by_keys(tab: Any, address: str, runs: Path):
+    picture = runs / "told" / "latent.png"
+    picture.write_bytes((runs / "told" / "samples" / "step-000001.png").read_bytes())
+    try:
+        tab.goto(f"{address}#/run/told")
+        tab.get_by_role("button", name="latent").press("Enter")
+        playwright.expect(tab.get_by_role("dialog").get_by_alt_text("latent")).to_be_visible()
+        tab.keyboard.press("Escape")
+        playwright.expect(tab.get_by_role("dialog")).to_have_count(0)
+    finally:
+        picture.unlink()
+
+
+def test_without_samples_some_are_drawn_and_a_map_without_points_is_filled(tab: Any, address: str):
+    tab.goto(f"{address}#/run/shipped:dcgan")
+    playwright.expect(tab.locator("#at")).to_have_text(re.compile("drawn now"))
+    playwright.expect(tab.get_by_alt_text("samples after step")).to_have_attribute("src", re.compile("^data:image/png"))
+    tab.get_by_role("link", name="latent space").click()
+    filled = "document.querySelector('canvas.map')?.toDataURL().length > 20000"  # empty it has a quarter of that
+    again = "requestAnimationFrame(look)"
+    assert tab.evaluate(f"new Promise((done) => {{ const look = () => ({filled} ? done(true) : {again}); look(); }})")
 
 
 def test_the_latent_space_is_dragged_walked_and_typed_into(tab: Any, address: str):
@@ -165,6 +194,11 @@ def test_a_prompt_is_typed_and_gone_on_with(tab: Any, address: str, name: str):
         playwright.expect(tab.locator(".coloured span").first).to_have_attribute("title", re.compile("^-?[0-9.]+$"))
     else:
         playwright.expect(fact).to_have_text(re.compile("16 symbols read"))  # what was written is read
+        prompt.fill("\n" * 60)
+        prompt.evaluate("(text) => { text.scrollTop = 0; }")
+        tab.locator(".bars button").first.click()
+        left = "(text) => text.scrollHeight - text.clientHeight - text.scrollTop"
+        assert prompt.evaluate(left) <= 1 < prompt.evaluate("(text) => text.scrollTop")
         tab.locator(".heads canvas").first.hover()
         playwright.expect(tab.get_by_text("looked at")).to_contain_text("%")
 
@@ -183,13 +217,39 @@ def test_words_are_asked_for_by_typing_and_clicking(tab: Any, address: str):
     playwright.expect(question).to_have_value(word)
 
 
+def test_what_is_wrong_with_a_question_stands_beside_it(browser: Any, address: str):
+    page = browser.new_page()
+    page.goto(f"{address}#/run/glove/words")
+    playwright.expect(page.locator(".bars i")).to_have_count(12)
+    question = page.get_by_label("a word, or a sum of words")
+    question.fill("xyzzy")
+    question.press("Enter")
+    wrong = page.get_by_role("alert").filter(has_text="not among")
+    playwright.expect(wrong).to_have_count(1)
+    below = wrong.bounding_box()["y"] - question.bounding_box()["y"]
+    assert 0 < below < 60 and page.locator(".bars i").count() == 0
+    question.fill("the")
+    question.press("Enter")
+    playwright.expect(page.locator(".bars i")).to_have_count(12)
+    playwright.expect(page.get_by_role("alert").filter(visible=True)).to_have_count(0)
+    page.close()
+
+
 def test_a_pixel_of_a_map_explains_itself(tab: Any, address: str):
     tab.goto(f"{address}#/run/{'shipped:classifier'}/maps")
-    tab.get_by_alt_text("maps of layer 0").click(position={"x": 60, "y": 20})
-    playwright.expect(tab.get_by_text("in all")).to_be_visible()
+    explained, mark = tab.locator(".explained"), tab.locator(".sheet i").filter(visible=True)
+    playwright.expect(explained).to_contain_text("in all")  # of the largest number of the first layer
+    tab.get_by_alt_text("maps of layer 6").click(position={"x": 4, "y": 4})
+    playwright.expect(explained).to_contain_text("at row 0, column 0 of map 0 of layer 6")
+    playwright.expect(mark).to_have_count(1)
+    box, sheet = mark.bounding_box(), tab.get_by_alt_text("maps of layer 6").bounding_box()
+    assert abs(box["x"] + box["width"] / 2 - sheet["x"] - 4) <= box["width"]
+    tab.get_by_role("button", name="look at the largest").click()
+    playwright.expect(explained).not_to_contain_text("It is 0")
+    before = explained.inner_text()
     tab.get_by_label("show").select_option("gradient")
     tab.get_by_label("test image").fill("5")
-    playwright.expect(tab.locator("table.sum").first).to_be_visible()
+    playwright.expect(explained).not_to_have_text(before, use_inner_text=True)
 
 
 def test_layers_are_seen_over_time(tab: Any, address: str):
@@ -202,9 +262,12 @@ def test_layers_are_seen_over_time(tab: Any, address: str):
 def test_the_game_in_the_plane_plays_pauses_and_begins_again(tab: Any, address: str):
     tab.goto(f"{address}#/plane")
     said = tab.get_by_role("status")
-    playwright.expect(said).to_have_text(re.compile("step 0"))
+    playwright.expect(said).to_have_text("step 0 · discriminator's loss – · generator's loss –")
+    board, controls = (tab.locator(part).bounding_box() for part in (".board", ".controls"))
+    assert controls["x"] >= board["x"] + board["width"]
     tab.get_by_role("button", name="play").click()
     playwright.expect(said).to_have_text(re.compile(r"step [1-9]\d+"))
+    playwright.expect(tab.locator(".chart .curve").first).to_have_attribute("d", re.compile("L"))
     tab.get_by_role("button", name="pause").click()
     tab.get_by_role("button", name="begin again").click()
     playwright.expect(said).to_have_text(re.compile("step 0"))
@@ -213,7 +276,8 @@ def test_the_game_in_the_plane_plays_pauses_and_begins_again(tab: Any, address: 
 def test_narrow_windows_do_not_scroll_sideways_and_darkness_is_dark(tab: Any, address: str):
     tab.set_viewport_size({"width": 400, "height": 800})
     tab.emulate_media(color_scheme="dark")
-    for page in ("", "#/run/vae", "#/run/vae/latent", "#/run/gpt/symbols", "#/run/vae/layers", "#/plane"):
+    runs = ("#/run/vae", "#/run/vae/latent", "#/run/gpt/symbols", "#/run/vae/layers", "#/compare/vae,told")
+    for page in ("", *runs, "#/plane"):
         tab.goto(address + page)
         playwright.expect(tab.locator("main > *").first).to_be_visible()
         assert tab.evaluate("document.documentElement.scrollWidth") <= 400, page
@@ -258,13 +322,13 @@ def test_a_late_answer_does_not_take_the_page_that_one_has_gone_to(tab: Any, add
 
 def test_the_focus_stays_while_a_run_goes_on(tab: Any, address: str, runs: Path):
     tab.goto(f"{address}#/run/told")
-    smooth = tab.get_by_label("smooth")
-    smooth.focus()
+    logarithmic = tab.get_by_label("logarithmic")
+    logarithmic.focus()
     new = runs / "told" / "samples" / "step-000009.png"
     new.write_bytes((runs / "told" / "samples" / "step-000001.png").read_bytes())
     try:
         playwright.expect(tab.locator("#at")).to_have_text(" after step 9 of 9")
-        playwright.expect(smooth).to_be_focused()
+        playwright.expect(logarithmic).to_be_focused()
     finally:
         new.unlink()
 

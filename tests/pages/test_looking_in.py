@@ -90,6 +90,32 @@ def test_what_has_no_encoder_is_drawn_from_noise(server: Guard, name: str):
     assert (first != other).any()
 
 
+def test_a_lattice_has_the_images_of_its_places(server: Guard):
+    reach, at = ask(server, "api/runs/shipped:cgan/rooms/latent")["reach"], "api/runs/shipped:cgan/rooms/latent"
+    lattice = pixels(ask(server, f"{at}?lattice=1&class=3")["picture"]).astype(int)
+    assert lattice.shape == (9 * 28, 9 * 28)
+    for row, column in ((0, 0), (2, 7)):
+        x, y = ((2 * column + 1) / 9 - 1) * reach, (1 - (2 * row + 1) / 9) * reach
+        image = pixels(ask(server, f"{at}?x={x}&y={y}&class=3")["picture"])
+        tile = lattice[28 * row : 28 * row + 28, 28 * column : 28 * column + 28]
+        assert np.abs(tile - image).max() <= 1
+    other = pixels(ask(server, f"{at}?lattice=1&class=4")["picture"])
+    assert (other != lattice).any()
+
+
+def test_what_is_drawn_for_a_run_without_samples(server: Guard):
+    sheet = pixels(ask(server, "api/runs/shipped:cgan/rooms/latent?sheet=1")["picture"])
+    assert sheet.shape == (5 * 29 + 1, 10 * 29 + 1)  # a column each class
+    zero = mg.random.generator(0).standard_normal((50, 100), dtype=np.float32)[0]
+    numbers = ",".join(f"{value:.9g}" for value in zero)
+    first = pixels(ask(server, f"api/runs/shipped:cgan/rooms/latent?z={numbers}&class=0")["picture"])
+    assert np.abs(sheet[1:29, 1:29].astype(int) - first).max() <= 1
+    texts = [ask(server, "api/runs/gpt/rooms/symbols?sheet=1")["text"] for _ in range(2)]
+    assert texts[0] == texts[1] and len(texts[0]) == 400
+    rooms = {"shipped:dcgan": "latent", "shipped:gpt": "symbols", "vae": None, "glove": None}
+    assert {name: ask(server, f"api/runs/{name}")["draws"] for name in rooms} == rooms
+
+
 def test_a_mixture_of_noises_is_as_much_noise_as_each(runs: Path):
     room = Latent(RunFolder.open(runs / "ddpm"))
     places = [room.place({"x": str(x), "y": str(y)}) for x, y in ((0, 0), (1, 2), (50, -3))]
@@ -177,6 +203,9 @@ def test_all_layers_are_shown_and_the_probabilities_are_the_models(server: Guard
     p = mg.softmax(model(mg.tensor(model.preprocessing(x)))).detach().numpy()[0]
     np.testing.assert_allclose(found["probabilities"], p, atol=1e-4)
     assert found["label"] == label and len(found["maps"]) == len(list(model.network))
+    where = "&".join(f"{name}={value}" for name, value in found["maps"][0]["largest"].items())
+    largest = ask(server, f"api/runs/shipped:classifier/rooms/maps?image=3&layer=0&{where}")["value"]
+    assert largest == model.network[0](mg.tensor(model.preprocessing(x))).detach().numpy().max()
     about = ask(server, "api/runs/shipped:classifier/rooms/maps")
     assert pixels(about["filters"]).shape == (2 * 4 + 1, 16 * 4 + 1)
 
@@ -217,6 +246,17 @@ def test_every_layer_explains_any_of_its_numbers(maps: Maps):
         assert found["forward"] and found["backward"] and np.isfinite(found["value"])
 
 
+def test_where_outputs_are_maps_the_gradient_is_of_a_whole_one():
+    room = Maps(RunFolder.open(SHIPPED / "classifier"))
+    room.layers = room.layers[:2]
+    room.names = None
+    room.run_through(3, 5)
+    expected = np.zeros((28, 28, 32))
+    expected[..., 5] = 1
+    np.testing.assert_array_equal(room.gradients[-1][0], expected)
+    assert len(Maps(RunFolder.open(SHIPPED / "cgan")).ask({"image": "1"})["maps"]) == 7
+
+
 # ---------------------------------------------------------------- the rest
 
 
@@ -241,6 +281,7 @@ def test_the_game_in_the_plane_finds_all_clusters():
     before = game.picture()
     game.ask({"do": "step", "n": "200"})
     after = game.ask({"do": "step", "n": "100"})
+    assert before["losses"] == [None, None] and all(map(np.isfinite, after["losses"]))
     assert before["step"] == 0 and after["step"] == 300
     near = [min(abs(x - 1.3), abs(x + 1.3)) + abs(y) < 0.5 for x, y in after["fake"]]
     assert np.mean(near) > 0.5

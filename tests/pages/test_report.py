@@ -70,7 +70,8 @@ def test_all_of_a_run_is_in_its_page_and_nothing_of_it_is_html(run: RunFolder):
     (shown,) = json.loads(content)
     assert shown["recipe"] == {"data": NASTY, "lr": "0.1"}
     assert (shown["name"], shown["time"]) == ("vae-1", "1 h 02 min")
-    assert shown["results"] == {"fid": "1.25 ± 0.1 (floor 0.5)"} and shown["alarms"] == "step 3: collapse <b>\n"
+    assert shown["results"] == {"fid": "1.25 ± 0.1 (floor 0.5)"} and list(shown["meanings"]) == ["fid"]
+    assert "floor" in shown["beside"] and shown["alarms"] == "step 3: collapse <b>\n"
     assert shown["panels"][0] == {"title": "loss", "names": ["d_loss", "g_loss"]}
     assert shown["curves"]["g_loss"][2] == [3, None]
     assert shown["curves"]["test_fid"] == [[10 * i, 10 * i] for i in range(1, 6)]
@@ -85,7 +86,7 @@ def test_all_of_a_run_is_in_its_page_and_nothing_of_it_is_html(run: RunFolder):
 
 
 def test_the_script_puts_in_text_and_loads_nothing():
-    script = "".join((PAGE / name).read_text() for name in ("base.js", "report.js"))
+    script = "".join((PAGE / name).read_text() for name in ("base.js", "charts.js", "report.js"))
     style = (PAGE / "base.css").read_text()
     risky = r"(inner|outer)HTML|insertAdjacentHTML|document\.write|eval\(|Function\(|fetch\(|import\(|https?:"
     assert not re.search(risky, script.replace("http://www.w3.org/2000/svg", ""))

@@ -2,15 +2,18 @@
 
 import json
 import socket
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pages_helpers import HOST, TOKEN, ask, request
 
 from minigen.cli import main
 from minigen.errors import RunError
+from minigen.pages import server as serving
 from minigen.pages.guard import Guard
-from minigen.pages.server import PAGE, Server, listening
+from minigen.pages.server import PAGE, Server, listening, settings
 from minigen.pages.shelf import Shelf
 from minigen.training import RunFolder
 from minigen.training.lock import RunLock
@@ -118,7 +121,7 @@ def test_what_is_not_there_is_not_found(server: Guard, address: str):
 def test_the_page_loads_only_its_own_parts(server: Guard):
     html = request(server, f"/{TOKEN}/").body.decode()
     names = [path.name for path in PAGE.iterdir()]
-    for name in ("base.js", "view.js", "view.css"):
+    for name in ("base.js", "charts.js", "view.js", "view.css"):
         assert f'"page/{name}"' in html and request(server, f"/{TOKEN}/page/{name}").status == 200
     assert "report.html" in names and request(server, f"/{TOKEN}/page/none.js").status == 404
     assert request(server, f"/{TOKEN}/page/..%2fserver.py").status == 404
@@ -134,6 +137,32 @@ def test_a_run_without_a_checkpoint_has_no_rooms_yet(tmp_path: Path):
     server = Server(tmp_path).application(TOKEN, (HOST,))
     assert ask(server, "api/runs/a")["rooms"] == []
     assert RunFolder.open(tmp_path / "a").layers.rounds() == []
+
+
+def test_connections_that_ask_nothing_neither_block_the_page_nor_stay(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(serving, "PATIENCE", 1.0)
+    uvicorn = pytest.importorskip("uvicorn")
+    with listening(0) as place:
+        address, running = place.getsockname(), uvicorn.Server(settings(answering))
+        thread = threading.Thread(target=running.run, kwargs={"sockets": [place]}, daemon=True)
+        thread.start()
+        idle = [socket.create_connection(address, 20) for _ in range(100)]
+        for one in idle[:50]:
+            one.sendall(b"GET / HT")
+        idle[0].sendall(b"TP/1.1\r\nHost: a\r\n\r\n")
+        assert idle[0].recv(1000).startswith(b"HTTP/1.1 200")
+        assert {one.recv(1000) for one in idle[1:]} == {b""}  # closed
+        running.should_exit = True
+        thread.join()
+        for one in idle:
+            one.close()
+
+
+async def answering(scope: Any, receive: Any, send: Any) -> None:
+    """An application that has nothing to say."""
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
 
 
 def test_a_port_that_is_taken():

@@ -71,6 +71,12 @@ def test_quantities_of_a_kind_share_a_panel() -> None:
     assert group_columns(history) == {"loss": ["d_loss", "g_loss"], "kl": ["kl"], "test_accuracy": ["test_accuracy"]}
     game: dict[str, list] = {"step": [1]} | {name: [1.0] for name in ("d_real", "d_fake", "d_loss", "g_loss", "kl")}
     assert group_columns(game) == {"d_real, d_fake": ["d_real", "d_fake"], "loss": ["d_loss", "g_loss"], "kl": ["kl"]}
+    apart = ["fid_500", "kid_500", "kl", "kl_weight", "test_bits", "test_kid", "overlap_3", "overlap_4"]
+    numbered = group_columns({"step": [1]} | {name: [1.0] for name in apart})
+    assert numbered == {name: [name] for name in ("fid_500", "kl", "kl_weight", "test_bits")} | {
+        "kid": ["kid_500", "test_kid"],
+        "overlap": ["overlap_3", "overlap_4"],
+    }
 
 
 def test_smoothing_keeps_constants_lines_and_gaps() -> None:

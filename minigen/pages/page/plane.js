@@ -3,7 +3,9 @@
 const plane = {
   async build(place) {
     const view = new PlaneView(520, 2, "the plane: data, samples, and what the discriminator says", null);
-    const fact = make("p", { role: "status" });
+    const fact = make("p", { role: "status" }), wrong = alarm();
+    const losses = { discriminator: [[0, null]], generator: [[0, null]] };
+    const chart = new Chart({ title: "losses", names: Object.keys(losses) }, [{ curves: losses }], freshState());
     let playing = false;
     const game = Math.random().toString(36).slice(2);
     function pause() {
@@ -18,7 +20,12 @@ const plane = {
       seed: field("seed", { type: "number", min: 0, value: 0 }, () => fresh()),
     };
     const steps = field("steps at once", { type: "number", min: 1, max: 200, value: 10 }, () => {});
-    const fresh = latest(async () => draw(await ask("api/plane", { game, do: "new", ...Object.fromEntries(Object.entries(fields).map(([name, one]) => [name, one.input.value])) })));
+    const fresh = latest(async () => {
+      const chosen = Object.fromEntries(Object.entries(fields).map(([name, one]) => [name, one.input.value]));
+      const found = await ask("api/plane", { game, do: "new", ...chosen });
+      for (const points of Object.values(losses)) points.splice(0, points.length, [0, null]);
+      draw(found);
+    }, wrong);
     const step = latest(async () => {
       try {
         draw(await ask("api/plane", { game, do: "step", n: steps.input.value }));
@@ -27,7 +34,7 @@ const plane = {
         throw error;
       }
       if (playing && view.canvas.isConnected) setTimeout(step, 30);
-    });
+    }, wrong);
     const play = button("play", () => {
       playing = !playing;
       play.textContent = playing ? "pause" : "play";
@@ -63,14 +70,22 @@ const plane = {
         pen.lineTo(view.x(a + scale * x), view.y(b + scale * y));
         pen.stroke();
       });
-      const [d, g] = found.losses.map((loss) => (loss === null ? "not finite" : loss.toFixed(3)));
+      const [d, g] = found.losses.map((loss) => (found.step === 0 ? "–" : loss === null ? "not finite" : loss.toFixed(3)));
       fact.textContent = `step ${found.step} · discriminator's loss ${d} · generator's loss ${g}`;
+      if (found.step) Object.values(losses).forEach((points, i) => note(points, found.step, found.losses[i]));
+      chart.draw();
+    }
+
+    // One point more; of too many, every second one goes.
+    function note(points, step, loss) {
+      points.push([step, loss]);
+      if (points.length > 2000) points.splice(0, points.length, ...points.filter((_, i) => i % 2 === 0));
     }
 
     place.append(make("div", { class: "room" },
-      make("div", { class: "board" }, view.canvas, fact),
-      make("div", { class: "controls" }, ...Object.values(fields).map((one) => one.node), steps.node,
-        make("p", {}, play, button("step", () => { pause(); step(); }), button("begin again", () => fresh())),
+      view.board(fact),
+      make("div", { class: "controls" }, make("p", {}, play, button("step", () => { pause(); step(); }), button("begin again", () => fresh())),
+        steps.node, ...Object.values(fields).map((one) => one.node), wrong, chart.box,
         make("p", { class: "hint" }, "Discs: the data. Squares: samples. Blue: where the discriminator takes a point for data; orange: for a sample. Lines: where the generator's loss pulls each sample, the longest as long as the strongest pull. Give both players one learning rate, and most of the clusters are lost."))));
     await fresh();
   },

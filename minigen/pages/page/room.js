@@ -30,15 +30,20 @@ async function ask(path, query) {
   return found;
 }
 
-function complain(error) {
+function complain(error, place = document.getElementById("problem")) {
   if (error?.name === "AbortError") return;
-  const place = document.getElementById("problem");
   place.textContent = error ? error.message : "";
   place.hidden = !error;
 }
 
-// work(...) one at a time: while it runs, only the latest of further calls waits. What goes wrong is shown.
-function latest(work) {
+// Where a room says what is wrong with what was asked of it, beside the field.
+function alarm() {
+  return make("p", { class: "alarm", role: "alert", hidden: true });
+}
+
+// work(...) one at a time: while it runs, only the latest of further calls waits. What goes wrong is shown: what the
+// server said of a question at `place`, that it does not answer at the top.
+function latest(work, place) {
   let busy = false, waiting = null;
   return async function again(...given) {
     if (busy) { waiting = given; return; }
@@ -46,8 +51,9 @@ function latest(work) {
     try {
       await work(...given);
       complain(null);
+      complain(null, place);
     } catch (error) {
-      complain(error);
+      complain(error, error instanceof Told ? place : undefined);
     }
     busy = false;
     if (waiting) { const next = waiting; waiting = null; again(...next); }
@@ -127,15 +133,24 @@ class PlaneView {
     });
   }
 
+  // The canvas, with what stands below it, no wider than it.
+  board(...below) {
+    const node = make("div", { class: "board" }, this.canvas, ...below);
+    node.style.maxWidth = `${this.size + 2}px`;
+    return node;
+  }
+
   clear() { this.pen.clearRect(0, 0, this.size, this.size); }
 
   mark(x, y) {
     this.at = [x, y];
-    this.pen.strokeStyle = ink("--c1");
-    this.pen.lineWidth = 3;
-    this.pen.beginPath();
-    this.pen.arc(this.x(x), this.y(y), 8, 0, 2 * Math.PI);
-    this.pen.stroke();
+    for (const [colour, width] of [["--paper", 6], ["--c1", 3]]) {
+      this.pen.strokeStyle = ink(colour);
+      this.pen.lineWidth = width;
+      this.pen.beginPath();
+      this.pen.arc(this.x(x), this.y(y), 8, 0, 2 * Math.PI);
+      this.pen.stroke();
+    }
   }
 }
 

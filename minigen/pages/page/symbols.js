@@ -8,14 +8,14 @@ rooms.symbols = {
     const path = `${run.base}/rooms/symbols`, about = await ask(path);
     const text = make("textarea", { "aria-label": "prompt", spellcheck: "false" });
     text.value = about.example;
-    const next = make("div"), read = make("div", { class: "coloured" }), fact = make("p", { class: "hint" }), heads = make("div");
+    const next = make("div"), read = make("div", { class: "coloured" }), fact = make("p", { class: "hint" }), heads = make("div"), wrong = alarm();
     const temperature = field("temperature", { type: "number", min: 0, max: 10, step: 0.1, value: 0.8 }, () => {});
     let seed = 0, cell = -1, colouring = "surprise";
 
     const show = latest(async () => {
       const found = await ask(path, { prompt: text.value.slice(-READ), cell });
       next.replaceChildren(bars(found.next.map(([symbol, p]) => [visible(symbol), p, `${(100 * p).toFixed(1)} %`]), (symbol) => {
-        text.value += symbol === "⏎" ? "\n" : symbol === "␣" ? " " : symbol;
+        add(symbol === "⏎" ? "\n" : symbol === "␣" ? " " : symbol);
         show();
       }));
       fact.textContent = `entropy of the next symbol: ${found.entropy.toFixed(2)} nats; ${found.symbols.length} symbols read, of ${about.longest} at most`;
@@ -24,13 +24,25 @@ rooms.symbols = {
       if (found.varied && !pick.input.options.length) {
         pick.input.append(...found.varied.map((number) => make("option", { value: number }, `cell ${number}`)));
       }
-    });
+    }, wrong);
     const write = latest(async () => {
       const before = text.value;
       const found = await ask(path, { prompt: before.slice(-READ), write: 100, seed: seed++, temperature: temperature.input.value });
-      if (text.value === before) text.value += found.text;
+      if (text.value === before) add(found.text);
       show();
-    });
+    }, wrong);
+
+    function add(more) {
+      text.value += more;
+      grow();
+      text.scrollTop = text.scrollHeight;
+    }
+
+    // As high as its text, up to the highest that CSS allows.
+    function grow() {
+      text.style.height = "auto";
+      text.style.height = `${text.scrollHeight + 2}px`;
+    }
 
     function colour(found) {
       const values = colouring === "cell" ? found.values : found.surprise;
@@ -53,10 +65,11 @@ rooms.symbols = {
       show();
     }
     const tools = make("div", { class: "controls" }, how.node, ...(about.cells ? [pick.node, number.node] : []));
-    text.addEventListener("input", () => show());
+    text.addEventListener("input", () => { grow(); show(); });
     place.append(make("div", { class: "room" },
-      make("div", { class: "wide" }, text, make("p", {}, button("write on", () => write()), " ", temperature.node), fact, tools, read),
+      make("div", { class: "wide" }, text, wrong, make("p", {}, button("write on", () => write()), " ", temperature.node), fact, tools, read),
       make("div", {}, make("h2", {}, "What may come next"), next)), heads);
+    grow();
     await show();
   },
 };

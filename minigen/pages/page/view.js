@@ -21,7 +21,7 @@ function redrawn(draw) {
   const active = document.activeElement, key = active && main.contains(active) ? mark(active) : null;
   const at = [scrollX, scrollY];
   draw();
-  if (key) [...main.querySelectorAll("a, button, input, select, [tabindex]")].find((node) => mark(node) === key)?.focus({ preventScroll: true });
+  if (key) [...main.querySelectorAll("a, button, input, select, summary, [tabindex]")].find((node) => mark(node) === key)?.focus({ preventScroll: true });
   scrollTo(...at);
 }
 
@@ -42,27 +42,27 @@ function list() {
   const body = make("tbody");
   function fill() {
     const own = known.runs.filter((run) => run.own || run.problem).length;
-    title("minigen", own ? `${known.root}: ${own} runs, and those that come with minigen` : "no runs here yet: minigen train vae; below are those that come with minigen");
+    title("minigen", own ? `${known.root}: ${own} ${own === 1 ? "run" : "runs"}, and those that come with minigen` : "no runs here yet: minigen train vae; below are those that come with minigen");
     const runs = known.runs.filter((run) => JSON.stringify(run).toLowerCase().includes(filter.toLowerCase()));
-    body.replaceChildren(...runs.map((run) => entry(run, runs)));
+    const differ = new Map([...new Set(runs.map((run) => run.model))].map((model) => [model, differences(runs.filter((run) => run.model === model))]));
+    body.replaceChildren(...runs.map((run) => entry(run, differ.get(run.model))));
     compare.disabled = chosen.size < 2;
   }
-  function entry(run, runs) {
+  function entry(run, names) {
     if (run.problem) return make("tr", {}, make("td"), make("td", {}, run.name), make("td", { colspan: 4 }, run.problem));
     const box = make("input", { type: "checkbox", checked: chosen.has(run.name), "aria-label": `choose ${run.name}` });
     box.addEventListener("change", () => {
       if (box.checked) chosen.add(run.name); else chosen.delete(run.name);
       compare.disabled = chosen.size < 2;
     });
-    const like = runs.filter((other) => other.model === run.model);
-    const differ = differences(like).map((name) => `${name.replaceAll("_", "-")} ${run.recipe[name]}`).join(", ");
+    const differ = names.map((name) => `${name.replaceAll("_", "-")} ${run.recipe[name]}`).join(", ");
     const state = run.live ? make("span", { class: "live" }, "training") : run.trained ? "trained" : "not finished";
     return make("tr", {}, make("td", {}, box), make("td", {}, make("a", { href: `#/run/${encodeURIComponent(run.name)}` }, run.name)),
       make("td", {}, run.model), make("td", {}, run.step.toLocaleString("en")), make("td", {}, state), make("td", { class: "differ" }, differ));
   }
   refreshList = () => redrawn(fill);
   fill();
-  const head = make("tr", {}, ...["", "run", "model", "steps", "", "what differs from others of its model"].map((text) => make("th", {}, text)));
+  const head = make("tr", {}, ...["", "run", "model", "steps", "state", "what differs from others of its model"].map((text) => make("th", {}, text)));
   main.replaceChildren(make("p", {}, search, " ", compare), make("div", { class: "scroll" }, make("table", { class: "runs" }, make("thead", {}, head), body)));
 }
 
@@ -72,13 +72,29 @@ function list() {
 async function showRuns(mine) {
   const key = `${mine.page}/${mine.names}`;
   if (!states.has(key)) states.set(key, freshState());
-  mine.stamps = stamps(mine);
+  const stamp = (mine.stamps = stamps(mine));
   const runs = await Promise.all(mine.names.map((name) => ask(baseOf(name))));
   if (shown !== mine) return;
   if (mine.page === "run") tabs(runs[0], mine.tab);
   title(mine.names.join(", "), runs.map(about).join(" | "));
-  redrawn(() => main.replaceChildren(...overview(runs, states.get(key))));
+  const draw = () => redrawn(() => main.replaceChildren(...overview(runs, states.get(key))));
+  draw();
   complain(null);
+  const bare = runs.filter((run) => run.draws);
+  await Promise.all(bare.map(drawSample));
+  if (bare.length && shown === mine && mine.stamps === stamp) draw();
+}
+
+// Of a run that has no samples, one that is drawn now.
+async function drawSample(run) {
+  try {
+    const found = await ask(`${baseOf(run.name)}/rooms/${run.draws}`, { sheet: 1 });
+    run.samples = [{ step: run.step, source: found.picture, text: found.text }];
+    run.drawn = true;
+  } catch (error) {
+    if (!(error instanceof Told)) throw error;
+    run.problems.push(error.message);
+  }
 }
 
 function tabs(run, current) {

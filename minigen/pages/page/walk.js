@@ -15,7 +15,7 @@ rooms.walk = {
       fields.class = choice("class", [[-1, "all in turn"], ...about.classes.map((name, i) => [i, name])], () => {});
       fields.guidance = field("guidance", { type: "number", min: -10, max: 20, step: 0.5, value: 1 }, () => {});
     }
-    const busy = make("span", { class: "hint", role: "status" });
+    const wrong = alarm(), busy = make("span", { class: "hint", role: "status" });
     const go = latest(async () => {
       busy.textContent = " walking …";
       const began = performance.now();
@@ -31,8 +31,8 @@ rooms.walk = {
         busy.textContent = "";
         throw error;
       }
-    });
-    const controls = make("div", { class: "controls" }, ...Object.values(fields).map((one) => one.node), button("walk", () => go()), busy);
+    }, wrong);
+    const controls = make("div", { class: "controls" }, ...Object.values(fields).map((one) => one.node), button("walk", () => go()), busy, wrong);
     place.append(make("div", { class: "room" }, controls, make("div", { class: "wide" }, image, film,
       make("p", { class: "hint" }, "Noise at step 0; after each step a little less of it. The last is the sample."))));
     await go();

@@ -13,19 +13,26 @@ rooms.words = {
   title: "words",
   async build(place, run) {
     const path = `${run.base}/rooms/words`, about = await ask(path);
-    const points = spreadOut(about.points), map = new PlaneView(640, 1.06, "map of the words; click one", (x, y) => pick(x, y));
+    const points = spreadOut(about.points), map = new PlaneView(560, 1.06, "map of the words; click one", (x, y) => pick(x, y));
     const places = new Map(about.words.map((word, i) => [word, points[i]]));
-    const near = make("div"), known = make("datalist", { id: "known" }, ...about.words.map((word) => make("option", { value: word })));
+    const near = make("div"), wrong = alarm(), known = make("datalist", { id: "known" }, ...about.words.map((word) => make("option", { value: word })));
     const question = make("input", { type: "search", list: "known", "aria-label": "a word, or a sum of words", size: 32 });
     const solvable = ["king", "man", "woman"].every((word) => places.has(word));
     question.value = solvable ? "king - man + woman" : about.words[Math.floor(about.words.length / 2)];
 
     const show = latest(async () => {
       if (!question.value.trim()) return;
-      const found = await ask(path, { prompt: question.value });
+      let found;
+      try {
+        found = await ask(path, { prompt: question.value });
+      } catch (error) { // what was near to another word is no answer
+        near.replaceChildren();
+        draw([], []);
+        throw error;
+      }
       near.replaceChildren(bars(found.near.map(([word, cosine]) => [word, cosine, cosine.toFixed(3)]), (word) => { question.value = word; show(); }));
       draw(Object.keys(found.terms), found.near.map(([word]) => word));
-    });
+    }, wrong);
 
     function pick(x, y) {
       let best = null, least = Infinity;
@@ -56,8 +63,8 @@ rooms.words = {
 
     question.addEventListener("change", () => show());
     place.append(make("div", { class: "room" },
-      make("div", { class: "board" }, map.canvas, make("p", { class: "hint" }, `The ${about.words.length} most frequent words, on ${about.axes.join(" and ")}. Click to ask for one.`)),
-      make("div", {}, make("label", {}, "a word, or a sum ", question), known, make("h2", {}, "Nearest"), near)));
+      map.board(make("p", { class: "hint" }, `The ${about.words.length} most frequent words, on ${about.axes.join(" and ")}. Click to ask for one.`)),
+      make("div", {}, make("label", {}, "a word, or a sum ", question), known, wrong, make("h2", {}, "Nearest"), near)));
     await show();
   },
 };

@@ -41,3 +41,10 @@ ROOMS: dict[str, type[Room]] = {
     "words": WordMap,
     "maps": Maps,
 }
+
+
+def drawing_room(run: RunFolder) -> str | None:
+    """The room that answers `sheet` with a sample of a run; None where none does."""
+    if Latent.draws(run):
+        return "latent"
+    return "symbols" if Symbols.fits(run) else None

@@ -6,6 +6,7 @@ is a mixture of three such images, scaled so that it is as much noise as each of
 """
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import minigen as mg
 from minigen.catalog import load_model
 from minigen.errors import ArgumentError, MinigenError
 from minigen.models.parts.game import GAN, draw
-from minigen.models.parts.images import class_names
+from minigen.models.parts.images import class_names, in_turn
 from minigen.models.parts.modes import evaluating
 from minigen.pages.asked import Query, number, numbers, while_wanted, whole
 from minigen.pages.rooms.pictures import loaded, picture, strip, test_image, test_images
@@ -22,11 +23,15 @@ from minigen.training import RunFolder
 
 CODERS = ("vae", "autoencoder")
 GAMES = ("gan", "dcgan", "wgan", "wgan_gp", "cgan")
-NOISES = ("ddpm", "flow_matching", "real_nvp")  # z is as large as an image
+STEPPED = ("ddpm", "flow_matching")  # an image takes many steps
+NOISES = (*STEPPED, "real_nvp")  # z is as large as an image
 POINTS = 1000  # test images on the map
 SLIDERS = 24  # hidden numbers that have a slider at most, those that matter most
 BOUND = 1e4  # of a hidden number
 STEPS = 10  # of a diffusion model, while one drags
+SIDE = 9  # images of the lattice that fills the map, each way
+SHEET = 50  # draws, for the overview of a run that has no samples
+MARGIN = 1.15  # how much further than its points the map reaches
 
 Decode = Callable[[np.ndarray, np.ndarray | None], np.ndarray]  # z (N, D), classes (N,) → images in [0, 1]
 
@@ -38,6 +43,11 @@ class Latent:
     def fits(cls, run: RunFolder) -> bool:
         """VAEs, autoencoders, GANs, diffusion and flows."""
         return run.model in (*CODERS, *GAMES, *NOISES)
+
+    @classmethod
+    def draws(cls, run: RunFolder) -> bool:
+        """Whether z ~ N(0, I) becomes a sample: not in an autoencoder, whose codes lie anywhere."""
+        return cls.fits(run) and run.model != "autoencoder"
 
     def __init__(self, run: RunFolder) -> None:
         self.run, module = run, load_model(run.model)
@@ -54,6 +64,7 @@ class Latent:
             self.size = int(run.recipe["latent"])
         else:
             self.decode, self.size = noise_decoder(module, model, run), int(np.prod(model.image))
+        self.lattices: dict[int | None, str] = {}  # by class
         self.codes = self.labels = None
         self.span = 2.0  # the map goes from -span to span, each way
         try:
@@ -89,7 +100,8 @@ class Latent:
         found = {
             "size": self.size,
             "classes": self.classes,
-            "span": self.span,
+            "reach": self.span * MARGIN,
+            "filled": self.encode is None and self.run.model not in STEPPED,  # at once; else when somebody asks
             "encodes": self.encode is not None,
             "sliders": [] if self.run.model in NOISES else self.order.tolist(),
             "spread": self.spread[self.order].tolist(),
@@ -101,8 +113,17 @@ class Latent:
         return found
 
     def ask(self, query: Query) -> dict[str, Any]:
-        """One image: of z, of a place x, y of the map, of a draw (seed), or of a test image; or a walk between two."""
+        """One image: of z, of a place x, y of the map, of a draw (seed), or of a test image.
+
+        Or several: a walk between two, a lattice over the map, a sheet of draws.
+        """
         y = self.class_of(query)
+        if "sheet" in query:
+            return {"picture": self.sheet}
+        if "lattice" in query:
+            if y not in self.lattices:
+                self.lattices[y] = self.lattice(y)
+            return {"picture": self.lattices[y]}
         if "to" in query:
             return self.walk(query, y)
         original = None
@@ -132,14 +153,30 @@ class Latent:
         z = None if self.run.model in NOISES else numbers(query, "z", self.size, BOUND)
         if z is not None:
             return z[None]
-        x, y = (number(query, name, 0.0, -BOUND, BOUND) for name in "xy")
-        z = self.centre + x * self.axes[0] + y * self.axes[1]
-        return (z / np.sqrt(1 + x * x + y * y) if self.run.model in NOISES else z)[None]
+        return self.plane(np.array([[number(query, name, 0.0, -BOUND, BOUND) for name in "xy"]]))
+
+    def plane(self, places: np.ndarray) -> np.ndarray:
+        """z (N, D) at places (N, 2) of the map."""
+        z = self.centre + places @ self.axes
+        return z / np.sqrt(1 + (places**2).sum(1, keepdims=True)) if self.run.model in NOISES else z
 
     def at(self, z: np.ndarray) -> list[float]:
         """Where z lies on the map, or would lie if it were flattened onto it."""
         axes, *_ = np.linalg.lstsq(self.axes.T, z - self.centre, rcond=None)
         return np.round(axes, 4).tolist()
+
+    def lattice(self, y: int | None) -> str:
+        """SIDE × SIDE images over the whole map, each of the place in its middle."""
+        axis = self.span * MARGIN * (np.arange(1, 2 * SIDE, 2) / SIDE - 1)
+        places = np.stack(np.meshgrid(axis, -axis), -1).reshape(-1, 2)
+        classes = None if y is None else np.full(len(places), y)
+        return strip(self.decode(self.plane(places).astype(np.float32), classes), SIDE, gap=0)
+
+    @cached_property
+    def sheet(self) -> str:
+        """SHEET draws; of all classes in turn, a column each, where the model is told one."""
+        z, count = mg.random.generator(0).standard_normal((SHEET, self.size), dtype=np.float32), len(self.classes)
+        return strip(self.decode(z, in_turn(count, SHEET)), count if 1 < count <= 20 else 10)
 
     def coded(self, x: np.ndarray, y: int | None) -> np.ndarray:
         """The code of an image. Raises ArgumentError where there is no encoder."""

@@ -22,10 +22,16 @@ FILTERS = 64
 NETWORKS: dict[str, tuple[Callable[[Any], layers.Module], tuple[float, float]]] = {
     "classifier": (lambda model: model.network, (0, 1)),
     "dcgan": (lambda model: model.discriminator, (-1, 1)),
+    "wgan": (lambda model: model.discriminator, (-1, 1)),
     "wgan_gp": (lambda model: model.discriminator, (-1, 1)),
+    "cgan": (lambda model: model.discriminator.features, (-1, 1)),  # what comes after is told the class
+    "discogan": (lambda model: model.discriminators["a"], (-1, 1)),
+    "vq_vae": (lambda model: model.encoder, (0, 1)),
+    "augment": (lambda model: model, (0, 1)),
     "vae": (lambda model: model.encoder, (0, 1)),
     "autoencoder": (lambda model: model.encoder, (0, 1)),
 }
+READERS = ("classifier", "augment")  # whose outputs are classes
 
 
 class Maps:
@@ -44,7 +50,7 @@ class Maps:
         network = take(model)
         assert isinstance(network, layers.Sequential)
         self.layers: list[layers.Module] = list(network)
-        self.names = class_names(run, int(model.classes)) if run.model == "classifier" else None
+        self.names = class_names(run, int(model.classes)) if run.model in READERS else None
         self.seen: tuple[int, int] | None = None
         self.values: list[Tensor] = []
         self.gradients: list[np.ndarray] = []
@@ -76,7 +82,10 @@ class Maps:
         return found
 
     def run_through(self, place: int, output: int) -> int | None:
-        """Read an image, and find the gradients of one of the outputs; -1: the largest. Gives the image's class."""
+        """Read an image, and find the gradients of one of the outputs; -1: the largest. Gives the image's class.
+
+        Where outputs are maps, of the sum of one.
+        """
         x, label = test_image(self.run, place)
         low, high = self.range
         h = mg.tensor(x * (high - low) + low, requires_grad=True)
@@ -85,10 +94,10 @@ class Maps:
             h = layer(h)
             self.values.append(h)
         count = h.shape[-1]
-        chosen = int(h.data[0].argmax()) if output < 0 else output
+        chosen = int(h.data[0].argmax()) % count if output < 0 else output
         if chosen >= count:
             raise ArgumentError(f"output is {output}; the network has {count}")
-        self.gradients = [g.numpy() for g in mg.grad(h[0, chosen], self.values)]
+        self.gradients = [g.numpy() for g in mg.grad(h[0, ..., chosen].sum(), self.values)]
         self.seen = place, chosen
         return label
 
@@ -97,7 +106,9 @@ class Maps:
         value, gradient = self.values[i + 1].data[0], self.gradients[i + 1][0]
         found: dict[str, Any] = {"layer": i, "name": repr(self.layers[i]), "shape": value.shape}
         if value.ndim == 3:
-            found["columns"] = min(value.shape[2], 16)
+            found["columns"], found["most"] = min(value.shape[2], 16), MOST
+            places = np.unravel_index(int(np.argmax(value[..., :MOST])), value[..., :MOST].shape)
+            found["largest"] = dict(zip(("row", "column", "channel"), map(int, places), strict=True))
             for name, array in (("picture", value), ("gradient", gradient)):
                 maps = array.transpose(2, 0, 1)[:MOST, ..., None]
                 bound = float(np.abs(maps).max()) or 1.0

@@ -1,5 +1,6 @@
 """What a model of text expects next, how surprised it was by what it read, where it looked, and what its cells held."""
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,12 @@ class Symbols:
             return self.tokenizer.decode(np.arange(min(self.tokenizer.size, 8)))
 
     def ask(self, query: Query) -> dict[str, Any]:
-        """What comes after a prompt; with `write`, so many symbols drawn after it, by seed and temperature."""
+        """What comes after a prompt; with `write`, so many symbols drawn after it, by seed and temperature.
+
+        With `sheet`, a sample, for the overview of a run that has none.
+        """
+        if "sheet" in query:
+            return {"text": self.sheet}
         prompt = query.get("prompt", "")
         if len(prompt) > 10 * LONGEST:
             raise ArgumentError(f"prompt: {len(prompt):,} characters are too many; use {10 * LONGEST:,} at most")
@@ -97,6 +103,11 @@ class Symbols:
         """One symbol as text; a byte that is none alone is shown as its number."""
         text = self.tokenizer.decode(np.array([i]))
         return f"<{i}>" if "�" in text else text
+
+    @cached_property
+    def sheet(self) -> str:
+        """What is drawn from nothing."""
+        return self.write("", {"write": str(WRITTEN), "temperature": "0.8"})
 
     def write(self, prompt: str, query: Query) -> str:
         """What is drawn after the prompt."""
