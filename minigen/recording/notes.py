@@ -203,8 +203,14 @@ class Notes(Observer):
             memory.kind, memory.known, memory.array = "constant", True, owner(array)
 
     def outside_of(self, x: Tensor) -> bool:
-        """Whether a tensor was there before the step; in the first run, whether it may have been."""
-        return self.memory(x.data).kind == ("made" if self.before is None else "outside")
+        """Whether a tensor was there before the step; in the first run, whether it may have been.
+
+        It is kept, so that what operations have made is not: a sweep would keep all its gradients.
+        """
+        memory = self.memory(x.data)
+        if self.before is not None:
+            return memory.kind == "outside"
+        return memory.kind == "made" and (x.requires_grad or not memory.known)
 
     def require(self, values: Any, name: str) -> None:
         """Refuse unless all arrays in `values` are known."""

@@ -4,6 +4,7 @@ Memory is used from the first item that touches it to the last. What is not used
 one block, the arena: it is as large as a step needs at once, not as all that it makes.
 """
 
+import contextlib
 import ctypes
 from collections.abc import Sequence
 from typing import Any
@@ -69,9 +70,16 @@ class Arena:
     def reserve(self, size: int) -> None:
         """Make it at least so large."""
         if self.block.size < size:
+            give_back()  # what the run that was noted has left free would lie beside the arena, unused
             memory = np.empty(size + LINE_BYTES, np.uint8)
             self.block = memory[-memory.ctypes.data % LINE_BYTES :][:size]
             self.version += 1
+
+
+def give_back() -> None:
+    """Have glibc's malloc give freed memory back to the system, which it keeps for the arrays of steps in Python."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 class Layout:

@@ -300,3 +300,22 @@ def test_a_checkpointed_stretch() -> None:
 
     step = side_by_side(make).step
     assert step.problem is not None or step.repeated == 6
+
+
+def test_what_a_step_makes_is_let_go_while_notes_are_taken() -> None:
+    rng = generator(0)
+    weight = mg.randn(4, 4, rng=rng).requires_grad_()
+
+    @mg.record
+    def step(x: np.ndarray) -> mg.Tensor:
+        y = mg.tensor(x) @ weight
+        for _ in range(20):
+            y = mg.tanh(y)
+        loss = (y * y).sum()
+        loss.backward()
+        return loss
+
+    step(np.ones((3, 4), np.float32))
+    (variant,) = next(iter(step.forms.values()))
+    assert step.problem is None and variant.notes is not None
+    assert [id(leaf) for leaf in variant.notes.leaves.values()] == [id(weight)]
