@@ -68,16 +68,8 @@ class Guard:
 
     def refusal(self, scope: Message) -> tuple[int, str] | None:
         """The status and the words with which a request is turned away; None: it may pass."""
-        headers: dict[str, list[str]] = {}
-        for name, value in scope["headers"]:
-            headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
-        host = headers.get("host", [])
-        if len(host) != 1 or host[0] not in self.hosts:
-            return 403, f"Host must be {self.hosts[0]}"
-        if any(origin != f"http://{host[0]}" for origin in headers.get("origin", [])):
-            return 403, "this page may be asked by itself only (Origin)"
-        if any(site not in ("same-origin", "none") for site in headers.get("sec-fetch-site", [])):
-            return 403, "this page may be asked by itself only (Sec-Fetch-Site)"
+        if (words := foreign(headers_of(scope), self.hosts)) is not None:
+            return 403, words
         if scope["method"] not in ("GET", "HEAD"):
             return 405, "only GET: nothing can be written here"
         if len(scope["path"]) + len(scope["query_string"]) > LONGEST:
@@ -86,6 +78,26 @@ class Guard:
         if not slash or not hmac.compare_digest(first.encode(), self.token.encode()):
             return 403, "the token is missing or wrong: use the whole address that `minigen view` printed"
         return None
+
+
+def headers_of(scope: Message) -> dict[str, list[str]]:
+    """The values of each header of a request."""
+    headers: dict[str, list[str]] = {}
+    for name, value in scope["headers"]:
+        headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+    return headers
+
+
+def foreign(headers: dict[str, list[str]], hosts: tuple[str, ...] | None) -> str | None:
+    """What shows that a request comes from a page of somebody else; None: nothing. hosts: None takes any one."""
+    host = headers.get("host", [])
+    if len(host) != 1 or (hosts is not None and host[0] not in hosts):
+        return f"Host must be {hosts[0] if hosts else 'given once'}"
+    if any(origin != f"http://{host[0]}" for origin in headers.get("origin", [])):
+        return "pages of other sites may not ask (Origin)"
+    if any(site not in ("same-origin", "none") for site in headers.get("sec-fetch-site", [])):
+        return "pages of other sites may not ask (Sec-Fetch-Site)"
+    return None
 
 
 async def answer(send: Send, status: int, words: str) -> None:

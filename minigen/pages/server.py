@@ -14,7 +14,6 @@ import json
 import math
 import os
 import secrets
-import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -29,6 +28,7 @@ import numpy as np
 from minigen.data.limits import shown
 from minigen.errors import ArgumentError, DataError, MinigenError, RunError
 from minigen.pages.asked import check_wanted, waiting
+from minigen.pages.connections import listening, settings
 from minigen.pages.document import document
 from minigen.pages.guard import Guard, inside
 from minigen.pages.plane import Games
@@ -45,7 +45,6 @@ REPORT = "report."  # the parts of the page that need no server
 FILES = {".png": "image/png", ".gif": "image/gif", ".txt": "text/plain; charset=utf-8"}
 PARTS = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
 PORT = 8642
-PATIENCE = 10.0  # seconds
 DIVERGED = "the model gives numbers that are not finite: its training has diverged"
 
 
@@ -199,40 +198,14 @@ def serve(root: str | Path, port: int | None, ready: Callable[[str], None]) -> N
 
     server = Server(root)
     server.shelf.places()
-    with listening(port) as place:
+    with listening("view", "127.0.0.1", port, PORT) as place:
         number, token = place.getsockname()[1], secrets.token_urlsafe(24)
         names = ("127.0.0.1", "localhost")
         hosts = tuple(f"{name}:{number}" for name in names) + (names if number == 80 else ())
         application = server.application(token, hosts)
         ready(f"http://{hosts[0]}/{token}/")
         with suppress(KeyboardInterrupt):  # which is how one ends it
-            uvicorn.Server(settings(application)).run(sockets=[place])
-
-
-def settings(application: Any) -> Any:
-    """How uvicorn serves it. The limit counts connections that ask nothing, too; those are closed after a while."""
-    import uvicorn
-    from uvicorn.protocols.http.h11_impl import H11Protocol
-
-    class Impatient(H11Protocol):
-        """A connection that is closed when for PATIENCE seconds no whole request came."""
-
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            self.loop.call_later(PATIENCE, self.look, None)
-
-        def look(self, before: Any) -> None:
-            """Close it if its last request is answered, and the one of the last look; else look again."""
-            idle = self.cycle is None or self.cycle.response_complete
-            if idle and self.cycle is before:
-                self.transport.close()
-            elif not self.transport.is_closing():
-                self.loop.call_later(PATIENCE, self.look, self.cycle)
-
-    return uvicorn.Config(
-        application, http=Impatient, log_level="warning", access_log=False, server_header=False,
-        limit_concurrency=200, timeout_graceful_shutdown=1,
-    )  # fmt: skip
+            uvicorn.Server(settings(application, "warning")).run(sockets=[place])
 
 
 @contextmanager
@@ -243,19 +216,3 @@ def doorway(address: str) -> Iterator[str]:
         door.touch(0o600)
         door.write_text(f'<meta http-equiv="refresh" content="0; url={address}"><a href="{address}">minigen</a>')
         yield door.as_uri()
-
-
-def listening(port: int | None) -> socket.socket:
-    """A socket on the loopback address. Raises RunError."""
-    for number in (PORT, 0) if port is None else (port,):
-        place = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        try:
-            place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            place.bind(("127.0.0.1", number))
-            place.listen(128)
-            return place
-        except OSError as error:
-            place.close()
-            if port is not None:
-                raise RunError(f"view: port {port} can not be had ({error.strerror}); choose another --port") from error
-    raise RunError("view: no port is free on 127.0.0.1")

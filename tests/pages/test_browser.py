@@ -16,7 +16,8 @@ import pytest
 from pages_helpers import TOKEN
 
 from minigen.pages import save_report
-from minigen.pages.server import Server, listening
+from minigen.pages.connections import listening
+from minigen.pages.server import Server
 from minigen.training import RunFolder
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
 @pytest.fixture(scope="module")
 def address(runs: Path) -> Iterator[str]:
     """The page over the runs, served."""
-    place: socket.socket = listening(0)
+    place: socket.socket = listening("view", "127.0.0.1", 0, 0)
     number = place.getsockname()[1]
     application = Server(runs).application(TOKEN, (f"127.0.0.1:{number}",))
     serving = uvicorn.Server(uvicorn.Config(application, log_level="critical"))

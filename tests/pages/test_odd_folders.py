@@ -242,7 +242,7 @@ def test_port_80_has_its_usual_names(tmp_path: Path, monkeypatch: pytest.MonkeyP
         def getsockname(self) -> tuple[str, int]:
             return "127.0.0.1", 80
 
-    monkeypatch.setattr(serving, "listening", lambda port: Place())
+    monkeypatch.setattr(serving, "listening", lambda *_: Place())
     monkeypatch.setattr(Server, "application", lambda self, token, names: hosts.append(names))
     monkeypatch.setattr(uvicorn.Server, "run", lambda self, sockets: None)
     serve(tmp_path, 80, lambda address: None)

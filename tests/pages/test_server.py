@@ -11,9 +11,10 @@ from pages_helpers import HOST, TOKEN, ask, request
 
 from minigen.cli import main
 from minigen.errors import RunError
-from minigen.pages import server as serving
+from minigen.pages import connections
+from minigen.pages.connections import listening, settings
 from minigen.pages.guard import Guard
-from minigen.pages.server import PAGE, Server, listening, settings
+from minigen.pages.server import PAGE, Server
 from minigen.pages.shelf import Shelf
 from minigen.training import RunFolder
 from minigen.training.lock import RunLock
@@ -140,10 +141,10 @@ def test_a_run_without_a_checkpoint_has_no_rooms_yet(tmp_path: Path):
 
 
 def test_connections_that_ask_nothing_neither_block_the_page_nor_stay(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(serving, "PATIENCE", 1.0)
+    monkeypatch.setattr(connections, "PATIENCE", 1.0)
     uvicorn = pytest.importorskip("uvicorn")
-    with listening(0) as place:
-        address, running = place.getsockname(), uvicorn.Server(settings(answering))
+    with listening("view", "127.0.0.1", 0, 0) as place:
+        address, running = place.getsockname(), uvicorn.Server(settings(answering, "critical"))
         thread = threading.Thread(target=running.run, kwargs={"sockets": [place]}, daemon=True)
         thread.start()
         idle = [socket.create_connection(address, 20) for _ in range(100)]
@@ -166,12 +167,12 @@ async def answering(scope: Any, receive: Any, send: Any) -> None:
 
 
 def test_a_port_that_is_taken():
-    with listening(0) as place:
+    with listening("view", "127.0.0.1", 0, 0) as place:
         number = place.getsockname()[1]
         assert place.getsockname()[0] == "127.0.0.1"
         place.listen()
         with pytest.raises(RunError, match=f"port {number} can not be had"):
-            listening(number)
+            listening("view", "127.0.0.1", number, 0)
 
 
 @pytest.mark.parametrize("line", [["view", "--port", "99999"], ["view", "nowhere"], ["view", "a", "b"]])
