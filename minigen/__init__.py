@@ -18,6 +18,7 @@ from minigen import startup  # isort: skip  # before all that takes time
 from minigen import torch_names
 from minigen.autograd import Tensor, tensor
 from minigen.autograd.checkpointing import checkpoint
+from minigen.autograd.dlpack import from_dlpack
 from minigen.autograd.engine import grad
 from minigen.autograd.function import Function
 from minigen.autograd.functional import hessian, hvp, jacobian, jvp, vjp

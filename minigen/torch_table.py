@@ -49,7 +49,7 @@ NAMES: dict[str, dict[str, str]] = {
         "broadcast_to": "use mg.expand(x, shape)",
         "interpolate": "use mg.resize(x, size, scale_factor, mode)",
         "logsigmoid": "use mg.log_sigmoid(x)",
-        "from_numpy": "use mg.tensor(array), which copies it",
+        "from_numpy": "use mg.from_dlpack(array), or mg.tensor(array), which copies it",
         "as_tensor": "use mg.tensor(array)",
         "FloatTensor": "use mg.tensor(data)",
         "LongTensor": "use mg.tensor(data)",

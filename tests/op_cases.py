@@ -98,6 +98,15 @@ def power(a: Array, exponents: Any = None, b: Any = None) -> Array:
     return np.array([x**n for x, n in pairs]).reshape(pairs.shape)
 
 
+def gelu(x: Array, approximate: str = "none") -> Array:
+    def phi(v: float) -> float:
+        if approximate == "tanh":
+            return (1 + math.tanh(math.sqrt(2 / math.pi) * (v + 0.044715 * v**3))) / 2
+        return (1 + math.erf(v / math.sqrt(2))) / 2
+
+    return x * each(phi)(x)
+
+
 ORACLES: dict[str, Callable[..., Any]] = {
     "add": np.add,
     "subtract": np.subtract,
@@ -121,7 +130,7 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "sigmoid": each(lambda x: 1 / (1 + math.exp(-x))),
     "softplus": each(lambda x: math.log(1 + math.exp(x))),
     "erf": each(math.erf),
-    "gelu": each(lambda x: x * (1 + math.erf(x / math.sqrt(2))) / 2),
+    "gelu": gelu,
     "silu": each(lambda x: x / (1 + math.exp(-x))),
     "relu": each(lambda x: max(x, 0)),
     "leaky_relu": lambda x, negative_slope=0.01: each(lambda v: v if v > 0 else negative_slope * v)(x),

@@ -10,6 +10,7 @@ From the bottom up, each file importing only what stands above it in this list:
     engine              the backward sweep
     fused               operations whose gradient is a kernel
     ops/                the operations; operands.py brings what they are given into form
+    dlpack              memory shared with other libraries
     methods, operators  `x.sum()` and `a + b`, put into Tensor when all operations are there
     functional          jacobian, hessian, vjp, jvp, hvp of a function
     checkpointing       a stretch that runs again in backward instead of keeping what it computed

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from minigen.autograd import engine, hooks, ops
+from minigen.autograd import dlpack, engine, hooks, ops
 from minigen.autograd.conversion import check_fits, check_numeric
 from minigen.autograd.methods import Methods
 from minigen.autograd.modes import modes
@@ -81,7 +81,13 @@ class Operators(Methods):
         self[...] = source
         return self
 
-    # NumPy's protocols
+    # Protocols of NumPy and others
+
+    def __dlpack__(self: Any, **options: Any) -> Any:
+        return dlpack.to_dlpack(self, options)
+
+    def __dlpack_device__(self: Any) -> tuple[int, int]:
+        return self.data.__dlpack_device__()
 
     def __array__(self: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.numpy(), dtype=dtype, copy=copy)

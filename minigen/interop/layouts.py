@@ -5,6 +5,8 @@ Conv1d, Conv2d, …    weight (K…, in, out)         ↔ weight (out, in, K…)
 RNN, LSTM            w_x (in, G·H), w_h, b        ↔ weight_ih (G·H, in), weight_hh, bias_ih + bias_hh; their cells too
 GRU                  b of r, z, n beside x, n beside h ↔ bias_ih of r, z, n and bias_hh of r, z, n
 MultiHeadAttention   qkv, out                     ↔ in_proj_weight, in_proj_bias, out_proj
+spectral_norm        original, u, v               ↔ original, 0._u, 0._v, laid out as the weight (axis here, dim there)
+weight_norm          original0, original1         ↔ original0, original1, laid out as the weight
 everything else      as it is, under its own name
 """
 
@@ -18,6 +20,7 @@ from minigen.layers import GRU, GRUCell, Linear, Module, MultiHeadAttention, Tra
 from minigen.layers.cells import Cell
 from minigen.layers.convolution import Convolution
 from minigen.layers.normalization import BatchNorm
+from minigen.layers.parametrize import SpectralNorm
 from minigen.layers.recurrent import Recurrent
 
 Arrays = dict[str, np.ndarray]
@@ -40,17 +43,17 @@ def same(layer: Module, arrays: Mapping[str, np.ndarray]) -> Arrays:
 
 def transposed(layer: Module, arrays: Mapping[str, np.ndarray]) -> Arrays:
     """The weight's axes exchanged."""
-    return {name: array.T if name == "weight" else array for name, array in arrays.items()}
+    return {name: array.T for name, array in arrays.items()}
 
 
 def kernels_last(layer: Module, arrays: Mapping[str, np.ndarray]) -> Arrays:
     """(K…, a, b) → (b, a, K…)."""
-    return {name: np.moveaxis(array, (-1, -2), (0, 1)) if name == "weight" else array for name, array in arrays.items()}
+    return {name: np.moveaxis(array, (-1, -2), (0, 1)) if array.ndim > 1 else array for name, array in arrays.items()}
 
 
 def kernels_first(layer: Module, arrays: Mapping[str, np.ndarray]) -> Arrays:
     """(b, a, K…) → (K…, a, b)."""
-    return {name: np.moveaxis(array, (0, 1), (-1, -2)) if name == "weight" else array for name, array in arrays.items()}
+    return {name: np.moveaxis(array, (0, 1), (-1, -2)) if array.ndim > 1 else array for name, array in arrays.items()}
 
 
 def recurrent_ends(layer: Recurrent | Cell) -> list[tuple[str, str]]:
@@ -135,4 +138,42 @@ def layout_of(layer: Module) -> Layout | None:
     for kind, layout in LAYOUTS:
         if isinstance(layer, kind):
             return layout
-    return None if layer.children() else PLAIN
+    return None if parts_of(layer) else PLAIN
+
+
+def parts_of(layer: Module) -> list[tuple[str, Module]]:
+    """The named parts of a layer, but not what computes its own weights."""
+    return [(name, part) for name, part in layer.named_children() if name != COMPUTED]
+
+
+# ---------------------------------------------------------------- weights that are computed
+
+COMPUTED = "parametrizations"
+THEIR_PARTS = {"original": "original", "u": "0._u", "v": "0._v", "original0": "original0", "original1": "original1"}
+
+
+def spread(layer: Module, arrays: Mapping[str, np.ndarray]) -> Arrays:
+    """The arrays of a layer, with u and v of a spectral norm along the axes of the weight, to be turned with it."""
+    found = dict(arrays)
+    for name, made in vars(layer).get(COMPUTED, {}).items():
+        if isinstance(made, SpectralNorm):
+            shape = list(made.original.shape)
+            others = [*shape[: made.axis], 1, *shape[made.axis + 1 :]]
+            outputs = [length if i == made.axis else 1 for i, length in enumerate(shape)]
+            for part, along in (("u", outputs), ("v", others)):
+                key = f"{COMPUTED}.{name}.{part}"
+                found[key] = found[key].reshape(along)
+    return found
+
+
+def in_torch(layer: Module, name: str, array: np.ndarray) -> tuple[str, np.ndarray]:
+    """Name and array of one that was turned, as PyTorch keeps it: u and v flat, one length for all without axes."""
+    start, _, part = name.rpartition(".")
+    if not start.startswith(f"{COMPUTED}."):
+        return name, array
+    made = vars(layer)[COMPUTED][start.removeprefix(f"{COMPUTED}.")]
+    if part in ("u", "v"):
+        array = array.reshape(-1)
+    elif part == "original0" and len(made.rest) == array.ndim:
+        array = array.reshape(())
+    return f"{start}.{THEIR_PARTS[part]}", array

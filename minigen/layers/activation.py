@@ -3,7 +3,7 @@
 import numpy as np
 
 from minigen.autograd import Tensor, ops
-from minigen.checks import check_count, check_number
+from minigen.checks import check_choice, check_count, check_number
 from minigen.config import config
 from minigen.errors import ShapeError
 from minigen.layers.checks import in_dtype
@@ -75,11 +75,19 @@ class Softplus(Module):
 
 
 class GELU(Module):
-    """x Φ(x), exact. Hendrycks & Gimpel 2016."""
+    """x Φ(x), exact, or by tanh with approximate="tanh", as in GPT-2. Hendrycks & Gimpel 2016."""
+
+    def __init__(self, approximate: str = "none") -> None:
+        super().__init__()
+        self.approximate = check_choice("GELU", "approximate", approximate, ("none", "tanh"))
 
     def forward(self, x: Tensor) -> Tensor:
         """Elementwise."""
-        return ops.gelu(x)
+        return ops.gelu(x, self.approximate)
+
+    def extra_repr(self) -> str:
+        """approximate, unless it is the default."""
+        return "" if self.approximate == "none" else f"approximate={self.approximate!r}"
 
 
 class SiLU(Module):

@@ -143,8 +143,9 @@ class MultiHeadAttention(Module):
 class TransformerBlock(Module):
     """x + attention(norm(x)), then that plus mlp(norm of that): the pre-norm block, whose sum is never normalised.
 
-    mlp: dim → mlp_ratio · dim, GELU, → dim. dropout acts on what is added. With is_causal=True the block of a decoder
-    such as GPT, else that of an encoder such as BERT. Vaswani et al. 2017, section 3; Xiong et al. 2020, for pre-norm.
+    mlp: dim → mlp_ratio · dim, GELU, → dim. dropout acts on what is added; approximate is GELU's. With is_causal=True
+    the block of a decoder such as GPT, else that of an encoder such as BERT. Vaswani et al. 2017, section 3; Xiong et
+    al. 2020, for pre-norm.
     """
 
     def __init__(
@@ -153,6 +154,7 @@ class TransformerBlock(Module):
         heads: int,
         mlp_ratio: float = 4,
         dropout: float = 0.0,
+        approximate: str = "none",
         *,
         rng: np.random.Generator | None = None,
     ) -> None:
@@ -163,7 +165,7 @@ class TransformerBlock(Module):
         self.attention = MultiHeadAttention(dim, heads, rng=rng)
         self.mlp_norm = LayerNorm(dim)
         hidden = max(1, round(mlp_ratio * dim))
-        self.mlp = Sequential(Linear(dim, hidden, rng=rng), GELU(), Linear(hidden, dim, rng=rng))
+        self.mlp = Sequential(Linear(dim, hidden, rng=rng), GELU(approximate), Linear(hidden, dim, rng=rng))
         self.dropout = Dropout(dropout, rng=rng)
 
     def forward(

@@ -167,6 +167,7 @@ def plain() -> Iterator[LayerSample]:
         yield sample(kind, away(3, 4))
     for kind in (layers.SiLU, layers.ReLU6, layers.SELU, layers.Mish, layers.Hardswish, layers.LogSigmoid, layers.GLU):
         yield sample(kind, away(3, 4))
+    yield sample(layers.GELU, away(3, 4), "tanh")
     yield sample(layers.GLU, normal(4, 3), axis=0)
     yield sample(layers.LogSoftmax, normal(3, 4))
     yield sample(layers.Softmax, normal(3, 4))

@@ -68,6 +68,7 @@ class Recipe:
     dim: int = 128  # width: numbers that stand for a position
     context: int = 64  # how many symbols it can look back at
     tie: bool = True  # one matrix for symbols at the entrance and at the exit
+    gelu: Literal["exact", "tanh"] = "exact"  # x Φ(x) itself, or GPT-2's approximation of it by tanh
     dropout: float = 0.0  # share of what is added in each block that is dropped in training
     steps: int = 2000  # steps of training, over which the learning rate rises and falls
     batch_size: int = 12  # windows a step
@@ -96,11 +97,11 @@ class GPT(layers.Module):
 
     def __init__(self, symbols: int, recipe: Recipe, rng: np.random.Generator) -> None:
         super().__init__()
-        self.context = recipe.context
+        self.recipe, self.context = recipe, recipe.context
         self.embedding = layers.Embedding(symbols, recipe.dim, rng=rng)
         self.positions = layers.LearnedPositions(recipe.context, recipe.dim, rng=rng)
         self.dropout = layers.Dropout(recipe.dropout, rng=rng)
-        self.blocks = blocks(recipe, rng)
+        self.blocks = blocks(recipe, rng, "tanh" if recipe.gelu == "tanh" else "none")
         self.norm = layers.LayerNorm(recipe.dim)
         self.out = None if recipe.tie else layers.Linear(recipe.dim, symbols, bias=False, rng=rng)
         initialize(self, recipe.layers, rng)

@@ -27,11 +27,12 @@ def check_transformer(name: str, recipe: Any) -> None:
     check_number(name, "weight_decay", recipe.weight_decay, 0)
 
 
-def blocks(recipe: Any, rng: np.random.Generator) -> layers.ModuleList:
-    """The blocks of a recipe."""
+def blocks(recipe: Any, rng: np.random.Generator, approximate: str = "none") -> layers.ModuleList:
+    """The blocks of a recipe. approximate: as in `mg.gelu`."""
+    dim, heads, dropout = recipe.dim, recipe.heads, recipe.dropout
     return layers.ModuleList(
         [
-            layers.TransformerBlock(recipe.dim, recipe.heads, dropout=recipe.dropout, rng=rng)
+            layers.TransformerBlock(dim, heads, dropout=dropout, approximate=approximate, rng=rng)
             for _ in range(recipe.layers)
         ]
     )

@@ -16,12 +16,13 @@ from minigen.autograd.ops.elementary import exp
 from minigen.autograd.ops.operands import as_float, same_dtype, single_axis
 from minigen.autograd.ops.shape import split
 from minigen.autograd.tensor import Operand, Tensor
-from minigen.checks import check_number
+from minigen.checks import check_choice, check_number
 from minigen.errors import ShapeError
 from minigen.kernels.noting import applied
 
 # Klambauer et al. 2017, equations 14: with these, standard normal numbers keep mean 0 and variance 1.
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+GELU_SCALE = math.sqrt(2 / math.pi)
 
 
 class Tanh(Function):
@@ -253,9 +254,15 @@ def elu(x: Operand, alpha: float = 1.0) -> Tensor:
     return ELU(check_number("elu", "alpha", alpha))(as_float(x, "elu"))
 
 
-def gelu(x: Operand) -> Tensor:
-    """x Φ(x), exact (by erf). Hendrycks & Gimpel 2016, section 2."""
-    return GELU()(as_float(x, "gelu"))
+def gelu(x: Operand, approximate: str = "none") -> Tensor:
+    """x Φ(x), exact (by erf); with approximate="tanh" x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2, as in GPT-2.
+
+    Hendrycks & Gimpel 2016, section 2. Raises ArgumentError for another `approximate`.
+    """
+    x = as_float(x, "gelu")
+    if check_choice("gelu", "approximate", approximate, ("none", "tanh")) == "none":
+        return GELU()(x)
+    return x * (tanh(x * (x * x * (0.044715 * GELU_SCALE) + GELU_SCALE)) * 0.5 + 0.5)
 
 
 def silu(x: Operand) -> Tensor:

@@ -69,6 +69,7 @@ def activation() -> Iterator[Sample]:
         yield sample(name, uniform(-8.0, 8.0, 4))
     for name in ("log", "log1p", "sqrt"):
         yield sample(name, positive(2, 3))
+    yield sample("gelu", uniform(-4.0, 4.0, 2, 3), approximate="tanh")
     yield sample("relu", away(3, 4))
     yield sample("leaky_relu", away(3, 4))
     yield sample("leaky_relu", away(3, 4), negative_slope=0.2)
