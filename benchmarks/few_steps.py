@@ -1,6 +1,6 @@
 """How good samples are that were drawn in few steps, or in many, and what they cost: a table in Markdown.
 
-    python -m benchmarks.few_steps runs/ddpm-1 [--samples 2000]
+    python -m benchmarks.few_steps runs/ddpm-1 [--samples 2000] [--steps 10 25 50 1000] [--guidance 2]
 
 for a run of ddpm or flow_matching on MNIST or Fashion-MNIST. Figures of so few samples are not those of 10,000: the
 kernel distance is unbiased, the Fréchet distance is higher. Of 1,000 steps a quarter as many samples are drawn.
@@ -31,6 +31,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.few_steps", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("run", type=Path, metavar="FOLDER")
     parser.add_argument("--samples", type=int, default=2000)
+    parser.add_argument("--steps", type=int, nargs="+", default=COUNTS)
+    parser.add_argument("--guidance", type=float)
     arguments = parser.parse_args()
     run = RunFolder.open(arguments.run)
     module, name = load_model(run.model), reader_of(str(run.recipe.get("data")))
@@ -38,9 +40,11 @@ def main() -> None:
         raise ArgumentError(f"{run.path}: needs a run of ddpm or flow_matching on mnist or fashion-mnist")
     print("| sampler | steps | seconds for 64 | samples | fid | kid | asked |\n|---|---:|---:|---:|---:|---:|---:|")
     usual = module.Request()
+    if arguments.guidance is not None:
+        usual = replace(usual, guidance=arguments.guidance)
     others = [kind for kind in ("ancestral", "midpoint") if kind in str(module.Asked.__annotations__["sampler"])]
     for sampler in (usual.sampler, *others):
-        for steps in COUNTS:
+        for steps in arguments.steps:
             n = arguments.samples // 4 if steps == MANY else arguments.samples
             print(row(run, module, name, replace(usual, sampler=sampler, steps=steps), n), flush=True)
 
