@@ -5,6 +5,7 @@
 #   make check   lint, formatting, types
 #   make results train all models in full, for hours, and renew the README's table and docs/zoo.md
 #   make docs    build the site into site/html: the course, executed, the other documents, the API
+#   make demo-page  build site/html/browser, a page that runs two trained models in the browser (needs npm)
 #   make bench   measure minigen beside PyTorch and JAX, where they are installed
 #
 # Each makes the environment, .venv, when it is missing. PYTHON=python3.12 picks another interpreter for it.
@@ -14,7 +15,7 @@ BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench results slow-test wheel-check clean
+.PHONY: help demo test check docs demo-page bench results slow-test wheel-check clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -34,6 +35,9 @@ check: .venv/.dev
 docs: .venv/.docs
 	$(BIN)/python -m sphinx -q -d site/doctrees docs site/html
 	@echo "the site is there: site/html/index.html"
+
+demo-page: .venv/.dev
+	$(BIN)/python docs/browser/build.py
 
 bench: .venv/.core
 	$(BIN)/minigen bench

@@ -41,10 +41,12 @@ MAY_IMPORT = {
     "optim": ENGINE | {"layers"},
     "training": ENGINE | {"layers", "data", "metrics", "optim", "plots"},
     "catalog": {"errors", "checks", "training"},
-    "interop": ENGINE | {"layers"},
+    "interop": ENGINE | {"layers", "training", "catalog"},
     "recording": ENGINE | {"layers"},
     "pages": LIBRARY | {"minigen", "models", "catalog", "see"},
+    "serve": LIBRARY | {"minigen", "models", "catalog", "flags", "pages"},
     "see": ENGINE | {"layers", "plots", "optim", "training"},
+    "search": BASE | {"flags", "plots", "optim", "training"},
     "minigen": LIBRARY | {"catalog", "interop", "recording", "see"},
     "models": LIBRARY | {"minigen", "catalog"},
     "flags": {"errors"},
@@ -52,27 +54,30 @@ MAY_IMPORT = {
     "benchmarks": LIBRARY | {"minigen", "models", "flags", "catalog", "info"},
     "exercises": ENGINE | {"minigen"},
     "cli": LIBRARY
-    | {"minigen", "models", "flags", "catalog", "info", "benchmarks", "see", "pages", "exercises", "interop"},
+    | {"minigen", "models", "flags", "catalog", "info", "benchmarks", "see", "pages", "exercises", "interop", "search"}
+    | {"serve"},
     "__main__": {"cli"},
 }
-ONLY_IMPORTED_BY = {
+ONLY_IMPORTED_BY: dict[str, str | set[str]] = {
     "numba": "kernels",
     "llvmlite": "kernels",
     "matplotlib": "plots",
     "rich": "training",
     "mido": "data",
-    "starlette": "pages",
-    "uvicorn": "pages",
+    "starlette": {"pages", "serve"},
+    "uvicorn": {"pages", "serve"},
     "IPython": "training",
     "tensorboardX": "training",
     "onnx_ir": "interop",
     "onnxruntime": "interop",
+    "optuna": "search",
 }
-ONLY_IMPORTED_BY |= {"torch": "benchmarks", "jax": "benchmarks", "mido": "data"}
+ONLY_IMPORTED_BY |= {"torch": {"benchmarks", "interop"}, "jax": "benchmarks", "mido": "data"}
 OUTSIDE = ("models", "benchmarks")  # folders at the top of the repository that are installed as parts of minigen
 HEAVY = {"numba", "llvmlite", "matplotlib", "rich", "safetensors", "PIL", "argparse"}
 # May be imported inside functions: what is heavy, an extra, or not there on every system.
 EXTRAS = ("torch", "jax", "mido", "starlette", "uvicorn", "anyio", "IPython", "tensorboardX", "onnx_ir", "onnxruntime")
+EXTRAS += ("optuna",)
 OPTIONAL = ("importlib.metadata", "urllib", "http", "resource", "minigen.kernels.compiler", *EXTRAS)
 PUT_OFF = tuple(f"{name}." for name in (*HEAVY, *OPTIONAL))
 # Where a module is found by a name that is only known when the program runs, or that may be missing: a model, a form of
@@ -134,7 +139,8 @@ def wrong_imports(source: str, own: str, package: str) -> list[str]:
         top = dotted.split(".")[0]
         if top == "minigen" and part_of_name(dotted) not in MAY_IMPORT[own] | {own}:
             wrong.append(dotted)
-        if ONLY_IMPORTED_BY.get(top, own) != own:
+        allowed = ONLY_IMPORTED_BY.get(top, own)
+        if own not in ({allowed} if isinstance(allowed, str) else allowed):
             wrong.append(dotted)
     return wrong
 

@@ -19,10 +19,13 @@ from minigen.cli.exercise import exercise
 from minigen.cli.export import export
 from minigen.cli.gradcheck import gradcheck
 from minigen.cli.interrupts import not_swallowed
+from minigen.cli.lr import lr
 from minigen.cli.profile import profile
 from minigen.cli.report import report
 from minigen.cli.runs import compare, list_runs
 from minigen.cli.sample import evaluate, sample
+from minigen.cli.search import search
+from minigen.cli.serve import serve
 from minigen.cli.tools import info, warmup
 from minigen.cli.train import train
 from minigen.cli.view import view
@@ -38,6 +41,9 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "compare": compare,
     "report": report,
     "view": view,
+    "serve": serve,
+    "search": search,
+    "lr": lr,
     "export": export,
     "gradcheck": gradcheck,
     "profile": profile,

@@ -14,6 +14,7 @@ from minigen.plots.paths import save_paths
 from minigen.plots.roofline import save_roofline
 from minigen.plots.runs import save_runs
 from minigen.plots.score import Score, save_score
+from minigen.plots.search import save_rates, save_search
 from minigen.plots.sheets import image_grid, save_grid, save_interpolation, save_reconstructions
 from minigen.plots.words import save_word_map
 
@@ -29,6 +30,8 @@ __all__ = [
     "save_strip",
     "save_curves",
     "save_runs",
+    "save_search",
+    "save_rates",
     "save_confusion",
     "save_spreads",
     "save_latent_map",
