@@ -92,7 +92,7 @@ def test_what_can_not_be_shared_is_said() -> None:
     with pytest.raises(DTypeError, match="float16 is not supported"):
         mg.from_dlpack(np.ones(2, np.float16))
     with pytest.raises(DTypeError, match="would lose its mask"):
-        mg.from_dlpack(np.ma.array([1.0, 2.0], mask=[0, 1]))
+        mg.from_dlpack(np.ma.array([1.0, 2.0], mask=[False, True]))
     torch = pytest.importorskip("torch")
     with pytest.raises(DTypeError, match=r"torch\.bfloat16 can not be shared .*use float32"):
         mg.from_dlpack(torch.ones(2, dtype=torch.bfloat16))
