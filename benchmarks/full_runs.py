@@ -56,9 +56,9 @@ RUNS = (  # the quick ones first
     "augment",
     "moving_mnist",
     "real_nvp",
-    "pixel_cnn",
-    "flow_matching",
-    "ddpm",
+    "pixel_cnn --epochs 3",
+    "flow_matching --epochs 6",
+    "ddpm --epochs 10",
     "sequential_mnist --by pixel --batch-size 64",
     "sequential_mnist --by permuted --batch-size 64",
     "classifier --data fashion-mnist --epochs 12",  # last, as its data is not in the package

@@ -21,6 +21,10 @@ pixel of h the one to its left, so that a sheet costs no more sums than one pass
 Images are of zeros and ones, drawn by the grey levels once or anew each time (--binarization), so that figures of
 samples against grey images (minigen eval) say less than the nats. With channels, those of a pixel know nothing of each
 other.
+
+What to expect: after 3 epochs, 89 minutes on one core beside other work, test images cost 89.9 nats (92.2 after one
+epoch, 90.3 after two; 81.3 in the paper, with wider kernels and more layers). Strokes go on as strokes do, and not yet
+always to digits: a layer adds one row to what is seen, so that eight of them see 11 rows, less than half of an image.
 """
 
 import math
