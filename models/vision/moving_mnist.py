@@ -93,6 +93,14 @@ class Forecaster(layers.Module):
         self.cells = layers.ModuleList([ConvLSTMCell(hidden if i else wide, hidden, rng) for i in range(recipe.layers)])
         self.out = layers.Conv2d(hidden, wide, 1, rng=rng)
 
+    def expect(self, share: float) -> None:
+        """Begin with this probability of every pixel's being lit.
+
+        Otherwise the states learn first to say how dark films are, are saturated by it, and follow nothing any more.
+        """
+        assert self.out.bias is not None
+        self.out.bias.data[...] = np.log(share / (1 - share))
+
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """A frame (N, H/4, W/4, 16) and the state of each layer → logits of the next frame, and the next state."""
         after = []
@@ -128,6 +136,7 @@ def train(recipe: Recipe, run: Run) -> None:
     rng = mg.random.generator(recipe.seed)
     training, test = films(recipe, "train", recipe.steps * recipe.batch_size), films(recipe, "test", 64)
     model = Forecaster(recipe, rng)
+    model.expect(float(training.batch(slice(recipe.batch_size))[0].mean()))
     optimizer = optim.Adam(model.parameters(), lr=recipe.lr)
     schedule = optim.CosineLR(optimizer, recipe.steps)
     loader = data.DataLoader(training, recipe.batch_size)
