@@ -14,6 +14,7 @@ cd "$folder"
 venv/bin/python -c '
 import pathlib, minigen, minigen.models.latent.vae, minigen.data
 assert pathlib.Path(minigen.__file__).is_relative_to(pathlib.Path("venv").resolve()), minigen.__file__
+assert (pathlib.Path(minigen.__file__).parent / "py.typed").is_file()  # or type checkers do not read its types
 assert len(minigen.data.mnist("test")) == 10_000
 assert minigen.data.shakespeare().startswith("CHORUS:")
 '
