@@ -5,6 +5,9 @@ node. Its backward asks PyTorch for the gradients; when they are to be different
 graph in PyTorch goes on from the first one's. So nothing is computed twice, and every order follows that PyTorch has.
 """
 
+# pyright: reportMissingImports=false
+# PyTorch is optional.
+
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any

@@ -5,6 +5,9 @@ whose backward asks minigen for the gradients. When these are to be differentiat
 graph here goes on from the first one's.
 """
 
+# pyright: reportMissingImports=false
+# PyTorch is optional.
+
 import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any

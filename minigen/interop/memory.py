@@ -1,5 +1,8 @@
 """One memory, seen as an array and as a tensor of PyTorch."""
 
+# pyright: reportMissingImports=false
+# PyTorch is optional.
+
 from typing import TYPE_CHECKING
 
 import numpy as np
