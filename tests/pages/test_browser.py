@@ -154,7 +154,7 @@ def test_the_latent_space_is_dragged_walked_and_typed_into(tab: Any, address: st
     for move in (
         lambda: drag(tab, board, (0.2, 0.2), (0.7, 0.6)),
         lambda: board.press("ArrowLeft"),
-        lambda: tab.get_by_label("hidden number").first.press("End"),
+        lambda: tab.get_by_label("hidden number").first.press("Home"),
         lambda: tab.get_by_role("button", name="draw at random").click(),
         lambda: tab.get_by_label("test image").fill("3"),
     ):

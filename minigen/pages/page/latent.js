@@ -21,7 +21,7 @@ rooms.latent = {
       if (found.original) original.src = found.original;
       if (found.z) z = found.z;
       for (const one of sliders) one.set(z[one.axis]);
-      map.at = found.at;
+      if (!("x" in query)) map.at = found.at; // where somebody points, the map is ahead of the answer
       drawMap();
       fact.textContent = `at (${found.at.map((value) => value.toFixed(2)).join(", ")}) of the map; ${Math.round(performance.now() - began)} ms`;
     }, wrong);
