@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from minigen import flags
 from minigen.catalog import load_model
 from minigen.errors import DataError
 from minigen.training.figures import main_figures
@@ -169,10 +170,7 @@ def results_of(run: dict[str, Any]) -> str:
 
 def command(document: dict[str, Any]) -> str:
     """The command line of a recipe: the model and the fields that differ from their defaults."""
-    defaults = load_model(document["model"]).Recipe()
-    changed = {name: value for name, value in document["recipe"].items() if value != getattr(defaults, name)}
-    flags = [f"--{name.replace('_', '-')} {value}" for name, value in changed.items()]
-    return " ".join([f"minigen train {document['model']}", *flags])
+    return flags.command(document["model"], load_model(document["model"]).Recipe(**document["recipe"]))
 
 
 def measured(name: str, run: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ import dataclasses
 import difflib
 import inspect
 import io
+import shlex
 import tokenize
 import types
 import typing
@@ -67,12 +68,13 @@ def spellings(field: str) -> list[str]:
 def add_fields(parser: argparse.ArgumentParser, kind: type, title: str) -> None:
     """Add one flag for each field of the dataclass `kind`; those not given are absent from the namespace.
 
-    Types: int, float, str, bool (as --flag / --no-flag), Literal of strings, and each of them `| None`.
+    Types: int, float, str, bool (as --flag / --no-flag), Literal of strings, and the first three `| None`, as "none".
     """
     group = parser.add_argument_group(title)
     types_, comments = typing.get_type_hints(kind), field_comments(kind)
     for field in dataclasses.fields(kind):
         wanted, names = without_none(types_[field.name]), spellings(field.name)
+        optional = wanted is not types_[field.name]
         default = "none" if field.default is None or field.default == "" else field.default
         help_text = f"{comments.get(field.name, '')} (default: {default})".strip().replace("%", "%%")
         common: dict[str, Any] = {"dest": field.name, "default": argparse.SUPPRESS, "help": help_text}
@@ -82,7 +84,7 @@ def add_fields(parser: argparse.ArgumentParser, kind: type, title: str) -> None:
             group.add_argument(*names, choices=typing.get_args(wanted), **common)
         else:
             metavar = {int: "N", float: "X"}.get(wanted, "TEXT")
-            group.add_argument(*names, type=converter(wanted), metavar=metavar, **common)
+            group.add_argument(*names, type=converter(wanted, optional), metavar=metavar, **common)
 
 
 def given_fields(namespace: argparse.Namespace, kind: type) -> dict[str, Any]:
@@ -97,17 +99,40 @@ def without_none(kind: Any) -> Any:
     return kind
 
 
-def converter(kind: type) -> Callable[[str], Any]:
-    """A function from the flag's text to a `kind`, with an error that says what was expected."""
+def converter(kind: type, optional: bool = False) -> Callable[[str], Any]:
+    """A function from the flag's text to a `kind`, or None where that is allowed; errors say what was expected."""
     expected = {int: "a whole number", float: "a number"}.get(kind, "text")
 
     def convert(text: str) -> Any:
+        if optional and text == "none":
+            return None
         try:
             return kind(text)
         except ValueError:
             raise argparse.ArgumentTypeError(f"{text!r} is not {expected}") from None
 
     return convert
+
+
+def written(value: Any) -> str:
+    """A value as the command line takes it: none, yes, 0.001."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def command(model: str, recipe: Any) -> str:
+    """The command that trains a recipe: the model, and a flag for each field that differs from its default."""
+    words = ["minigen", "train", model]
+    for field in dataclasses.fields(recipe):
+        value, flag = getattr(recipe, field.name), flag_of(field.name)
+        if value == field.default:
+            continue
+        if isinstance(value, bool):
+            words.append(flag if value else f"--no-{flag.lstrip('-')}")
+        else:
+            words += [flag, written(value)]
+    return shlex.join(words)
 
 
 def field_comments(kind: type) -> dict[str, str]:

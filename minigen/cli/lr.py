@@ -4,28 +4,22 @@ from pathlib import Path
 
 from minigen import flags, plots
 from minigen.catalog import first_line
-from minigen.cli.train import known, with_absolute_path
+from minigen.cli.train import named_model, with_absolute_path
 from minigen.errors import ArgumentError
-from minigen.search import command, swept
+from minigen.search import swept
 from minigen.search.rates import HIGH, LOW, STEPS
 
 
 def lr(argv: list[str]) -> int:
     """Train a few steps under a rising learning rate, draw the loss, and suggest a rate."""
-    if not argv or argv[0].startswith("-"):
-        if argv[:1] in (["-h"], ["--help"]):
-            print(f"usage: minigen lr NAME [--out FILE] [flags of the recipe]\n\n{first_line(lr)}")
-            return 0
-        raise ArgumentError("lr needs the name of a model first, as in: minigen lr vae")
-    model, argv = argv[0], argv[1:]
-    module = known(model)
+    model, module = named_model("lr", argv, "[--out FILE] [flags of the recipe]", first_line(lr))
     parser = flags.Parser(prog=f"minigen lr {model}", description=first_line(lr))
     parser.add_argument("-o", "--out", type=Path, metavar="FILE", help=f"the picture (default: lr-{model}.png)")
     parser.add_argument("--low", type=float, default=LOW, metavar="X", help=f"the first rate (default: {LOW:g})")
     parser.add_argument("--high", type=float, default=HIGH, metavar="X", help=f"the last rate (default: {HIGH:g})")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     flags.add_fields(parser, module.Recipe, "recipe")
-    arguments = parser.parse(argv)
+    arguments = parser.parse(argv[1:])
     picture = arguments.out if arguments.out is not None else Path(f"lr-{model}.png")
     if picture.suffix.lower() != ".png":
         raise ArgumentError(f"--out {picture}: pictures are written as PNG; let the name end in .png")
@@ -42,5 +36,5 @@ def lr(argv: list[str]) -> int:
     plots.save_rates(picture, list(found.rates), list(found.losses), list(found.smooth), marks, f"{model} · loss")
     print(f"{model}: {len(found.rates)} steps, rates from {found.rates[0]:.2g} to {found.rates[-1]:.2g}")
     print(f"  the loss falls most steeply at {rate:g}, is lowest at {found.lowest:.2g}; the recipe has {recipe.lr:g}\n")
-    print(f"{command(model, module.Recipe(**given | {'lr': rate}))}\n\n  {picture}")
+    print(f"{flags.command(model, module.Recipe(**given | {'lr': rate}))}\n\n  {picture}")
     return 0

@@ -8,7 +8,7 @@ from typing import Any
 
 from minigen import flags
 from minigen.catalog import first_line
-from minigen.cli.train import known
+from minigen.cli.train import named_model
 from minigen.errors import ArgumentError, RunError
 from minigen.files import write_atomic
 from minigen.see import Profile
@@ -35,18 +35,12 @@ class ProfiledRun(Run):
 
 def profile(argv: list[str]) -> int:
     """Time the operations and modules of a few training steps, and draw what they reach of what the machine can do."""
-    if not argv or argv[0].startswith("-"):
-        if argv[:1] in (["-h"], ["--help"]):
-            print(f"usage: minigen profile NAME [--out FOLDER] [flags of the recipe]\n\n{first_line(profile)}")
-            return 0
-        raise ArgumentError("profile needs the name of a model first, as in: minigen profile vae")
-    model, argv = argv[0], argv[1:]
-    module = known(model)
+    model, module = named_model("profile", argv, "[--out FOLDER] [flags of the recipe]", first_line(profile))
     parser = flags.Parser(prog=f"minigen profile {model}", description=first_line(profile))
     parser.add_argument("--out", type=Path, metavar="FOLDER", help=f"for trace and picture (default: profile-{model})")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     flags.add_fields(parser, module.Recipe, "recipe")
-    arguments = parser.parse(argv)
+    arguments = parser.parse(argv[1:])
     recipe = module.Recipe(**{"max_steps": STEPS, **flags.given_fields(arguments, module.Recipe)})
     if not WARM < recipe.max_steps <= MOST:
         raise ArgumentError(f"--max-steps is {recipe.max_steps}; {WARM} warm up, and from the next to {MOST} are timed")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from minigen import flags, plots
-from minigen.catalog import RUNS, first_line, shipped
+from minigen.catalog import RUNS, first_line, open_run, shipped
 from minigen.data.limits import shown as printable
 from minigen.errors import ArgumentError, MinigenError
 from minigen.training import RunFolder
@@ -61,7 +61,9 @@ def by_number(path: Path) -> list[Any]:
 def compare(argv: list[str]) -> int:
     """Show where the recipes of runs differ, and their figures; draw their curves on one picture."""
     parser = flags.Parser(prog="minigen compare", description=first_line(compare))
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders")
+    parser.add_argument(
+        "runs", type=Path, nargs="+", metavar="RUN", help="run folders, or names of runs that come along"
+    )
     place = "the picture (default: compare.png in the folder that holds the runs)"
     parser.add_argument("-o", "--out", type=Path, metavar="FILE", help=place)
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
@@ -69,7 +71,7 @@ def compare(argv: list[str]) -> int:
     picture = arguments.out if arguments.out is not None else beside(arguments.runs)
     if picture.suffix.lower() != ".png":
         raise ArgumentError(f"--out {picture}: pictures are written as PNG; let the name end in .png")
-    runs = {str(path): RunFolder.open(path) for path in arguments.runs}
+    runs = {str(path): open_run(path) for path in arguments.runs}
     if len(runs) < 2:
         raise ArgumentError("compare needs two or more different runs, as in: minigen compare runs/vae-1 runs/vae-2")
     histories = {name: run.history() for name, run in runs.items()}

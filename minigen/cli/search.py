@@ -11,7 +11,7 @@ import minigen as mg
 from minigen import flags
 from minigen.catalog import RUNS, first_line
 from minigen.cli.runs import table
-from minigen.cli.train import known, with_absolute_path
+from minigen.cli.train import named_model, with_absolute_path
 from minigen.config import config
 from minigen.errors import ArgumentError
 from minigen.search import Findings, Search, goal_of, space_of
@@ -21,17 +21,11 @@ TRIALS = 20
 
 def search(argv: list[str]) -> int:
     """Try recipes of a model, end those that fall behind, and name the best; the same command joins, or goes on."""
-    if not argv or argv[0].startswith("-"):
-        if argv[:1] in (["-h"], ["--help"]):
-            print(f"usage: minigen search NAME [--over NAME=LOW:HIGH …] [flags of the recipe]\n\n{first_line(search)}")
-            return 0
-        raise ArgumentError("search needs the name of a model first, as in: minigen search vae")
-    model, argv = argv[0], argv[1:]
-    module = known(model)
+    model, module = named_model("search", argv, "[--over NAME=LOW:HIGH …] [flags of the recipe]", first_line(search))
     parser = flags.Parser(prog=f"minigen search {model}", description=first_line(search))
     add_flags(parser, model)
     flags.add_fields(parser, module.Recipe, "recipe: what is given is fixed for all trials")
-    arguments = parser.parse(argv)
+    arguments = parser.parse(argv[1:])
     if arguments.trials < 1:
         raise ArgumentError(f"--trials {arguments.trials}; use 1 or more")
     if not 1 <= arguments.jobs <= config.threads:
@@ -58,7 +52,7 @@ def search(argv: list[str]) -> int:
         print(f"  {flags.flag_of(name):<18} {one}")
     print(f"  {job.goal.figure}, {'smaller' if job.goal.mode == 'min' else 'larger'} is better; all is in {job.folder}")
     try:
-        code = code_of(job) if arguments.jobs == 1 else side_by_side(["search", model, *argv], arguments.jobs)
+        code = code_of(job) if arguments.jobs == 1 else side_by_side(["search", *argv], arguments.jobs)
         show(job)
     finally:
         job.remove_if_unused()

@@ -72,6 +72,16 @@ def known(model: str) -> ModuleType:
     return load_model(model)
 
 
+def named_model(command: str, argv: list[str], usage: str, does: str) -> tuple[str, ModuleType]:
+    """The model that a command line begins with. Raises ArgumentError without one; --help ends with what is used."""
+    if argv and not argv[0].startswith("-"):
+        return argv[0], known(argv[0])
+    if argv[:1] in (["-h"], ["--help"]):
+        print(f"usage: minigen {command} NAME {usage}\n\n{does}")
+        raise SystemExit(0)
+    raise ArgumentError(f"{command} needs the name of a model first, as in: minigen {command} vae")
+
+
 def model_of_resumed_run(argv: list[str]) -> str:
     """The model of the run that --resume names, when `train` was called without a model's name."""
     parser = flags.Parser(prog="minigen train", add_help=False)

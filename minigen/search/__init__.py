@@ -11,10 +11,10 @@
 Optuna (extra `search`) is imported by journal.py alone, and only when a search begins.
 """
 
-from minigen.search.findings import Findings, command
+from minigen.search.findings import Findings
 from minigen.search.goal import Goal, goal_of
 from minigen.search.rates import Sweep, swept
 from minigen.search.space import Space, space_of
 from minigen.search.worker import Search
 
-__all__ = ["Findings", "Goal", "Search", "Space", "Sweep", "command", "goal_of", "space_of", "swept"]
+__all__ = ["Findings", "Goal", "Search", "Space", "Sweep", "goal_of", "space_of", "swept"]

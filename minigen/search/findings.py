@@ -1,13 +1,11 @@
 """What a search found: a table of the best trials, the best recipe as a command, and a picture."""
 
-import dataclasses
-import shlex
 from typing import Any
 
 from minigen import flags, plots
 from minigen.files import write_atomic
 from minigen.search.journal import Trial
-from minigen.search.space import Range, written
+from minigen.search.space import Range
 from minigen.search.worker import Search
 
 SHOWN = 5  # trials of the table
@@ -29,7 +27,7 @@ class Findings:
     @property
     def command(self) -> str | None:
         """What trains the best recipe; None while no trial came to its end."""
-        return command(self.search.model, self.search.recipe(self.best[0])) if self.best else None
+        return flags.command(self.search.model, self.search.recipe(self.best[0])) if self.best else None
 
     def count(self) -> str:
         """How many trials there are, and how they ended, on one line."""
@@ -48,7 +46,7 @@ class Findings:
 
     def row(self, trial: Trial) -> tuple[str, ...]:
         """One trial of the table."""
-        values = (written(trial.values[name]) for name in self.search.space)
+        values = (flags.written(trial.values[name]) for name in self.search.space)
         return (self.search.place(trial).name, f"{trial.figure:.6g}", *values)
 
     def save(self) -> list[str]:
@@ -65,7 +63,7 @@ class Findings:
             folder / PICTURE,
             self.search.goal.figure,
             [trial.figure or 0.0 for trial in self.best],
-            {name: [v if is_number(v) else written(v) for v in values] for name, values in slices.items()},
+            {name: [v if is_number(v) else flags.written(v) for v in values] for name, values in slices.items()},
             self.importances,
             logarithmic,
             f"{self.search.model} · {self.count()}",
@@ -76,17 +74,3 @@ class Findings:
 def is_number(value: Any) -> bool:
     """Whether a value has its place on a scale."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def command(model: str, recipe: Any) -> str:
-    """The command that trains a recipe: the model, and a flag for each field that differs from its default."""
-    words = ["minigen", "train", model]
-    for field in dataclasses.fields(recipe):
-        value, flag = getattr(recipe, field.name), flags.flag_of(field.name)
-        if value == field.default or value is None:
-            continue
-        if isinstance(value, bool):
-            words.append(flag if value else f"--no-{flag.lstrip('-')}")
-        else:
-            words += [flag, written(value)]
-    return shlex.join(words)

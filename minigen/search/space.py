@@ -16,6 +16,7 @@ import numpy as np
 
 from minigen import flags
 from minigen.errors import ArgumentError
+from minigen.flags import written
 
 # Never searched unless --over says so: the data and what is asked of them, as figures of two tasks do not compare; the
 # terms in which a figure is told; and how long a training takes.
@@ -77,13 +78,6 @@ class Range:
 
 
 Space = Mapping[str, Choices | Range]
-
-
-def written(value: Any) -> str:
-    """A value as the command line takes it: none, yes, 0.001."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "none" if value is None else f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def space_of(base: Any, fixed: Iterable[str], over: Sequence[str]) -> Space:

@@ -26,10 +26,11 @@ from typing import Any
 
 from minigen.errors import ArgumentError, GradientError, RunError, ShapeError
 from minigen.files import disk_error, remove_leavings, write_atomic
+from minigen.flags import written
 from minigen.search.goal import Goal
 from minigen.search.journal import Journal, Trial
 from minigen.search.locks import FileLock
-from minigen.search.space import Space, refusal, written
+from minigen.search.space import Space, refusal
 from minigen.training import Run
 from minigen.training.lock import NAME as LEFT
 from minigen.training.lock import RunLock, is_held

@@ -36,7 +36,7 @@ def test_a_row_has_units_and_no_foreign_path(results: Any, tmp_path: Path):
     assert kept.name == "vae-data-my-digits-npz-latent-2"
     assert "/home" not in (kept / "recipe.json").read_text()
     assert results.row(kept) == (
-        "| [`minigen train vae --data my digits.npz --latent 2`]"
+        "| [`minigen train vae --data 'my digits.npz' --latent 2`]"
         "(docs/results/vae-data-my-digits-npz-latent-2/metrics.csv), seed 0 "
         "| negative elbo 103.08, kl 25.07 nats per image | 1,234 | 1 min 01 s |"
     )

@@ -68,6 +68,7 @@ def test_a_name_that_is_not_enough_is_answered_by_the_one_that_is(shipped: Path,
     Path("toy").mkdir()
     assert main(["sample", "shipped:toy", "-n", "4"]) == 0
     Run.create("runs/other-1", "gan", gan.Recipe())
+    assert main(["compare", "shipped:toy", "runs/other-1", "-o", "both.png"]) == 0
     for command in ("sample", "eval", "export", "view"):
         assert main([command, "other-1"]) == 1
         assert "there is no run folder other-1 here; did you mean runs/other-1?" in capsys.readouterr().err

@@ -1,13 +1,16 @@
 """Ranges: as they are written, and as the recipes' types give them; and the figures that decide."""
 
 import json
+import shlex
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from minigen import flags
 from minigen.catalog import load_model, model_names
-from minigen.search.findings import command
+from minigen.flags import command
 from minigen.search.goal import MAIN, goal_of, mode_of
 from minigen.search.space import Choices, Range, defaults, parsed, refusal, space_of
 
@@ -100,3 +103,20 @@ def test_a_command_names_what_is_not_as_by_default():
         == "minigen train vae --data 'my images' --conditional -k 3 --lr 0.00234 --schedule cosine"
     )
     assert command("gpt", load_model("gpt").Recipe(tie=False)) == "minigen train gpt --no-tie"
+
+
+@pytest.mark.parametrize(
+    ("model", "fields"),
+    [
+        ("ddpm", {"ema": None, "width": 16}),
+        ("vae", {"conditional": True, "data": "my images", "k": 3, "lr": 0.00234, "patience": 3}),
+        ("gpt", {"tie": False, "max_steps": 9}),
+    ],
+)
+def test_a_command_trains_the_recipe_that_it_was_made_of(model: str, fields: dict[str, Any]):
+    kind = load_model(model).Recipe
+    parser = flags.Parser(prog="minigen train")
+    flags.add_fields(parser, kind, "recipe")
+    words = shlex.split(command(model, kind(**fields)))
+    assert words[:3] == ["minigen", "train", model]
+    assert kind(**flags.given_fields(parser.parse(words[3:]), kind)) == kind(**fields)

@@ -55,7 +55,7 @@ function list() {
       if (box.checked) chosen.add(run.name); else chosen.delete(run.name);
       compare.disabled = chosen.size < 2;
     });
-    const differ = names.map((name) => `${name.replaceAll("_", "-")} ${run.recipe[name]}`).join(", ");
+    const differ = names.map((name) => `${name.replaceAll("_", "-")} ${run.recipe[name] ?? "–"}`).join(", ");
     const state = run.live ? make("span", { class: "live" }, "training") : run.trained ? "trained" : "not finished";
     return make("tr", {}, make("td", {}, box), make("td", {}, make("a", { href: `#/run/${encodeURIComponent(run.name)}` }, run.name)),
       make("td", {}, run.model), make("td", {}, run.step.toLocaleString("en")), make("td", {}, state), make("td", { class: "differ" }, differ));
