@@ -226,6 +226,6 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pyt
     glove = ["--text", "page.txt", "--max-steps", "4", "--batch-size", "64"]
     assert main(["profile", "glove", *glove]) == 0 and not (tmp_path / "profile-glove" / "roofline.png").exists()
     assert main(["profile"]) == 2
-    with pytest.raises(SystemExit, match="^0$"):
+    with pytest.raises(SystemExit, match=r"^0$"):
         main(["profile", "--help"])
     assert modes.observers == () and noting.timer is None
